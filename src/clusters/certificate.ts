@@ -1,0 +1,49 @@
+import { X509Certificate } from 'node:crypto';
+
+/** What a managed cluster's certificate may be used for: Guardian's tunnel, or our forwarder's uploads. */
+export type CertificateUse = 'tunnel' | 'forwarder';
+
+/** What we read from a certificate that somebody presents or registers. */
+export interface CertificateFacts {
+  /** SHA-256 of the DER, lower-case hex. */
+  readonly fingerprint: string;
+  /** The cluster it speaks for. */
+  readonly commonName: string;
+  readonly use: CertificateUse | undefined;
+  /** Milliseconds since 1970. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+}
+
+const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+
+/** The certificates of a PEM text, in order. @throws Error when there is none, or one does not parse. */
+export function readCertificates(pem: string): CertificateFacts[] {
+  const blocks = pem.match(PEM_BLOCK) ?? [];
+  if (blocks.length === 0) throw new Error('no PEM certificate in it');
+  return blocks.map((block) => factsOf(new X509Certificate(block)));
+}
+
+/** SHA-256 of the certificate's DER, lower-case hex. */
+export function fingerprintOf(certificate: X509Certificate): string {
+  return certificate.fingerprint256.replaceAll(':', '').toLowerCase();
+}
+
+function factsOf(certificate: X509Certificate): CertificateFacts {
+  // The subject as an object: in the one-line forms a crafted CN could pretend to be another attribute.
+  const subject: Readonly<Record<string, unknown>> = { ...certificate.toLegacyObject().subject };
+  const { CN, OU } = subject;
+  return {
+    fingerprint: fingerprintOf(certificate),
+    commonName: typeof CN === 'string' ? CN : '',
+    use: useOf(OU),
+    notBefore: Date.parse(certificate.validFrom),
+    notAfter: Date.parse(certificate.validTo),
+  };
+}
+
+/** Calico's own certificates carry no OU and are tunnels'. */
+function useOf(organizationalUnit: unknown): CertificateUse | undefined {
+  if (organizationalUnit === undefined || organizationalUnit === 'tunnel') return 'tunnel';
+  return organizationalUnit === 'forwarder' ? 'forwarder' : undefined;
+}

@@ -1,0 +1,66 @@
+import type { KubeObject, Secret } from '../kube/objects.ts';
+import type { KeyPair } from './key-pair.ts';
+import { NAMESPACE } from './managed-cluster.ts';
+
+/** Name of the forwarder's Secret in the managed cluster, and of its keys. */
+export const FORWARDER_SECRET = 'forwarder';
+export const FORWARDER_KEYS = { address: 'address', ca: 'ca.crt', certificate: 'tls.crt', key: 'tls.key' } as const;
+
+export interface ConnectionOptions {
+  /** `HOST:PORT` at which the managed cluster reaches the manager's port 9449. */
+  readonly address: string;
+  /** The management side's CA, PEM. Guardian asks for the only DNS name in it, and trusts nothing else. */
+  readonly ca: string;
+  readonly operatorNamespace: string;
+  readonly tunnel: KeyPair;
+  readonly forwarder: KeyPair;
+}
+
+/**
+ * Everything a managed cluster needs to connect, in the order to apply it: what tigera-operator reads to run Guardian
+ * (the tunnel) and to let Goldmane trust us (the flow logs), and what our forwarder reads.
+ */
+export function connectionManifest(options: ConnectionOptions): KubeObject[] {
+  const { address, ca, operatorNamespace, tunnel, forwarder } = options;
+  return [
+    {
+      apiVersion: 'operator.tigera.io/v1',
+      kind: 'ManagementClusterConnection',
+      metadata: { name: 'tigera-secure' },
+      spec: { managementClusterAddr: address },
+    } as KubeObject,
+    secret('tigera-managed-cluster-connection', operatorNamespace, {
+      'management-cluster.crt': ca,
+      'managed-cluster.crt': tunnel.certificate,
+      'managed-cluster.key': tunnel.key,
+    }),
+    // Calico 3.30 and 3.31 read the first name, 3.32 only the second.
+    secret('tigera-voltron-linseed-certs-public', operatorNamespace, { 'tls.crt': ca }),
+    secret('calico-voltron-linseed-certs-public', operatorNamespace, { 'tls.crt': ca }),
+    {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: {
+        name: NAMESPACE,
+        // The forwarder reads the node's log files.
+        labels: { 'pod-security.kubernetes.io/enforce': 'privileged' },
+      },
+    },
+    secret(FORWARDER_SECRET, NAMESPACE, {
+      [FORWARDER_KEYS.address]: address,
+      [FORWARDER_KEYS.ca]: ca,
+      [FORWARDER_KEYS.certificate]: forwarder.certificate,
+      [FORWARDER_KEYS.key]: forwarder.key,
+    }),
+  ];
+}
+
+function secret(name: string, namespace: string, data: Readonly<Record<string, string>>): Secret {
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name, namespace },
+    type: 'Opaque',
+    data: Object.fromEntries(Object.entries(data).map(([key, text]) => [key, Buffer.from(text).toString('base64')])),
+  };
+}

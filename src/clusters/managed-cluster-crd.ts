@@ -1,0 +1,103 @@
+import type { KubeObject } from '../kube/objects.ts';
+import { MANAGED_CLUSTER_API, RESERVED_NAMES } from './managed-cluster.ts';
+
+const [GROUP = '', VERSION = ''] = MANAGED_CLUSTER_API.split('/');
+
+const condition = {
+  type: 'object',
+  required: ['type', 'status', 'reason', 'message', 'lastTransitionTime'],
+  properties: {
+    type: { type: 'string', maxLength: 316 },
+    status: { type: 'string', enum: ['True', 'False', 'Unknown'] },
+    reason: { type: 'string', maxLength: 1024 },
+    message: { type: 'string', maxLength: 32768 },
+    lastTransitionTime: { type: 'string', format: 'date-time' },
+    observedGeneration: { type: 'integer', format: 'int64', minimum: 0 },
+  },
+};
+
+const schema = {
+  type: 'object',
+  description: 'One managed cluster: the certificates that may speak for it, and what the manager knows of it.',
+  required: ['spec'],
+  'x-kubernetes-validations': [
+    {
+      rule: "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",
+      fieldPath: '.metadata.name',
+      message:
+        'the name must be a DNS label: at most 63 lower-case letters, digits and "-", beginning and ending with a letter or digit',
+    },
+    {
+      rule: `!(self.metadata.name in [${RESERVED_NAMES.map((name) => `'${name}'`).join(', ')}])`,
+      fieldPath: '.metadata.name',
+      message: `the names ${RESERVED_NAMES.join(', ')} are reserved`,
+    },
+  ],
+  properties: {
+    apiVersion: { type: 'string' },
+    kind: { type: 'string' },
+    metadata: { type: 'object', properties: { name: { type: 'string' } } },
+    spec: {
+      type: 'object',
+      properties: {
+        operatorNamespace: {
+          type: 'string',
+          maxLength: 63,
+          default: 'tigera-operator',
+          description: 'Namespace of tigera-operator in the managed cluster.',
+        },
+        certificate: {
+          type: 'string',
+          format: 'byte',
+          maxLength: 131072,
+          description: 'Certificates (PEM) that may speak for this cluster. Each names the cluster as its CN.',
+        },
+      },
+    },
+    status: {
+      type: 'object',
+      properties: {
+        phase: { type: 'string', maxLength: 64 },
+        lastSeen: { type: 'string', format: 'date-time' },
+        conditions: {
+          type: 'array',
+          maxItems: 16,
+          'x-kubernetes-list-type': 'map',
+          'x-kubernetes-list-map-keys': ['type'],
+          items: condition,
+        },
+      },
+    },
+  },
+};
+
+/** The CustomResourceDefinition `managedclusters.kubectl-mcm.io`. */
+export const MANAGED_CLUSTER_CRD: KubeObject = {
+  apiVersion: 'apiextensions.k8s.io/v1',
+  kind: 'CustomResourceDefinition',
+  metadata: { name: `managedclusters.${GROUP}` },
+  spec: {
+    group: GROUP,
+    scope: 'Cluster',
+    names: {
+      kind: 'ManagedCluster',
+      listKind: 'ManagedClusterList',
+      plural: 'managedclusters',
+      singular: 'managedcluster',
+    },
+    versions: [
+      {
+        name: VERSION,
+        served: true,
+        storage: true,
+        subresources: { status: {} },
+        additionalPrinterColumns: [
+          { name: 'Status', type: 'string', jsonPath: '.status.phase' },
+          { name: 'Last Seen', type: 'date', jsonPath: '.status.lastSeen' },
+          { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+        ],
+        schema: { openAPIV3Schema: schema },
+      },
+    ],
+  },
+} as KubeObject;

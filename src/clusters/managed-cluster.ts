@@ -1,0 +1,57 @@
+import type { Condition, KubeObject, ObjectMeta } from '../kube/objects.ts';
+
+/** Group and version of our own ManagedCluster: `projectcalico.org` would be shadowed by Calico's own API server. */
+export const MANAGED_CLUSTER_API = 'kubectl-mcm.io/v1';
+export const MANAGED_CLUSTERS_PATH = `/apis/${MANAGED_CLUSTER_API}/managedclusters`;
+
+/** Where everything of ours lives, on both sides. */
+export const NAMESPACE = 'kubectl-mcm';
+
+/**
+ * Names no cluster may have. `cluster` is Calico's name for the management cluster itself and `shared` an index
+ * layout; the others are words that kube-apiserver reads in a path before it looks for a resource.
+ */
+export const RESERVED_NAMES = ['cluster', 'shared', 'watch', 'proxy', 'namespaces'] as const;
+
+/** A DNS label: no dots, because the index pattern of `prod` would match `prod.eu`. */
+const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+/** Whether a ManagedCluster may have this name; the CRD says the same to API clients. */
+export function isClusterName(name: string): boolean {
+  return NAME.test(name) && !(RESERVED_NAMES as readonly string[]).includes(name);
+}
+
+/** One managed cluster: its public certificates in, its state out. */
+export interface ManagedCluster extends KubeObject {
+  readonly spec: {
+    /** Namespace of tigera-operator in the managed cluster; the connection manifest is made for it. */
+    readonly operatorNamespace?: string;
+    /** PEM of one or more certificates that may speak for the cluster, as base64. */
+    readonly certificate?: string;
+  };
+  readonly status?: ManagedClusterStatus;
+}
+
+export interface ManagedClusterStatus {
+  /** One word for people; `conditions` say why. */
+  readonly phase?: ClusterPhase;
+  /** RFC 3339; when the manager last took records of this cluster, at most a minute behind. */
+  readonly lastSeen?: string;
+  readonly conditions?: readonly Condition[];
+}
+
+export type ClusterPhase = 'Pending' | 'Receiving' | 'CertificateConflict' | 'CertificateUnreadable';
+
+/** A ManagedCluster as `add-cluster` creates it. */
+export function managedCluster(
+  name: string,
+  spec: ManagedCluster['spec'],
+  labels?: ObjectMeta['labels'],
+): ManagedCluster {
+  return {
+    apiVersion: MANAGED_CLUSTER_API,
+    kind: 'ManagedCluster',
+    metadata: { name, ...(labels === undefined ? {} : { labels }) },
+    spec,
+  };
+}

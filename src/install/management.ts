@@ -1,0 +1,189 @@
+import type { KeyPair } from '../clusters/key-pair.ts';
+import { MANAGED_CLUSTER_API, NAMESPACE } from '../clusters/managed-cluster.ts';
+import { MANAGED_CLUSTER_CRD } from '../clusters/managed-cluster-crd.ts';
+import type { KubeObject, ObjectMeta, Secret } from '../kube/objects.ts';
+import { LOG_ACCESS_API, LOG_ACCESS_GROUP } from '../rbac/log-access.ts';
+
+/** ConfigMap with what is public about the management plane: `add-cluster` makes manifests from it. */
+export const MANAGEMENT_CONFIG = 'management';
+export const MANAGEMENT_KEYS = { address: 'address', ca: 'ca.crt' } as const;
+
+/** Secret of the CA that signs the manager's certificates; managed clusters trust it, and nothing else does. */
+export const CA_SECRET = 'ca';
+/** Secret of the manager's own certificate and key. */
+export const MANAGER_TLS_SECRET = 'manager-tls';
+
+/** Service of the manager's API port, for kube-apiserver; its DNS name is in the manager's certificate. */
+const API_SERVICE = 'manager';
+/** Service of the port that managed clusters dial. */
+const CLUSTERS_SERVICE = 'manager-mcm';
+
+/**
+ * The one DNS name in the CA's certificate. Guardian and our forwarder ask for it whatever address they dial, so that
+ * the address can change without new certificates.
+ */
+export const CA_DNS_NAME = 'voltron';
+
+/** DNS names in the manager's certificate: for Guardian and forwarders, for kube-apiserver, and for Goldmane. */
+export const MANAGER_DNS_NAMES = [
+  CA_DNS_NAME,
+  `${API_SERVICE}.${NAMESPACE}.svc`,
+  'tigera-linseed.tigera-elasticsearch.svc',
+] as const;
+
+const CLUSTERS_PORT = 9449;
+const CLUSTERS_NODE_PORT = 30449;
+const API_PORT = 8443;
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ManagementOptions {
+  /** `HOST:PORT` at which managed clusters reach the manager. */
+  readonly address: string;
+  /** Where kube-apiserver reaches the API of a manager that runs outside this cluster. */
+  readonly externalManager: HostPort | undefined;
+}
+
+export interface ManagementKeys {
+  readonly ca: KeyPair;
+  readonly manager: KeyPair;
+}
+
+const labels = { 'app.kubernetes.io/name': 'kubectl-mcm', 'app.kubernetes.io/component': 'manager' };
+const selector = { 'app.kubernetes.io/name': 'kubectl-mcm', 'app.kubernetes.io/component': 'manager' };
+const MANAGER = 'manager';
+const MANAGER_ROLE = 'kubectl-mcm-manager';
+
+/**
+ * Everything that makes a cluster a management cluster, in the order to apply it. Without `keys` the two Secrets are
+ * there without their data, and the APIService without its trust: that form holds nothing secret and is always the
+ * same.
+ */
+export function managementObjects(options: ManagementOptions, keys: ManagementKeys | undefined): KubeObject[] {
+  return [
+    object('v1', 'Namespace', { name: NAMESPACE, labels }),
+    MANAGED_CLUSTER_CRD,
+    object('v1', 'ServiceAccount', namespaced(MANAGER)),
+    ...permissions(),
+    object('v1', 'ConfigMap', namespaced(MANAGEMENT_CONFIG), {
+      data: {
+        [MANAGEMENT_KEYS.address]: options.address,
+        ...(keys === undefined ? {} : { [MANAGEMENT_KEYS.ca]: keys.ca.certificate }),
+      },
+    }),
+    keySecret(CA_SECRET, keys?.ca),
+    keySecret(MANAGER_TLS_SECRET, keys?.manager),
+    ...services(options.externalManager),
+    object(
+      'apiregistration.k8s.io/v1',
+      'APIService',
+      { name: `v1.${LOG_ACCESS_GROUP}`, labels },
+      {
+        spec: {
+          group: LOG_ACCESS_GROUP,
+          version: LOG_ACCESS_API.slice(LOG_ACCESS_GROUP.length + 1),
+          groupPriorityMinimum: 100,
+          versionPriority: 100,
+          service: { namespace: NAMESPACE, name: API_SERVICE, port: options.externalManager?.port ?? 443 },
+          ...(keys === undefined ? {} : { caBundle: base64(keys.ca.certificate) }),
+        },
+      },
+    ),
+  ];
+}
+
+/** The Secret of a key pair, Opaque: so it can be there before its data is. */
+export function keySecret(name: string, keys: KeyPair | undefined): Secret {
+  const secret = object('v1', 'Secret', namespaced(name), { type: 'Opaque' }) as Secret;
+  if (keys === undefined) return secret;
+  return { ...secret, data: { 'tls.crt': base64(keys.certificate), 'tls.key': base64(keys.key) } };
+}
+
+/** What the manager may do: these rights and no others. */
+function permissions(): KubeObject[] {
+  const rbac = 'rbac.authorization.k8s.io';
+  const group = MANAGED_CLUSTER_API.slice(0, MANAGED_CLUSTER_API.indexOf('/'));
+  const subjects = [{ kind: 'ServiceAccount', name: MANAGER, namespace: NAMESPACE }];
+  return [
+    object(
+      `${rbac}/v1`,
+      'ClusterRole',
+      { name: MANAGER_ROLE, labels },
+      {
+        rules: [
+          { apiGroups: [group], resources: ['managedclusters'], verbs: ['list', 'watch'] },
+          { apiGroups: [group], resources: ['managedclusters/status'], verbs: ['patch'] },
+          { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
+        ],
+      },
+    ),
+    object(
+      `${rbac}/v1`,
+      'ClusterRoleBinding',
+      { name: MANAGER_ROLE, labels },
+      {
+        subjects,
+        roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: MANAGER_ROLE },
+      },
+    ),
+    object(`${rbac}/v1`, 'Role', namespaced(MANAGER), {
+      rules: [{ apiGroups: [''], resources: ['secrets'], resourceNames: [MANAGER_TLS_SECRET], verbs: ['get'] }],
+    }),
+    object(`${rbac}/v1`, 'RoleBinding', namespaced(MANAGER), {
+      subjects,
+      roleRef: { apiGroup: rbac, kind: 'Role', name: MANAGER },
+    }),
+    // Kubernetes' own Role: how kube-apiserver introduces its users to aggregated API servers.
+    object(
+      `${rbac}/v1`,
+      'RoleBinding',
+      { name: MANAGER_ROLE, namespace: 'kube-system', labels },
+      {
+        subjects,
+        roleRef: { apiGroup: rbac, kind: 'Role', name: 'extension-apiserver-authentication-reader' },
+      },
+    ),
+  ];
+}
+
+function services(external: HostPort | undefined): KubeObject[] {
+  if (external !== undefined) {
+    // Managed clusters dial such a manager directly, so nothing has to be opened on this cluster's nodes.
+    const spec = { type: 'ExternalName', externalName: external.host };
+    return [
+      object('v1', 'Service', namespaced(API_SERVICE), {
+        spec: { ...spec, ports: [{ port: external.port, protocol: 'TCP' }] },
+      }),
+      object('v1', 'Service', namespaced(CLUSTERS_SERVICE), {
+        spec: { ...spec, ports: [{ port: CLUSTERS_PORT, protocol: 'TCP' }] },
+      }),
+    ];
+  }
+  return [
+    object('v1', 'Service', namespaced(API_SERVICE), {
+      spec: { selector, ports: [{ port: 443, targetPort: API_PORT, protocol: 'TCP' }] },
+    }),
+    object('v1', 'Service', namespaced(CLUSTERS_SERVICE), {
+      spec: {
+        type: 'NodePort',
+        selector,
+        ports: [{ port: CLUSTERS_PORT, targetPort: CLUSTERS_PORT, nodePort: CLUSTERS_NODE_PORT, protocol: 'TCP' }],
+      },
+    }),
+  ];
+}
+
+function namespaced(name: string): ObjectMeta {
+  return { name, namespace: NAMESPACE, labels };
+}
+
+function object(apiVersion: string, kind: string, metadata: ObjectMeta, rest: object = {}): KubeObject {
+  return { apiVersion, kind, metadata, ...rest };
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64');
+}

@@ -1,0 +1,169 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { Pool } from 'undici';
+import { codeOf, messageOf, UserError } from '../../errors.ts';
+import type { UploadAnswer } from '../ingest/upload.ts';
+import { SOURCE_HEADERS } from '../record/source.ts';
+import type { LogType } from '../types/log-type.ts';
+import type { FileChunk } from './log-file.ts';
+
+const compress = promisify(gzip);
+
+/** Milliseconds to wait for an answer: the manager's own writes time out at 30 s. */
+const ANSWER_TIMEOUT = 60_000;
+const FIRST_RETRY = 200;
+const LAST_RETRY = 10_000;
+
+export interface UploaderOptions {
+  /** `HOST:PORT`. */
+  readonly address: string;
+  readonly serverName: string;
+  /** PEM. */
+  readonly ca: string;
+  readonly certificate: string;
+  readonly key: string;
+  /** This node, in records and ids. */
+  readonly host: string;
+  /** Uploads at once. */
+  readonly connections: number;
+  /** Milliseconds without any acknowledgement after which an upload is given up. */
+  readonly retryFor: number;
+  /** Told of every attempt that failed and will be made again. */
+  readonly onRetry: (reason: string) => void;
+}
+
+export interface UploadRequest {
+  readonly type: LogType;
+  readonly fileKey: string;
+  readonly chunk: FileChunk;
+}
+
+/** An upload was not acknowledged in time: it has to be made again, by a later run if need be. */
+export class NotAcknowledged extends Error {
+  override readonly name = 'NotAcknowledged';
+}
+
+/** Sends chunks of files to the manager over mutual TLS. */
+export class Uploader {
+  readonly #options: UploaderOptions;
+  readonly #pool: Pool;
+  #lastProgress = Date.now();
+
+  constructor(options: UploaderOptions) {
+    this.#options = options;
+    this.#pool = new Pool(`https://${options.address}`, {
+      connections: options.connections,
+      headersTimeout: ANSWER_TIMEOUT,
+      bodyTimeout: ANSWER_TIMEOUT,
+      connect: { ca: options.ca, cert: options.certificate, key: options.key, servername: options.serverName },
+    });
+  }
+
+  /**
+   * Resolves once the manager has acknowledged every record of the chunk.
+   * @throws NotAcknowledged when it has not for as long as `retryFor` says.
+   * @throws UserError when it never will: the certificate is refused, or this is no manager.
+   */
+  async upload(request: UploadRequest, signal: AbortSignal): Promise<UploadAnswer> {
+    const body = await compress(request.chunk.bytes, { level: 1 });
+    for (let retry = FIRST_RETRY; ; retry = Math.min(retry * 2, LAST_RETRY)) {
+      const attempt = await this.#attempt(request, body, signal);
+      if (attempt.acknowledged) {
+        this.#lastProgress = Date.now();
+        return attempt.answer;
+      }
+      signal.throwIfAborted();
+      // Full jitter, so that a fleet's forwarders do not come back to their manager in step.
+      const pause = Math.max(attempt.retryAfter, retry) * Math.random();
+      if (Date.now() + pause - this.#lastProgress > this.#options.retryFor) throw new NotAcknowledged(attempt.reason);
+      this.#options.onRetry(attempt.reason);
+      await sleep(pause, undefined, { signal });
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+
+  async #attempt(request: UploadRequest, body: Buffer, signal: AbortSignal): Promise<Attempt> {
+    const { address, host } = this.#options;
+    const [path = ''] = request.type.ingestPaths;
+    let code: number;
+    let text: string;
+    let retryAfter: number;
+    try {
+      const response = await this.#pool.request({
+        method: 'POST',
+        path,
+        headers: {
+          'content-type': 'application/x-ndjson',
+          'content-encoding': 'gzip',
+          [SOURCE_HEADERS.host]: host,
+          [SOURCE_HEADERS.fileKey]: request.fileKey,
+          [SOURCE_HEADERS.offset]: String(request.chunk.offset),
+        },
+        body,
+        signal,
+      });
+      code = response.statusCode;
+      retryAfter = Number(response.headers['retry-after'] ?? 0) * 1000;
+      text = await response.body.text();
+    } catch (error) {
+      signal.throwIfAborted();
+      return { acknowledged: false, reason: `the manager at ${address} ${unreachable(error)}`, retryAfter: 0 };
+    }
+    if (code === 200) return readAnswer(text, request.chunk.records);
+    const reason = reasonOf(text) ?? `it answered ${code}`;
+    if (code === 403) throw new UserError(`error: the manager at ${address} refused this forwarder: ${reason}`);
+    if (code >= 400 && code < 500 && code !== 408 && code !== 429) {
+      throw new UserError(`error: the manager at ${address} does not take ${request.type.label} logs: ${reason}`);
+    }
+    return { acknowledged: false, reason: `the manager at ${address} cannot take records now: ${reason}`, retryAfter };
+  }
+}
+
+type Attempt =
+  | { readonly acknowledged: true; readonly answer: UploadAnswer }
+  | { readonly acknowledged: false; readonly reason: string; readonly retryAfter: number };
+
+/** An answer that does not account for every record acknowledges none. */
+function readAnswer(text: string, records: number): Attempt {
+  try {
+    const answer = JSON.parse(text) as UploadAnswer;
+    if (answer.accepted + answer.setAside === records) return { acknowledged: true, answer };
+    const counted = `${answer.accepted + answer.setAside} of ${records} records`;
+    return { acknowledged: false, reason: `the manager acknowledged ${counted}`, retryAfter: 0 };
+  } catch {
+    return { acknowledged: false, reason: "the manager's answer cannot be read", retryAfter: 0 };
+  }
+}
+
+function reasonOf(text: string): string | undefined {
+  try {
+    const { error } = JSON.parse(text) as { readonly error?: unknown };
+    return typeof error === 'string' ? error : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function unreachable(error: unknown): string {
+  switch (codeOf(error)) {
+    case 'ECONNREFUSED':
+      return 'cannot be reached: connection refused';
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return 'cannot be reached: no such host';
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return 'is not the one that this forwarder was made for: its certificate is of another CA';
+    case 'CERT_HAS_EXPIRED':
+      return 'has a certificate that is expired';
+    default:
+      return `cannot be reached: ${messageOf(error)}`;
+  }
+}

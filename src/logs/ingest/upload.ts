@@ -1,0 +1,110 @@
+import { type Line, LineSplitter } from '../record/lines.ts';
+import { type DeadLetter, type LogRecord, RecordReader } from '../record/record.ts';
+import type { UploadSource } from '../record/source.ts';
+import type { LogStore } from '../store/log-store.ts';
+import type { LogType } from '../types/log-type.ts';
+
+/** How much of an upload is in memory before it goes to the store. */
+const BATCH_BYTES = 4 * 1024 * 1024;
+const BATCH_RECORDS = 5_000;
+
+/** Dead letters named in the answer; all are counted and kept. */
+const NAMED_LETTERS = 10;
+
+/** What became of an upload, once all of it is durable. `accepted` and `setAside` add up to its records. */
+export interface UploadAnswer {
+  readonly accepted: number;
+  /** Of those accepted, how many were there already. */
+  readonly known: number;
+  readonly setAside: number;
+  /** The first few of those set aside. */
+  readonly reasons: readonly { readonly offset: number; readonly reason: string }[];
+}
+
+export interface Upload {
+  readonly type: LogType;
+  readonly source: UploadSource;
+  /** NDJSON, decompressed. */
+  readonly body: AsyncIterable<Buffer>;
+}
+
+/**
+ * Stores an upload: every line becomes a document or a dead letter. Memory is bounded by one batch, however long the
+ * body is.
+ *
+ * @throws StoreUnavailable when not all of it could be stored: then nothing may be acknowledged, and the sender sends
+ *   it again.
+ */
+export async function takeUpload(upload: Upload, store: LogStore, signal: AbortSignal): Promise<UploadAnswer> {
+  const intake = new Intake(upload, store, signal);
+  const splitter = new LineSplitter({ offset: upload.source.position?.offset ?? 0 });
+  for await (const chunk of upload.body) {
+    for (const line of splitter.push(chunk)) {
+      intake.add(line);
+      if (intake.full) await intake.flush();
+    }
+  }
+  const last = splitter.end();
+  if (last !== undefined) intake.add(last);
+  await intake.flush();
+  return intake.answer();
+}
+
+class Intake {
+  readonly #upload: Upload;
+  readonly #store: LogStore;
+  readonly #signal: AbortSignal;
+  readonly #reader: RecordReader;
+  #records: LogRecord[] = [];
+  #letters: DeadLetter[] = [];
+  #bytes = 0;
+  #accepted = 0;
+  #known = 0;
+  #setAside = 0;
+  readonly #reasons: { offset: number; reason: string }[] = [];
+
+  constructor(upload: Upload, store: LogStore, signal: AbortSignal) {
+    this.#upload = upload;
+    this.#store = store;
+    this.#signal = signal;
+    this.#reader = new RecordReader(upload.type, upload.source);
+  }
+
+  add(line: Line): void {
+    const read = this.#reader.read(line);
+    if (read.kind === 'blank') return;
+    this.#bytes += line.bytes.length;
+    if (read.kind === 'record') this.#records.push(read.record);
+    else this.#letters.push(read.letter);
+  }
+
+  get full(): boolean {
+    return this.#bytes >= BATCH_BYTES || this.#records.length + this.#letters.length >= BATCH_RECORDS;
+  }
+
+  async flush(): Promise<void> {
+    const { type, source } = this.#upload;
+    const records = this.#records;
+    const letters = this.#letters;
+    this.#records = [];
+    this.#letters = [];
+    this.#bytes = 0;
+    this.#signal.throwIfAborted();
+    if (records.length > 0) {
+      const outcome = await this.#store.write({ type, cluster: source.cluster, records }, this.#signal);
+      this.#accepted += outcome.stored + outcome.known;
+      this.#known += outcome.known;
+      letters.push(...outcome.refused);
+    }
+    if (letters.length === 0) return;
+    await this.#store.setAside(letters, type, source, this.#signal);
+    this.#setAside += letters.length;
+    for (const { line, reason } of letters.slice(0, NAMED_LETTERS - this.#reasons.length)) {
+      this.#reasons.push({ offset: line.offset, reason });
+    }
+  }
+
+  answer(): UploadAnswer {
+    return { accepted: this.#accepted, known: this.#known, setAside: this.#setAside, reasons: this.#reasons };
+  }
+}

@@ -1,0 +1,60 @@
+import { isUtf8 } from 'node:buffer';
+import type { LogType } from '../types/log-type.ts';
+import { type Document, readDocument, type TimeField, timeField } from './document.ts';
+import { isBlank, type Line } from './lines.ts';
+import { RecordIds, type UploadSource } from './source.ts';
+import { dayOf } from './time.ts';
+
+/** One record, ready to be stored. */
+export interface LogRecord {
+  readonly id: string;
+  /** `yyyymmdd`, the UTC day of the record's own time. */
+  readonly day: string;
+  /** Its line as it came. */
+  readonly line: Line;
+  readonly document: Document;
+  /** JSON members to add to the document: `"cluster":"prod-eu","@timestamp":1597166383000`. */
+  readonly added: string;
+}
+
+/** A line that is no record, or that the store refused for its own fault; kept apart, with the reason. */
+export interface DeadLetter {
+  readonly id: string;
+  readonly line: Line;
+  readonly reason: string;
+}
+
+export type ReadLine =
+  | { readonly kind: 'record'; readonly record: LogRecord }
+  | { readonly kind: 'dead-letter'; readonly letter: DeadLetter }
+  | { readonly kind: 'blank' };
+
+/** Turns the lines of one upload into records. */
+export class RecordReader {
+  readonly #ids: RecordIds;
+  readonly #timeFields: readonly TimeField[];
+  readonly #cluster: string;
+  readonly #host: string;
+
+  constructor(type: LogType, source: UploadSource) {
+    this.#ids = new RecordIds(source, type);
+    this.#timeFields = type.timeFields.map(timeField);
+    this.#cluster = `"cluster":${JSON.stringify(source.cluster)}`;
+    this.#host = source.host === undefined ? '' : `,"host":${JSON.stringify(source.host)}`;
+  }
+
+  read(line: Line): ReadLine {
+    if (isBlank(line.bytes)) return { kind: 'blank' };
+    const id = this.#ids.next(line);
+    try {
+      if (line.length > line.bytes.length) throw new Error(`${line.length} bytes in one line are too many`);
+      if (!isUtf8(line.bytes)) throw new Error('not UTF-8');
+      const document = readDocument(line.bytes, this.#timeFields);
+      const host = document.hasHost ? '' : this.#host;
+      const added = `${this.#cluster},"@timestamp":${document.time}${host}`;
+      return { kind: 'record', record: { id, day: dayOf(document.time), line, document, added } };
+    } catch (error) {
+      return { kind: 'dead-letter', letter: { id, line, reason: (error as Error).message } };
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { UserError } from '../../errors.ts';
+import type { LogType } from '../types/log-type.ts';
+import type { Line } from './lines.ts';
+
+/** Where an upload's bytes stand on the node they come from: our forwarder says so, other shippers do not. */
+export interface FilePosition {
+  /** Hash of the file's first line, see fileKey. */
+  readonly fileKey: string;
+  /** Offset of the upload's first byte in the (uncompressed) file. */
+  readonly offset: number;
+}
+
+/** Who sends an upload. The cluster is known from its certificate; the rest is the sender's word. */
+export interface UploadSource {
+  readonly cluster: string;
+  readonly host: string | undefined;
+  readonly position: FilePosition | undefined;
+}
+
+/** Request headers in which a forwarder says where an upload's bytes stand. */
+export const SOURCE_HEADERS = {
+  host: 'kubectl-mcm-host',
+  fileKey: 'kubectl-mcm-file-key',
+  offset: 'kubectl-mcm-offset',
+} as const;
+
+const HOST = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,251}[A-Za-z0-9])?$/;
+const FILE_KEY = /^[0-9a-f]{32}$/;
+const OFFSET = /^\d{1,15}$/;
+
+/** Whether a node may be called that in records and ids. */
+export function isHostName(name: string): boolean {
+  return HOST.test(name);
+}
+
+/** Reads SOURCE_HEADERS. @throws UserError for a header that is not of its form, or a position without its other half. */
+export function readUploadSource(cluster: string, header: (name: string) => string | undefined): UploadSource {
+  const host = header(SOURCE_HEADERS.host);
+  const fileKey = header(SOURCE_HEADERS.fileKey);
+  const offset = header(SOURCE_HEADERS.offset);
+  if (host !== undefined && !isHostName(host)) throw new UserError(`${SOURCE_HEADERS.host}: not a host name`);
+  if (fileKey === undefined && offset === undefined) return { cluster, host, position: undefined };
+  if (fileKey === undefined || !FILE_KEY.test(fileKey)) {
+    throw new UserError(`${SOURCE_HEADERS.fileKey}: 32 lower-case hexadecimal digits are needed`);
+  }
+  if (offset === undefined || !OFFSET.test(offset)) {
+    throw new UserError(`${SOURCE_HEADERS.offset}: a number of bytes is needed`);
+  }
+  if (host === undefined) throw new UserError(`${SOURCE_HEADERS.host}: needed beside ${SOURCE_HEADERS.fileKey}`);
+  return { cluster, host, position: { fileKey, offset: Number(offset) } };
+}
+
+/**
+ * Names a file by its first complete line. Renaming, copying, truncating and compressing change the name and the inode
+ * of a log file but not that line.
+ */
+export function fileKey(firstLine: Buffer): string {
+  return createHash('sha256').update(firstLine).digest('hex').slice(0, 32);
+}
+
+/**
+ * Gives the lines of one upload their ids: a record sent again has the same id, two records never do. The id of a line
+ * with a position is its place and a checksum of its bytes, so that a collision can only be the same bytes from the
+ * same place. Without a position it is the line's hash, and for types whose equal lines can be two records also which
+ * occurrence in the upload it is.
+ */
+export class RecordIds {
+  readonly #source: UploadSource;
+  readonly #linesAreUnique: boolean;
+  readonly #occurrences = new Map<string, number>();
+
+  constructor(source: UploadSource, type: LogType) {
+    this.#source = source;
+    this.#linesAreUnique = type.linesAreUnique;
+  }
+
+  /** At most 400 bytes; Elasticsearch takes 512. */
+  next(line: Line): string {
+    const { cluster, host, position } = this.#source;
+    if (position !== undefined) {
+      const checksum = crc32(line.bytes).toString(36);
+      return `${cluster}/${host}/${position.fileKey}/${line.offset.toString(36)}/${checksum}`;
+    }
+    const hash = createHash('sha256').update(line.bytes).digest('base64url').slice(0, 22);
+    if (this.#linesAreUnique) return `${cluster}/${hash}`;
+    const occurrence = (this.#occurrences.get(hash) ?? 0) + 1;
+    this.#occurrences.set(hash, occurrence);
+    return `${cluster}/${hash}/${occurrence}`;
+  }
+}

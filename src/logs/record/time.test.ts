@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { dayOf, parseTime } from './time.ts';
+
+const MOMENT = Date.UTC(2026, 10, 22, 18, 30, 4);
+
+describe('parseTime', () => {
+  for (const value of [
+    MOMENT / 1000,
+    MOMENT,
+    MOMENT * 1000,
+    MOMENT * 1_000_000,
+    String(MOMENT / 1000),
+    String(MOMENT),
+    '2026-11-22T18:30:04Z',
+    '2026-11-22T18:30:04.000000Z',
+    '2026-11-22t18:30:04z',
+    '2026-11-22T20:30:04+02:00',
+    '2026-11-22 18:30:04Z',
+  ]) {
+    it(`reads ${JSON.stringify(value)}`, () => assert.equal(parseTime(value), MOMENT));
+  }
+
+  it('keeps fractions of a second', () => {
+    assert.equal(parseTime('2026-11-22T18:30:04.123456789Z'), MOMENT + 123);
+    assert.equal(parseTime(MOMENT / 1000 + 0.5), MOMENT + 500);
+  });
+
+  for (const value of [
+    undefined,
+    null,
+    '',
+    '-',
+    'yesterday',
+    true,
+    {},
+    [],
+    0,
+    -1,
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    '2026-11-22',
+    '2026-11-22T18:30:04',
+    '2026-13-01T00:00:00Z',
+    1e30,
+    '1e9',
+    '0x10',
+    ' 1',
+  ]) {
+    it(`refuses ${JSON.stringify(value)}`, () => assert.equal(parseTime(value), undefined));
+  }
+});
+
+describe('dayOf', () => {
+  it('is the UTC day', () => {
+    assert.equal(dayOf(Date.UTC(2026, 10, 22, 23, 59, 59, 999)), '20261122');
+    assert.equal(dayOf(Date.UTC(2026, 10, 23)), '20261123');
+    assert.equal(dayOf(Date.UTC(2026, 10, 22)), '20261122');
+  });
+});

@@ -1,0 +1,49 @@
+/**
+ * A record's time in milliseconds since 1970, from any form that shippers write: RFC 3339, or a number of seconds,
+ * milliseconds, microseconds or nanoseconds, told apart by its size. undefined for anything else.
+ */
+export function parseTime(value: unknown): number | undefined {
+  if (typeof value === 'number') return fromNumber(value);
+  if (typeof value !== 'string') return undefined;
+  if (RFC3339.test(value)) return valid(Date.parse(value));
+  return value !== '' && NUMBER.test(value) ? fromNumber(Number(value)) : undefined;
+}
+
+/** With its zone: without one the time would depend on where the manager runs. */
+const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
+const NUMBER = /^\d{1,20}(\.\d+)?$/;
+
+/** The first number of each unit: 5138 as seconds, 1973 as the finer ones. */
+const MILLISECONDS = 1e11;
+const MICROSECONDS = 1e14;
+const NANOSECONDS = 1e17;
+
+function fromNumber(value: number): number | undefined {
+  if (!(value > 0)) return undefined;
+  if (value < MILLISECONDS) return valid(value * 1e3);
+  if (value < MICROSECONDS) return valid(value);
+  return valid(value < NANOSECONDS ? value / 1e3 : value / 1e6);
+}
+
+/** Years that a day of an index name has four digits for. */
+const FIRST = Date.UTC(1971, 0);
+const LAST = Date.UTC(9999, 0);
+
+function valid(milliseconds: number): number | undefined {
+  return milliseconds >= FIRST && milliseconds < LAST ? Math.floor(milliseconds) : undefined;
+}
+
+const DAY = 86_400_000;
+let latestDay = -1;
+let latestText = '';
+
+/** `yyyymmdd` of the UTC day. */
+export function dayOf(milliseconds: number): string {
+  const day = Math.floor(milliseconds / DAY);
+  // Nearly all records of a batch are of one day.
+  if (day !== latestDay) {
+    latestDay = day;
+    latestText = new Date(day * DAY).toISOString().slice(0, 10).replaceAll('-', '');
+  }
+  return latestText;
+}

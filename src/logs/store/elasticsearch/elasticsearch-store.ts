@@ -1,0 +1,123 @@
+import { Client } from '@elastic/elasticsearch';
+import type { LogQuery } from '../../query/log-query.ts';
+import type { DeadLetter, LogRecord } from '../../record/record.ts';
+import type { UploadSource } from '../../record/source.ts';
+import { dayOf } from '../../record/time.ts';
+import type { LogType } from '../../types/log-type.ts';
+import {
+  type FoundRecord,
+  type LogStore,
+  type RecordBatch,
+  StoreUnavailable,
+  type WriteOutcome,
+} from '../log-store.ts';
+import { type BulkItem, bulkCreate, unavailable } from './bulk.ts';
+import { IndexNames } from './index-names.ts';
+import { searchRecords } from './search.ts';
+import { putIndexTemplates } from './templates.ts';
+
+/** Milliseconds after which a request to Elasticsearch has failed. */
+const REQUEST_TIMEOUT = 30_000;
+
+/** How much of a dead letter's line is kept: Lucene takes no longer term, stored or not. */
+const MAX_DEAD_LINE = 32_000;
+
+export interface ElasticsearchOptions {
+  /** `http(s)://HOST:PORT`. */
+  readonly url: string;
+}
+
+/** The central log store: Elasticsearch 8 or 9. */
+export class ElasticsearchStore implements LogStore {
+  readonly #client: Client;
+  readonly #names = new IndexNames();
+  #prepared: Promise<void> | undefined;
+
+  constructor(options: ElasticsearchOptions) {
+    this.#client = new Client({ node: options.url, maxRetries: 0, requestTimeout: REQUEST_TIMEOUT });
+  }
+
+  async write({ type, cluster, records }: RecordBatch, signal: AbortSignal): Promise<WriteOutcome> {
+    await this.#prepare();
+    const ingested = Date.now();
+    const items = records.map((record) => ({
+      index: this.#names.day(type, cluster, record.day),
+      id: record.id,
+      pieces: documentOf(record, ingested),
+    }));
+    const verdicts = await bulkCreate(this.#client, items, signal);
+    let stored = 0;
+    let known = 0;
+    const refused: DeadLetter[] = [];
+    for (const [at, verdict] of verdicts.entries()) {
+      const { id, line } = records[at] as LogRecord;
+      if (verdict.kind === 'held-back') throw new StoreUnavailable(`${items[at]?.index}: ${verdict.reason}`);
+      if (verdict.kind === 'created') stored++;
+      else if (verdict.kind === 'known') known++;
+      else refused.push({ id, line, reason: verdict.reason });
+    }
+    return { stored, known, refused };
+  }
+
+  async setAside(
+    letters: readonly DeadLetter[],
+    type: LogType,
+    source: UploadSource,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#prepare();
+    const now = Date.now();
+    const index = this.#names.deadLetters(source.cluster, dayOf(now));
+    const items = letters.map(
+      (letter): BulkItem => ({ index, id: letter.id, pieces: [deadLetter(letter, type, source, now)] }),
+    );
+    for (const verdict of await bulkCreate(this.#client, items, signal)) {
+      if (verdict.kind === 'held-back' || verdict.kind === 'refused') {
+        throw new StoreUnavailable(`${index}: ${verdict.reason}`);
+      }
+    }
+  }
+
+  async search(query: LogQuery, signal: AbortSignal): Promise<readonly FoundRecord[]> {
+    return await searchRecords(this.#client, this.#names, query, signal);
+  }
+
+  async ping(signal: AbortSignal): Promise<void> {
+    await this.#prepare();
+    try {
+      await this.#client.cluster.health({ timeout: '5s' }, { signal });
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+
+  /**
+   * Puts the index templates in place before the first write of this process. A write without them would create a
+   * day's index with guessed mappings, which cannot be mended.
+   */
+  #prepare(): Promise<void> {
+    this.#prepared ??= putIndexTemplates(this.#client, this.#names).catch((error: unknown) => {
+      this.#prepared = undefined;
+      throw unavailable(error);
+    });
+    return this.#prepared;
+  }
+}
+
+function documentOf({ document, added }: LogRecord, ingested: number): readonly (Buffer | string)[] {
+  return [document.open, `,${added},"ingested":${ingested}}`];
+}
+
+function deadLetter({ line, reason }: DeadLetter, type: LogType, source: UploadSource, now: number): string {
+  return JSON.stringify({
+    '@timestamp': now,
+    cluster: source.cluster,
+    host: source.host,
+    log_type: type.name,
+    file_key: source.position?.fileKey,
+    offset: line.offset,
+    length: line.length,
+    reason,
+    line: line.bytes.toString('utf8', 0, MAX_DEAD_LINE),
+  });
+}

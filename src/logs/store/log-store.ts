@@ -1,0 +1,50 @@
+import type { LogQuery } from '../query/log-query.ts';
+import type { DeadLetter, LogRecord } from '../record/record.ts';
+import type { UploadSource } from '../record/source.ts';
+import type { LogType, LogTypeName, StoredRecord } from '../types/log-type.ts';
+
+/** Records of one upload, with what they have in common. */
+export interface RecordBatch {
+  readonly type: LogType;
+  readonly cluster: string;
+  readonly records: readonly LogRecord[];
+}
+
+/** What became of a batch; the counts add up to its records. */
+export interface WriteOutcome {
+  readonly stored: number;
+  /** There already: sent before. */
+  readonly known: number;
+  /** Refused for their own fault, and not stored. */
+  readonly refused: readonly DeadLetter[];
+}
+
+export interface FoundRecord {
+  readonly type: LogTypeName;
+  readonly record: StoredRecord;
+}
+
+/**
+ * Where logs are kept. Every promise settles within the store's own timeout, or at once when `signal` aborts.
+ */
+export interface LogStore {
+  /**
+   * Resolves once every record is durable, was there already, or is refused for its own fault.
+   * @throws StoreUnavailable when that cannot be said of some record; writing the batch again is then harmless.
+   */
+  write(batch: RecordBatch, signal: AbortSignal): Promise<WriteOutcome>;
+
+  /** Keeps dead letters where an operator finds them. @throws StoreUnavailable like write. */
+  setAside(letters: readonly DeadLetter[], type: LogType, source: UploadSource, signal: AbortSignal): Promise<void>;
+
+  /** The newest records that match, oldest first. @throws StoreUnavailable */
+  search(query: LogQuery, signal: AbortSignal): Promise<readonly FoundRecord[]>;
+
+  /** @throws StoreUnavailable with the reason while the store cannot be reached. */
+  ping(signal: AbortSignal): Promise<void>;
+}
+
+/** The store cannot be reached, or holds records back for a reason that is not theirs. */
+export class StoreUnavailable extends Error {
+  override readonly name = 'StoreUnavailable';
+}

@@ -1,0 +1,95 @@
+import { type LogType, namespaced, object, type StoredRecord, text } from './log-type.ts';
+
+const keyword = { type: 'keyword' };
+const date = { type: 'date' };
+/** Bodies and extras have any number of keys: stored, never indexed. */
+const notIndexed = { type: 'object', enabled: false };
+
+const user = { properties: { username: keyword, uid: keyword, groups: keyword, extra: notIndexed } };
+
+/** audit.k8s.io/v1 Event, as kube-apiserver and Calico's API server write it. */
+const properties = {
+  kind: keyword,
+  apiVersion: keyword,
+  level: keyword,
+  auditID: keyword,
+  stage: keyword,
+  requestURI: { type: 'keyword', ignore_above: 8191 },
+  verb: keyword,
+  user,
+  impersonatedUser: user,
+  sourceIPs: keyword,
+  userAgent: { type: 'keyword', ignore_above: 8191 },
+  objectRef: {
+    properties: {
+      resource: keyword,
+      namespace: keyword,
+      name: keyword,
+      uid: keyword,
+      apiGroup: keyword,
+      apiVersion: keyword,
+      resourceVersion: keyword,
+      subresource: keyword,
+    },
+  },
+  responseStatus: {
+    properties: {
+      code: { type: 'integer' },
+      status: keyword,
+      reason: keyword,
+      message: { type: 'keyword', index: false, doc_values: false },
+      metadata: notIndexed,
+      details: notIndexed,
+    },
+  },
+  requestObject: notIndexed,
+  responseObject: notIndexed,
+  requestReceivedTimestamp: date,
+  stageTimestamp: date,
+  annotations: { type: 'flattened', ignore_above: 8191 },
+  name: keyword,
+};
+
+const shared = {
+  timeFields: ['stageTimestamp', 'requestReceivedTimestamp'],
+  properties,
+  linesAreUnique: true,
+  compact,
+} as const;
+
+/** Audit log of a cluster's kube-apiserver. */
+export const auditKube: LogType = {
+  ...shared,
+  name: 'audit_kube',
+  label: 'audit-kube',
+  description: 'requests to the Kubernetes API',
+  grants: ['audit_kube', 'audit*', 'audit', '*'],
+  file: '/var/log/calico/audit/kube-audit.log',
+  ingestPaths: ['/api/v1/audit/logs/kube/bulk'],
+};
+
+/** Audit log of Calico's own API server: changes of policies, tiers and network sets. */
+export const auditEe: LogType = {
+  ...shared,
+  name: 'audit_ee',
+  label: 'audit-ee',
+  description: 'changes of Calico resources',
+  grants: ['audit_ee', 'audit*', 'audit', '*'],
+  file: '/var/log/calico/audit/tsee-audit.log',
+  ingestPaths: ['/api/v1/audit/logs/ee/bulk'],
+};
+
+function compact(record: StoredRecord): readonly string[] {
+  const reference = object(record.objectRef);
+  const status = object(record.responseStatus);
+  const resource = [text(reference.resource), text(reference.apiGroup)].filter((part) => part !== '').join('.');
+  const subresource = text(reference.subresource);
+  return [
+    text(record.verb),
+    text(object(record.user).username) || '(unknown)',
+    resource === '' ? text(record.requestURI) : `${resource}${subresource === '' ? '' : `/${subresource}`}`,
+    // A namespace's own objectRef names it twice.
+    namespaced(resource === 'namespaces' ? '' : reference.namespace, reference.name),
+    [text(status.code), text(status.reason)].filter((part) => part !== '').join(' '),
+  ];
+}

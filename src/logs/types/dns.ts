@@ -1,0 +1,56 @@
+import { type LogType, list, namespaced, object, text } from './log-type.ts';
+
+const keyword = { type: 'keyword' };
+const long = { type: 'long' };
+const ip = { type: 'ip' };
+const date = { type: 'date', format: 'strict_date_optional_time||epoch_second' };
+/** An object in some versions of Calico, a list of `k=v` in others: stored as it comes. */
+const asIs = { type: 'object', enabled: false };
+
+/** DNS logs: what was asked, by whom, and what came back. */
+export const dns: LogType = {
+  name: 'dns',
+  label: 'dns',
+  description: 'what was asked, by whom, and the answer',
+  grants: ['dns', '*'],
+  timeFields: ['end_time'],
+  file: '/var/log/calico/dnslogs/dns.log',
+  ingestPaths: ['/api/v1/dns/logs/bulk'],
+  linesAreUnique: false,
+  properties: {
+    start_time: date,
+    end_time: date,
+    type: keyword,
+    count: long,
+    client_ip: ip,
+    client_name: keyword,
+    client_name_aggr: keyword,
+    client_namespace: keyword,
+    client_labels: asIs,
+    qname: keyword,
+    qtype: keyword,
+    qclass: keyword,
+    rcode: keyword,
+    rrsets: { type: 'nested', properties: { name: keyword, type: keyword, class: keyword, rdata: keyword } },
+    servers: {
+      type: 'nested',
+      properties: { ip, name: keyword, name_aggr: keyword, namespace: keyword, labels: asIs },
+    },
+    latency_count: long,
+    latency_mean: long,
+    latency_max: long,
+  },
+  compact: (record) => {
+    const client = namespaced(record.client_namespace, text(record.client_name) || record.client_name_aggr);
+    const server = object(list(record.servers)[0]);
+    const via = namespaced(server.namespace, text(server.name) || server.name_aggr) || text(server.ip);
+    const latency = Number(record.latency_mean);
+    return [
+      text(record.rcode) || text(record.type),
+      client || text(record.client_ip) || '(unknown)',
+      [text(record.qtype), text(record.qname)].join(' '),
+      `x${text(record.count) || '1'}`,
+      [latency > 0 ? `${(latency / 1e6).toFixed(1)}ms` : '', via === '' ? '' : `via ${via}`].join('  ').trim(),
+    ];
+  },
+};

@@ -1,0 +1,123 @@
+import { type LogType, list, namespaced, object, type StoredRecord, text } from './log-type.ts';
+
+/** Names Felix gives to what is neither a pod nor in a network set. */
+const NETWORKS: Readonly<Record<string, string>> = { pub: 'public', pvt: 'private' };
+
+const keyword = { type: 'keyword' };
+const long = { type: 'long' };
+const ip = { type: 'ip' };
+const date = { type: 'date', format: 'strict_date_optional_time||epoch_second' };
+
+/** Flow logs: who talked to whom, and what policy decided. */
+export const flows: LogType = {
+  name: 'flows',
+  label: 'flow',
+  description: 'who talked to whom, and what policy decided',
+  grants: ['flows', '*'],
+  timeFields: ['end_time'],
+  file: '/var/log/calico/flowlogs/flows.log',
+  ingestPaths: ['/api/v1/flows/logs/bulk'],
+  linesAreUnique: false,
+  properties: {
+    start_time: date,
+    end_time: date,
+    action: keyword,
+    reporter: keyword,
+    proto: keyword,
+    source_ip: ip,
+    source_name: keyword,
+    source_name_aggr: keyword,
+    source_namespace: keyword,
+    source_port: long,
+    source_type: keyword,
+    'source_labels.labels': keyword,
+    dest_ip: ip,
+    dest_name: keyword,
+    dest_name_aggr: keyword,
+    dest_namespace: keyword,
+    dest_port: long,
+    dest_type: keyword,
+    'dest_labels.labels': keyword,
+    dest_service_name: keyword,
+    dest_service_namespace: keyword,
+    dest_service_port: keyword,
+    dest_domains: keyword,
+    bytes_in: long,
+    bytes_out: long,
+    packets_in: long,
+    packets_out: long,
+    num_flows: long,
+    num_flows_started: long,
+    num_flows_completed: long,
+    'policies.all_policies': keyword,
+    'policies.enforced_policies': keyword,
+    'policies.pending_policies': keyword,
+    'policies.transit_policies': keyword,
+    process_name: keyword,
+    process_id: keyword,
+    process_args: keyword,
+    num_process_names: long,
+    num_process_ids: long,
+    num_process_args: long,
+    nat_outgoing_ports: long,
+    original_source_ips: ip,
+    num_original_source_ips: long,
+    http_requests_allowed_in: long,
+    http_requests_denied_in: long,
+    tcp_mean_send_congestion_window: long,
+    tcp_min_send_congestion_window: long,
+    tcp_mean_smooth_rtt: long,
+    tcp_max_smooth_rtt: long,
+    tcp_mean_min_rtt: long,
+    tcp_max_min_rtt: long,
+    tcp_mean_mss: long,
+    tcp_min_mss: long,
+    tcp_total_retransmissions: long,
+    tcp_lost_packets: long,
+    tcp_unrecovered_to: long,
+  },
+  compact: (record) => [
+    text(record.action),
+    `${endpoint(record, 'source')} -> ${endpoint(record, 'dest')}`,
+    [text(record.proto), text(record.dest_port)].filter((part) => part !== '').join('/'),
+    `x${text(record.num_flows) || '1'}`,
+    decidedBy(record),
+  ],
+};
+
+function endpoint(record: StoredRecord, side: 'source' | 'dest'): string {
+  const name = text(record[`${side}_name`]) || text(record[`${side}_name_aggr`]);
+  const network = NETWORKS[name];
+  if (network !== undefined) {
+    const address = text(record[`${side}_ip`]);
+    return address === '' ? `(${network})` : `${address} (${network})`;
+  }
+  return namespaced(record[`${side}_namespace`], name) || text(record[`${side}_ip`]) || '(unknown)';
+}
+
+/**
+ * The policy whose verdict the flow had: the last enforced one (`<index>|<tier>|<name>|<action>|<rule>`; the list
+ * comes in random order).
+ */
+function decidedBy(record: StoredRecord): string {
+  const policies = object(record.policies);
+  const enforced = list(policies.enforced_policies);
+  const hits = (enforced.length > 0 ? enforced : list(policies.all_policies))
+    .map((hit) => text(hit).split('|'))
+    .filter((parts) => parts.length >= 4 && !text(parts[2]).includes('staged:'))
+    .sort((a, b) => Number(a[0]) - Number(b[0]));
+  const [, tier = '', name = ''] = hits.at(-1) ?? [];
+  const reporter = text(record.reporter);
+  const direction = reporter === 'dst' ? 'ingress' : 'egress';
+  const where = reporter === '' ? '' : `(${direction}, ${reporter})`;
+  return [policyWords(tier, name), where].filter((part) => part !== '').join(' ');
+}
+
+/** `default/store.redis-only` of tier `default` and name `store/default.redis-only`; names repeat their tier. */
+function policyWords(tier: string, name: string): string {
+  if (tier === '') return '';
+  const [policy = '', namespace = ''] = name.split('/').reverse();
+  const own = policy.startsWith(`${tier}.`) ? policy.slice(tier.length + 1) : policy;
+  if (tier === '__PROFILE__') return `by profile ${own}`;
+  return `by ${tier}/${namespace === '' ? '' : `${namespace}.`}${own}`;
+}

@@ -1,0 +1,27 @@
+import { auditEe, auditKube } from './audit.ts';
+import { dns } from './dns.ts';
+import { flows } from './flows.ts';
+import type { LogType, LogTypeName } from './log-type.ts';
+
+/** Every log type there is; a new one is a module beside these and a line here. */
+export const LOG_TYPES: readonly LogType[] = [flows, dns, auditEe, auditKube];
+
+/** What people may ask for: a type by its label, its Calico name or a common form, and `audit` for both audit logs. */
+const SELECTORS: ReadonlyMap<string, readonly LogType[]> = new Map<string, readonly LogType[]>([
+  ...LOG_TYPES.flatMap((type) => [type.label, type.name].map((word): [string, LogType[]] => [word, [type]])),
+  ['audit', [auditEe, auditKube]],
+]);
+
+/** Words to offer for a type, in the order to list them. */
+export const SELECTOR_WORDS: readonly string[] = ['flow', 'dns', 'audit', 'audit-ee', 'audit-kube'];
+
+/** The types a word stands for, or undefined where it stands for none. */
+export function selectLogTypes(word: string): readonly LogType[] | undefined {
+  return SELECTORS.get(word);
+}
+
+export function logType(name: LogTypeName): LogType {
+  const found = LOG_TYPES.find((type) => type.name === name);
+  if (found === undefined) throw new Error(`unknown log type ${name}`);
+  return found;
+}

@@ -1,0 +1,54 @@
+/** Calico's names for the log types: what RBAC grants by name, and the last part of an index's base name. */
+export type LogTypeName = 'flows' | 'dns' | 'audit_ee' | 'audit_kube';
+
+/** A stored record as it comes back from a query. Senders are not trusted: any field may be missing or odd. */
+export type StoredRecord = Readonly<Record<string, unknown>>;
+
+/** All that is particular to one log type. */
+export interface LogType {
+  readonly name: LogTypeName;
+  /** The word for it in flags and summaries. */
+  readonly label: string;
+  readonly description: string;
+  /**
+   * Names whose grant covers this type in RBAC rules of `lma.tigera.io`, most particular first. Kubernetes compares
+   * resourceNames literally: `audit*` and `*` are names like any other, which Calico's documentation grants.
+   */
+  readonly grants: readonly string[];
+  /** Fields that hold the record's own time; the first one there decides. */
+  readonly timeFields: readonly string[];
+  /** Where nodes keep it. */
+  readonly file: string;
+  /** Paths at which existing shippers post it. */
+  readonly ingestPaths: readonly string[];
+  /** Elasticsearch field mappings; what is not listed is stored and not indexed. */
+  readonly properties: Readonly<Record<string, unknown>>;
+  /**
+   * Whether two equal lines are always one record sent twice. Audit records carry an id and microseconds; two equal
+   * flow lines can be two records.
+   */
+  readonly linesAreUnique: boolean;
+  /** The record for people, as cells of a line: the last one is as long as it likes. */
+  readonly compact: (record: StoredRecord) => readonly string[];
+}
+
+/** Text of a field, or '' where it is missing, null or Calico's "-" for "does not apply". */
+export function text(value: unknown): string {
+  if (value === undefined || value === null || value === '-') return '';
+  return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+/** Object of a field, or an empty one. */
+export function object(value: unknown): StoredRecord {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as StoredRecord) : {};
+}
+
+/** Items of a field, or none. */
+export function list(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}
+
+/** `namespace/name`, or whichever of the two there is. */
+export function namespaced(namespace: unknown, name: unknown): string {
+  return [text(namespace), text(name)].filter((part) => part !== '').join('/');
+}

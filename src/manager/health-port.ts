@@ -1,0 +1,54 @@
+import { createServer, type Server } from 'node:http';
+import { messageOf } from '../errors.ts';
+import type { ManagerMetrics } from './metrics.ts';
+
+/** Something that must be in order for the manager to do its work; rejects with the reason when it is not. */
+export interface ReadinessCheck {
+  readonly name: string;
+  readonly check: (signal: AbortSignal) => Promise<void>;
+}
+
+/** Milliseconds after which a check that has not answered counts as failed. */
+const CHECK_TIMEOUT = 5_000;
+
+/** `/livez`, `/readyz` (each check by name, as Kubernetes servers print them) and `/metrics`. */
+export function createHealthServer(metrics: ManagerMetrics, checks: readonly ReadinessCheck[]): Server {
+  return createServer((request, response) => {
+    answer(request.url?.split('?')[0] ?? '', metrics, checks)
+      .catch((error: unknown) => ({ code: 500, type: 'text/plain', text: `${messageOf(error)}\n` }))
+      .then(({ code, type, text }) => {
+        response.writeHead(code, { 'content-type': type });
+        response.end(text);
+      });
+  });
+}
+
+async function answer(path: string, metrics: ManagerMetrics, checks: readonly ReadinessCheck[]) {
+  switch (path) {
+    case '/livez':
+    case '/healthz':
+      return { code: 200, type: 'text/plain', text: 'ok\n' };
+    case '/readyz':
+      return await readiness(checks);
+    case '/metrics':
+      return { code: 200, type: metrics.registry.contentType, text: await metrics.registry.metrics() };
+    default:
+      return { code: 404, type: 'text/plain', text: 'not found: /livez, /readyz and /metrics are here\n' };
+  }
+}
+
+async function readiness(checks: readonly ReadinessCheck[]) {
+  const lines = await Promise.all(
+    checks.map(async ({ name, check }) => {
+      try {
+        await check(AbortSignal.timeout(CHECK_TIMEOUT));
+        return `[+]${name} ok`;
+      } catch (error) {
+        return `[-]${name} failed: ${messageOf(error)}`;
+      }
+    }),
+  );
+  const ready = lines.every((line) => line.startsWith('[+]'));
+  const text = `${[...lines, `readyz check ${ready ? 'passed' : 'failed'}`].join('\n')}\n`;
+  return { code: ready ? 200 : 503, type: 'text/plain', text };
+}

@@ -1,0 +1,148 @@
+import { isClusterName, MANAGED_CLUSTER_API } from '../clusters/managed-cluster.ts';
+import { UserError } from '../errors.ts';
+import { failure, type Status } from '../kube/status.ts';
+import { parseWindow } from '../logs/query/log-query.ts';
+import { type LogStore, StoreUnavailable } from '../logs/store/log-store.ts';
+import { LOG_TYPES, selectLogTypes } from '../logs/types/index.ts';
+import type { LogType } from '../logs/types/log-type.ts';
+import {
+  forbiddenMessage,
+  LOG_ACCESS_API,
+  LOG_ACCESS_GROUP,
+  type LogAccess,
+  type Requester,
+} from '../rbac/log-access.ts';
+
+/** What the aggregated API answers: a JSON object and its HTTP code. */
+export interface Answer {
+  readonly code: number;
+  readonly body: object;
+}
+
+export interface LogApiOptions {
+  readonly store: LogStore;
+  readonly access: LogAccess;
+  /** Whether a ManagedCluster of that name exists. */
+  readonly isRegistered: (cluster: string) => boolean;
+}
+
+const GROUP_PATH = `/apis/${LOG_ACCESS_GROUP}`;
+const VERSION_PATH = `/apis/${LOG_ACCESS_API}`;
+
+/** Every name a read can be asked under, and the types it covers. */
+const NAMES: ReadonlyMap<string, readonly LogType[]> = new Map(
+  [...new Set(LOG_TYPES.flatMap((type) => type.grants))].map((name) => [
+    name,
+    LOG_TYPES.filter((type) => type.grants.includes(name)),
+  ]),
+);
+
+/**
+ * `GET /apis/lma.tigera.io/v1/<cluster>/<name>`: the logs of one cluster, for whom RBAC lets see them.
+ *
+ * kube-apiserver has authorized the request before it comes here, but by its own reading of the path, which takes
+ * `/x/flows/../dns` for the name `flows`. So the raw path is taken literally here (two segments, both known, else 404)
+ * and the right to each type that is read is asked for again.
+ */
+export class LogApi {
+  readonly #options: LogApiOptions;
+
+  constructor(options: LogApiOptions) {
+    this.#options = options;
+  }
+
+  /** Answers `method` on `target`, the request's path and query as they stand on the wire. */
+  async answer(method: string, target: string, requester: Requester, signal: AbortSignal): Promise<Answer> {
+    if (method !== 'GET') return refuse(failure(405, 'MethodNotAllowed', `${method} is not allowed here; GET is`));
+    const mark = target.indexOf('?');
+    const path = mark === -1 ? target : target.slice(0, mark);
+    if (path === GROUP_PATH) return { code: 200, body: API_GROUP };
+    if (path === VERSION_PATH) return { code: 200, body: API_RESOURCES };
+    const subject = readPath(path);
+    if (subject === undefined) return refuse(noSuchPath(path));
+    if (!this.#options.isRegistered(subject.cluster)) return refuse(noSuchCluster(subject.cluster));
+    try {
+      const parameters = new URLSearchParams(mark === -1 ? '' : target.slice(mark + 1));
+      return await this.#read(subject, parameters, requester, signal);
+    } catch (error) {
+      if (error instanceof UserError) return refuse(failure(400, 'BadRequest', error.message));
+      if (error instanceof StoreUnavailable) {
+        return refuse(failure(503, 'ServiceUnavailable', `the log store does not answer: ${error.message}`));
+      }
+      throw error;
+    }
+  }
+
+  async #read(
+    { cluster, name, types }: Subject,
+    parameters: URLSearchParams,
+    requester: Requester,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const { store, access } = this.#options;
+    const asked = narrow(types, parameters.get('type'));
+    const window = parseWindow(parameters);
+    const allowed: LogType[] = [];
+    for (const type of asked) if (await access.mayRead(requester, cluster, type)) allowed.push(type);
+    if (allowed.length === 0) {
+      const message = forbiddenMessage(requester.user, cluster, asked.length === 1 ? (asked[0]?.name ?? name) : name);
+      return refuse(failure(403, 'Forbidden', message, { name, group: LOG_ACCESS_GROUP, kind: cluster }));
+    }
+    const found = await store.search({ cluster, types: allowed, ...window }, signal);
+    const items = found.map(({ type, record }) => ({ log_type: type, ...record }));
+    return { code: 200, body: { kind: 'LogList', apiVersion: LOG_ACCESS_API, metadata: {}, items } };
+  }
+}
+
+interface Subject {
+  readonly cluster: string;
+  readonly name: string;
+  readonly types: readonly LogType[];
+}
+
+function readPath(path: string): Subject | undefined {
+  if (!path.startsWith(`${VERSION_PATH}/`)) return undefined;
+  const [cluster = '', segment = '', ...more] = path.slice(VERSION_PATH.length + 1).split('/');
+  if (more.length > 0 || !isClusterName(cluster)) return undefined;
+  // The one character of a known name that API servers escape; everything else must be there as it is.
+  const name = segment.replaceAll('%2A', '*');
+  const types = NAMES.get(name);
+  return types === undefined ? undefined : { cluster, name, types };
+}
+
+function narrow(types: readonly LogType[], word: string | null): readonly LogType[] {
+  if (word === null) return types;
+  const selected = selectLogTypes(word);
+  if (selected === undefined) throw new UserError(`type: "${word}" is no log type`);
+  const narrowed = types.filter((type) => selected.includes(type));
+  if (narrowed.length === 0) throw new UserError(`type: "${word}" is not among what this name covers`);
+  return narrowed;
+}
+
+function refuse(status: Status): Answer {
+  return { code: status.code, body: status };
+}
+
+function noSuchPath(path: string): Status {
+  const message = path.startsWith(`${VERSION_PATH}/`)
+    ? 'no such logs: the path is /<cluster>/<name>, with the name of a ManagedCluster and of a log type'
+    : 'the server could not find the requested resource';
+  return failure(404, 'NotFound', message);
+}
+
+function noSuchCluster(name: string): Status {
+  const group = MANAGED_CLUSTER_API.slice(0, MANAGED_CLUSTER_API.indexOf('/'));
+  const details = { name, group, kind: 'managedclusters' };
+  return failure(404, 'NotFound', `managedclusters.${group} "${name}" not found`, details);
+}
+
+const API_GROUP = {
+  kind: 'APIGroup',
+  apiVersion: 'v1',
+  name: LOG_ACCESS_GROUP,
+  versions: [{ groupVersion: LOG_ACCESS_API, version: 'v1' }],
+  preferredVersion: { groupVersion: LOG_ACCESS_API, version: 'v1' },
+};
+
+/** Empty, and the same for everybody: the resources are clusters, whose names are not everyone's business. */
+const API_RESOURCES = { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: LOG_ACCESS_API, resources: [] };

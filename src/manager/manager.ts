@@ -1,0 +1,197 @@
+import type { Server } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { CertificateRegistry } from '../clusters/certificate-registry.ts';
+import { MANAGED_CLUSTERS_PATH, type ManagedCluster } from '../clusters/managed-cluster.ts';
+import { codeOf, messageOf, UserError } from '../errors.ts';
+import type { KubeClient } from '../kube/client.ts';
+import type { ConfigMap } from '../kube/objects.ts';
+import { isStatus } from '../kube/status.ts';
+import { watchCollection } from '../kube/watch.ts';
+import { HttpIngest } from '../logs/ingest/http-ingest.ts';
+import type { LogStore } from '../logs/store/log-store.ts';
+import { LogAccess } from '../rbac/log-access.ts';
+import { AggregatedApiServer } from './aggregated-api.ts';
+import { ClusterPort } from './cluster-port.ts';
+import { ClusterStatusWriter } from './cluster-status.ts';
+import { FRONT_PROXY_CONFIG, readFrontProxy } from './front-proxy.ts';
+import { createHealthServer } from './health-port.ts';
+import { LogApi } from './log-api.ts';
+import { ManagerMetrics } from './metrics.ts';
+import { readServingCertificate } from './serving-certificate.ts';
+
+/** `HOST` and `PORT` to listen on. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ManagerOptions {
+  readonly client: KubeClient;
+  readonly store: LogStore;
+  readonly log: Logger;
+  /** For managed clusters (9449). */
+  readonly clusters: ListenAddress;
+  /** For kube-apiserver (8443). */
+  readonly api: ListenAddress;
+  /** For probes and Prometheus (9090). */
+  readonly health: ListenAddress;
+}
+
+const STATUS_INTERVAL = 1_000;
+
+/**
+ * Runs the manager until `stopped` aborts: the port that managed clusters dial, the aggregated API, and what keeps both
+ * true (the watch of ManagedClusters, their status). Listens only once it knows which certificates there are.
+ *
+ * @throws UserError when it cannot start: not installed, no rights, a port that is taken.
+ */
+export async function runManager(options: ManagerOptions, stopped: AbortSignal): Promise<void> {
+  const { client, store, log } = options;
+  const failed = new AbortController();
+  const signal = AbortSignal.any([stopped, failed.signal]);
+  const certificate = await readServingCertificate(client, signal);
+  const frontProxy = readFrontProxy(await readFrontProxyConfig(client, signal));
+
+  const registry = new CertificateRegistry();
+  const metrics = new ManagerMetrics();
+  const status = new ClusterStatusWriter(client, registry, (cluster, error) =>
+    log.warn({ cluster, err: error }, 'status not written'),
+  );
+  const ingest = new HttpIngest(store, {
+    taken: (cluster, type, answer) => {
+      metrics.taken(cluster, type, answer);
+      if (answer.accepted + answer.setAside > 0) status.received(cluster, Date.now());
+    },
+    turnedAway: (cluster, type, error) => {
+      metrics.turnedAway(cluster, type);
+      log.warn({ cluster, type: type.name, reason: error.message }, 'upload turned away');
+    },
+  });
+  const clusterPort = new ClusterPort({ registry, ingest, certificate, log });
+  const api = new LogApi({
+    store,
+    access: new LogAccess(client),
+    isRegistered: (cluster) => registry.has(cluster),
+  });
+  const aggregatedApi = new AggregatedApiServer({ api, certificate, frontProxy, log });
+  const health = createHealthServer(metrics, [
+    { name: 'log-store', check: (timeout) => store.ping(timeout) },
+    { name: 'aggregated-api', check: () => listening(aggregatedApi.server) },
+    { name: 'cluster-port', check: () => listening(clusterPort.server) },
+  ]);
+
+  const filled = registryFilled(registry, signal);
+  const watches = [
+    followClusters(client, registry, status, signal, log),
+    followFrontProxy(client, aggregatedApi, signal, log),
+    writeStatuses(status, signal),
+  ];
+  try {
+    await listen(health, options.health);
+    await filled;
+    if (signal.aborted) return;
+    await listen(aggregatedApi.server, options.api);
+    await listen(clusterPort.server, options.clusters);
+    log.info(
+      { clusters: options.clusters, api: options.api, health: options.health },
+      'manager ready: listening for managed clusters, API requests and probes',
+    );
+    await Promise.all(watches);
+  } finally {
+    failed.abort();
+    await clusterPort.close();
+    aggregatedApi.server.close().closeAllConnections();
+    health.close().closeAllConnections();
+  }
+}
+
+async function readFrontProxyConfig(client: KubeClient, signal: AbortSignal): Promise<ConfigMap> {
+  const { namespace, name } = FRONT_PROXY_CONFIG;
+  return await client.get<ConfigMap>(`/api/v1/namespaces/${namespace}/configmaps/${name}`, { signal });
+}
+
+async function followClusters(
+  client: KubeClient,
+  registry: CertificateRegistry,
+  status: ClusterStatusWriter,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<void> {
+  const onError = (error: unknown) => {
+    const missing = isStatus(error, 404) ? ' (is the CRD there? run: kubectl mcm install management)' : '';
+    log.warn(
+      { reason: messageOf(error) },
+      `ManagedClusters cannot be watched${missing}; what was known stays in force`,
+    );
+  };
+  for await (const event of watchCollection<ManagedCluster>(client, MANAGED_CLUSTERS_PATH, { signal, onError })) {
+    switch (event.type) {
+      case 'list':
+        registry.replaceAll(event.objects);
+        status.retain(new Set(event.objects.map(({ metadata }) => metadata.name)));
+        for (const object of event.objects) status.observe(object);
+        break;
+      case 'set':
+        registry.set(event.object);
+        status.observe(event.object);
+        break;
+      case 'delete':
+        registry.delete(event.object.metadata.name);
+        status.forget(event.object.metadata.name);
+        break;
+    }
+  }
+}
+
+async function followFrontProxy(
+  client: KubeClient,
+  server: AggregatedApiServer,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<void> {
+  const { namespace, name } = FRONT_PROXY_CONFIG;
+  const events = watchCollection<ConfigMap>(client, `/api/v1/namespaces/${namespace}/configmaps`, {
+    signal,
+    fieldSelector: `metadata.name=${name}`,
+    onError: (error) => log.warn({ reason: messageOf(error) }, 'front-proxy configuration cannot be watched'),
+  });
+  for await (const event of events) {
+    const config = event.type === 'list' ? event.objects[0] : event.object;
+    if (config === undefined || event.type === 'delete') continue;
+    try {
+      server.setFrontProxy(readFrontProxy(config));
+    } catch (error) {
+      log.error({ reason: messageOf(error) }, 'front-proxy configuration not taken');
+    }
+  }
+}
+
+async function writeStatuses(status: ClusterStatusWriter, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await status.flush(signal);
+    await sleep(STATUS_INTERVAL, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** Before the first list every certificate would be refused as not registered. */
+async function registryFilled(registry: CertificateRegistry, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    registry.onChange(resolve);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+async function listen(server: Server, { host, port }: ListenAddress): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => {
+      const taken = codeOf(error) === 'EADDRINUSE' ? 'the port is taken' : messageOf(error);
+      reject(new UserError(`error: cannot listen on ${host}:${port}: ${taken}`));
+    });
+    server.listen({ host, port }, resolve);
+  });
+}
+
+async function listening(server: Server): Promise<void> {
+  if (!server.listening) throw new Error('not listening');
+}

@@ -1,0 +1,34 @@
+import { Counter, collectDefaultMetrics, Registry } from 'prom-client';
+import type { UploadAnswer } from '../logs/ingest/upload.ts';
+import type { LogType } from '../logs/types/log-type.ts';
+
+/** What the manager counts, for Prometheus. */
+export class ManagerMetrics {
+  readonly registry = new Registry();
+  readonly #records = new Counter({
+    name: 'kubectl_mcm_ingest_records_total',
+    help: 'Records of uploads that were answered 200, by what became of them: stored, known (sent before) or set_aside.',
+    labelNames: ['cluster', 'type', 'verdict'],
+    registers: [this.registry],
+  });
+  readonly #turnedAway = new Counter({
+    name: 'kubectl_mcm_ingest_turned_away_total',
+    help: 'Uploads answered 503 because the store could not take them; their senders send them again.',
+    labelNames: ['cluster', 'type'],
+    registers: [this.registry],
+  });
+
+  constructor() {
+    collectDefaultMetrics({ register: this.registry });
+  }
+
+  taken(cluster: string, { name: type }: LogType, { accepted, known, setAside }: UploadAnswer): void {
+    this.#records.inc({ cluster, type, verdict: 'stored' }, accepted - known);
+    this.#records.inc({ cluster, type, verdict: 'known' }, known);
+    this.#records.inc({ cluster, type, verdict: 'set_aside' }, setAside);
+  }
+
+  turnedAway(cluster: string, { name: type }: LogType): void {
+    this.#turnedAway.inc({ cluster, type });
+  }
+}

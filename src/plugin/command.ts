@@ -1,0 +1,77 @@
+import type { Writable } from 'node:stream';
+import type { KubeFlags } from '../kube/kubeconfig.ts';
+
+/** A flag as its command declares it; help, parsing and documentation are made from this. */
+export interface FlagSpec {
+  /** `strings` may be given several times. */
+  readonly type: 'string' | 'strings' | 'boolean';
+  readonly description: string;
+  /** Stands for the value in help: `--address=HOST:PORT`. */
+  readonly value?: string;
+  /** One letter. */
+  readonly short?: string;
+  /** The only values there are. */
+  readonly choices?: readonly string[];
+  readonly default?: string;
+  readonly required?: boolean;
+}
+
+export type FlagSpecs = Readonly<Record<string, FlagSpec>>;
+
+type FlagValue<F extends FlagSpec> = F['type'] extends 'boolean'
+  ? boolean
+  : F['type'] extends 'strings'
+    ? readonly string[]
+    : F extends { readonly default: string } | { readonly required: true }
+      ? string
+      : string | undefined;
+
+export type FlagValues<F extends FlagSpecs> = { readonly [K in keyof F]: FlagValue<F[K]> };
+
+/** What a command needs of the world, handed in so that tests can hand in another. */
+export interface Io {
+  /** Data, and nothing else. */
+  readonly out: Writable;
+  /** Errors, warnings, progress, hints. */
+  readonly err: Writable;
+  readonly env: NodeJS.ProcessEnv;
+  readonly now: () => number;
+  /** Aborts when the process is asked to end, for commands that ask for it; others die by the signal. */
+  readonly signal: AbortSignal;
+}
+
+/** The flags every command takes, parsed. */
+export interface GlobalOptions {
+  readonly kube: KubeFlags;
+  /** Milliseconds; 0 for no timeout. */
+  readonly requestTimeout: number;
+  /** kubectl's -v. */
+  readonly verbosity: number;
+}
+
+export interface Invocation<F extends FlagSpecs> {
+  readonly args: readonly string[];
+  readonly flags: FlagValues<F>;
+  readonly global: GlobalOptions;
+  readonly io: Io;
+}
+
+/** One verb. */
+export interface Command<F extends FlagSpecs = FlagSpecs> {
+  /** Names of the arguments; exactly so many are needed. */
+  readonly args: readonly string[];
+  readonly flags: F;
+  readonly description: string;
+  /** Lines of shell, each example under a comment. */
+  readonly examples: string;
+  /** Ends by itself when `io.signal` aborts; then SIGINT and SIGTERM are passed on as that. */
+  readonly handlesSignals?: boolean;
+  /** Resolves with the exit code. Throws UserError for what the user can mend. */
+  readonly run: (invocation: Invocation<F>) => Promise<number>;
+}
+
+/** Declares a command, with the types of its flags taken from their declaration. */
+export function defineCommand<const F extends FlagSpecs>(command: Command<F>): Command {
+  // Inside the command its flags are exactly typed; outside nobody looks at them but the parser.
+  return command as unknown as Command;
+}

@@ -1,0 +1,203 @@
+import { randomUUID } from 'node:crypto';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { type ConnectionOptions, connectionManifest } from '../../clusters/connection-manifest.ts';
+import { createKeyPair, daysFromNow } from '../../clusters/key-pair.ts';
+import { type ManagedCluster, managedCluster, NAMESPACE } from '../../clusters/managed-cluster.ts';
+import { messageOf, UserError } from '../../errors.ts';
+import { applyAll } from '../../install/apply.ts';
+import { MANAGEMENT_CONFIG, MANAGEMENT_KEYS } from '../../install/management.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { type ConfigMap, type KubeObject, objectName } from '../../kube/objects.ts';
+import { isStatus } from '../../kube/status.ts';
+import { defineCommand, type Io } from '../command.ts';
+import { connect } from '../connect.ts';
+import { toYaml } from '../print.ts';
+
+/** How long a managed cluster's certificates are good for. */
+const CERTIFICATE_DAYS = 365;
+
+/** `add-cluster NAME`: registers a managed cluster and makes the manifest that connects it. */
+export const command = defineCommand({
+  args: ['NAME'],
+  description: `
+Register a managed cluster and make the manifest that connects it: for tigera-operator (Guardian's tunnel and Goldmane's
+flow logs) and for our forwarder (log files).
+
+The key pairs are made here; the management cluster gets only the certificates. So the manifest is the one place that
+holds the private keys: it cannot be shown again.`,
+  examples: `
+# Write the manifest to a file that only you can read, and apply it to the managed cluster
+kubectl mcm add-cluster prod-eu -o prod-eu.yaml
+kubectl apply --context prod-eu -f prod-eu.yaml
+
+# Both at once, where the kubeconfig has a context for the managed cluster
+kubectl mcm add-cluster prod-eu --managed-context prod-eu`,
+  flags: {
+    output: {
+      type: 'string',
+      short: 'o',
+      value: 'FILE',
+      description: 'Write the manifest to this file (mode 0600) instead of printing it.',
+    },
+    'managed-context': {
+      type: 'string',
+      value: 'NAME',
+      description: 'Apply the manifest to the cluster of this kubeconfig context.',
+    },
+    'operator-namespace': {
+      type: 'string',
+      value: 'NAME',
+      default: 'tigera-operator',
+      description: 'Namespace of tigera-operator in the managed cluster.',
+    },
+  },
+  run: async ({ args, flags, global, io }) => {
+    const [name = ''] = args;
+    const management = connect(global, io);
+    const managed = flags['managed-context'] === undefined ? undefined : connect(global, io, flags['managed-context']);
+    const connection = await connectionOptions(management, name, flags['operator-namespace'], io.signal);
+    const manifest = connectionManifest(connection);
+    const wanted = registration(name, connection);
+    // Everything that can be refused is refused before anything is written, the name first.
+    await register(management, wanted, true, io.signal);
+    if (managed !== undefined) await rehearse(managed, manifest, io.signal);
+    const file = flags.output === undefined ? undefined : new ManifestFile(flags.output, toYaml(manifest));
+    // Where the manifest is printed, it is all there is on stdout.
+    const say = file === undefined && managed === undefined ? io.err : io.out;
+    try {
+      const registered = await register(management, wanted, false, io.signal);
+      say.write(`${objectName(registered)} created\n`);
+      if (managed !== undefined) await connectNow(management, registered, managed, manifest, io);
+    } catch (error) {
+      file?.discard();
+      throw error;
+    }
+    file?.keep();
+    if (file === undefined && managed === undefined) io.out.write(toYaml(manifest));
+    io.err.write(`Next: ${nextStep(file?.path, managed)}\n`);
+    return 0;
+  },
+});
+
+function registration(name: string, { tunnel, forwarder, operatorNamespace }: ConnectionOptions) {
+  const certificate = Buffer.from(tunnel.certificate + forwarder.certificate).toString('base64');
+  return managedCluster(name, { operatorNamespace, certificate });
+}
+
+async function register(
+  management: KubeClient,
+  wanted: ManagedCluster,
+  dryRun: boolean,
+  signal: AbortSignal,
+): Promise<ManagedCluster> {
+  try {
+    return await management.create(wanted, { dryRun, signal });
+  } catch (error) {
+    // A 404 that names no object is about the resource itself.
+    if (!isStatus(error, 404) || error.status.details?.name !== undefined) throw error;
+    throw error.withHint('The CustomResourceDefinition is missing: kubectl mcm install management --address HOST:PORT');
+  }
+}
+
+async function connectionOptions(
+  management: KubeClient,
+  cluster: string,
+  operatorNamespace: string,
+  signal: AbortSignal,
+): Promise<ConnectionOptions> {
+  const metadata = { name: MANAGEMENT_CONFIG, namespace: NAMESPACE };
+  const config = await management.find<ConfigMap>({ apiVersion: 'v1', kind: 'ConfigMap', metadata }, { signal });
+  const address = config?.data?.[MANAGEMENT_KEYS.address];
+  const ca = config?.data?.[MANAGEMENT_KEYS.ca];
+  if (address === undefined || ca === undefined) {
+    throw new UserError(`error: "${management.context.name}" is not a management cluster`, {
+      hint: 'run: kubectl mcm install management --address HOST:PORT',
+    });
+  }
+  const request = { commonName: cluster, dnsNames: [cluster], notAfter: daysFromNow(CERTIFICATE_DAYS) };
+  return {
+    address,
+    ca,
+    operatorNamespace,
+    // Guardian serves TLS with it as well, to us, inside the tunnel.
+    tunnel: await createKeyPair({ ...request, organizationalUnit: 'tunnel', usages: ['server', 'client'] }),
+    forwarder: await createKeyPair({ ...request, organizationalUnit: 'forwarder', usages: ['client'] }),
+  };
+}
+
+/** Asks the managed cluster about everything it will be given, before anything is written anywhere. */
+async function rehearse(managed: KubeClient, manifest: readonly KubeObject[], signal: AbortSignal): Promise<void> {
+  const { name } = managed.context;
+  const [connection] = manifest;
+  if (connection !== undefined && !(await managed.serves(connection, { signal }))) {
+    throw new UserError(
+      `error: "${name}" has no ${connection.kind} (${connection.apiVersion}): tigera-operator is not installed there`,
+      {
+        hint: 'install Calico 3.30 or newer with tigera-operator first, or leave --managed-context out and apply what the manifest has for it by hand',
+      },
+    );
+  }
+  try {
+    await applyAll(managed, manifest, { dryRun: true, signal, onApplied: () => undefined });
+  } catch (error) {
+    if (!isStatus(error, 409)) throw error;
+    throw error.withHint(
+      `"${name}" is connected already, by a manifest that was applied by other means. Take that back first:\n  kubectl delete --context ${name} -f THAT-MANIFEST`,
+    );
+  }
+}
+
+async function connectNow(
+  management: KubeClient,
+  registered: KubeObject,
+  managed: KubeClient,
+  manifest: readonly KubeObject[],
+  { out, err, signal }: Io,
+): Promise<void> {
+  const { name } = managed.context;
+  try {
+    await applyAll(managed, manifest, {
+      dryRun: false,
+      signal,
+      onApplied: (object, outcome) => out.write(`${objectName(object)} ${outcome} (${name})\n`),
+    });
+  } catch (error) {
+    // The keys would be lost and the name taken: better as if nothing had been done.
+    await management.delete(registered).then(
+      () => err.write(`${objectName(registered)} deleted again: "${name}" could not be connected\n`),
+      (failed: unknown) =>
+        err.write(`warning: ${objectName(registered)} is still there and has to be deleted: ${messageOf(failed)}\n`),
+    );
+    throw error;
+  }
+}
+
+function nextStep(file: string | undefined, managed: KubeClient | undefined): string {
+  if (managed !== undefined) return 'kubectl mcm clusters';
+  return `kubectl apply --context THE-MANAGED-CLUSTER -f ${file ?? 'MANIFEST'}`;
+}
+
+/** The manifest on disk: complete beside its place before the cluster is registered, in its place afterwards. */
+class ManifestFile {
+  readonly path: string;
+  readonly #draft: string;
+
+  constructor(path: string, text: string) {
+    this.path = path;
+    this.#draft = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
+    try {
+      writeFileSync(this.#draft, text, { mode: 0o600, flag: 'wx' });
+    } catch (error) {
+      throw new UserError(`error: cannot write ${path}: ${messageOf(error)}`);
+    }
+  }
+
+  keep(): void {
+    renameSync(this.#draft, this.path);
+  }
+
+  discard(): void {
+    rmSync(this.#draft, { force: true });
+  }
+}

@@ -1,0 +1,66 @@
+import type { Command } from '../command.ts';
+
+/** A verb as the list of commands shows it; the rest is loaded when it is asked for. */
+export interface CommandEntry {
+  readonly words: string;
+  readonly summary: string;
+  readonly load: () => Promise<{ readonly command: Command }>;
+}
+
+export interface CommandGroup {
+  readonly title: string;
+  readonly commands: readonly CommandEntry[];
+}
+
+/** Every command there is, as help lists them. */
+export const COMMAND_GROUPS: readonly CommandGroup[] = [
+  {
+    title: 'Set up',
+    commands: [
+      {
+        words: 'install management',
+        summary: 'Turn the current cluster into a management cluster',
+        load: () => import('./install-management.ts'),
+      },
+    ],
+  },
+  {
+    title: 'Clusters',
+    commands: [
+      {
+        words: 'add-cluster',
+        summary: 'Register a managed cluster and make the manifest that connects it',
+        load: () => import('./add-cluster.ts'),
+      },
+      { words: 'clusters', summary: 'List the managed clusters and their state', load: () => import('./clusters.ts') },
+    ],
+  },
+  {
+    title: 'Logs',
+    commands: [
+      { words: 'logs', summary: 'Show flow, DNS and audit logs of a managed cluster', load: () => import('./logs.ts') },
+    ],
+  },
+  {
+    title: 'Roles',
+    commands: [
+      {
+        words: 'manager',
+        summary: 'Run the server that managed clusters connect to',
+        load: () => import('./manager.ts'),
+      },
+      {
+        words: 'forward',
+        summary: "Ship a managed cluster's log files to the manager",
+        load: () => import('./forward.ts'),
+      },
+    ],
+  },
+  {
+    title: 'The rest',
+    commands: [
+      { words: 'options', summary: 'List the flags that every command takes', load: () => import('./options.ts') },
+      { words: 'version', summary: 'Print the version', load: () => import('./version.ts') },
+    ],
+  },
+];

@@ -1,0 +1,175 @@
+import { UserError } from '../../errors.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { isStatus, type StatusError } from '../../kube/status.ts';
+import { DEFAULT_LIMIT, formatWindow, MAX_LIMIT, type QueryWindow } from '../../logs/query/log-query.ts';
+import { logType, SELECTOR_WORDS, selectLogTypes } from '../../logs/types/index.ts';
+import type { LogType, LogTypeName, StoredRecord } from '../../logs/types/log-type.ts';
+import { LOG_ACCESS_API } from '../../rbac/log-access.ts';
+import { defineCommand } from '../command.ts';
+import { connect } from '../connect.ts';
+import { parseMoment } from '../duration.ts';
+import { alignColumns } from '../print.ts';
+
+/** A record as the aggregated API gives it out. */
+type LogItem = StoredRecord & { readonly log_type: LogTypeName; readonly '@timestamp': number };
+
+/** `logs`: what RBAC lets the caller see of a cluster's logs. */
+export const command = defineCommand({
+  args: [],
+  description: `
+Show logs of a managed cluster: who talked to whom (flow), what was asked of DNS (dns), who changed what (audit). The
+newest last.
+
+What you may see is decided by Kubernetes RBAC in the management cluster: apiGroup lma.tigera.io, the cluster as
+resource, the log type as resource name, verb get. Logs of all namespaces are shown.`,
+  examples: `
+# The last 100 flows
+kubectl mcm logs --cluster prod-eu
+
+# DNS answers of the last five minutes
+kubectl mcm logs --cluster prod-eu --type dns --since 5m
+
+# The last 1000 audit records, as JSON, one a line
+kubectl mcm logs --cluster prod-eu --type audit --tail 1000 -o json`,
+  flags: {
+    cluster: { type: 'string', value: 'NAME', required: true, description: 'The managed cluster.' },
+    type: {
+      type: 'string',
+      default: 'flow',
+      value: 'TYPE',
+      description: `Type of log: ${SELECTOR_WORDS.join(', ')} (audit: both of Calico's and Kubernetes' audit logs).`,
+    },
+    since: {
+      type: 'string',
+      value: 'TIME',
+      description: 'Only records since then: a duration back from now (15m, 2h, 7d), an RFC 3339 time or a date (UTC).',
+    },
+    until: { type: 'string', value: 'TIME', description: 'Only records before then, in the same forms.' },
+    tail: {
+      type: 'string',
+      value: 'N',
+      default: String(DEFAULT_LIMIT),
+      description: `At most so many records, the newest; up to ${MAX_LIMIT}.`,
+    },
+    output: {
+      type: 'string',
+      short: 'o',
+      default: 'compact',
+      choices: ['compact', 'json'],
+      description: 'Output format.',
+    },
+  },
+  run: async ({ flags, global, io }) => {
+    const types = selectLogTypes(flags.type);
+    if (types === undefined) {
+      throw new UserError(
+        `error: invalid argument "${flags.type}" for "--type" flag: must be one of ${SELECTOR_WORDS.join(', ')}`,
+      );
+    }
+    const window = {
+      since: moment('since', flags.since, io.now()),
+      until: moment('until', flags.until, io.now()),
+      limit: limit(flags.tail),
+    };
+    const { items, refused } = await readLogs(connect(global, io), flags.cluster, types, window, io.signal);
+    for (const { message } of refused) io.err.write(`warning: not shown: ${message}\n`);
+    if (items.length === 0) io.err.write('No resources found\n');
+    else if (flags.output === 'json') for (const item of items) io.out.write(`${JSON.stringify(item)}\n`);
+    else io.out.write(alignColumns(items.map(compactLine), '  '));
+    return 0;
+  },
+});
+
+interface Found {
+  readonly items: readonly LogItem[];
+  /** Answers to what RBAC does not allow, where it allows something else of what was asked for. */
+  readonly refused: readonly StatusError[];
+}
+
+/**
+ * Reads under the names that can have been granted: one that covers all the types together, else each type by itself.
+ * @throws StatusError 403 when no name was granted: the answer to the most particular one.
+ */
+async function readLogs(
+  client: KubeClient,
+  cluster: string,
+  types: readonly LogType[],
+  window: QueryWindow,
+  signal: AbortSignal,
+): Promise<Found> {
+  const [only, ...others] = types;
+  if (only !== undefined && others.length === 0)
+    return { items: await readType(client, cluster, only, window, signal), refused: [] };
+  const items: LogItem[] = [];
+  const refused: StatusError[] = [];
+  for (const type of types) {
+    try {
+      items.push(...(await readType(client, cluster, type, window, signal)));
+    } catch (error) {
+      if (!isStatus(error, 403)) throw error;
+      refused.push(error);
+    }
+  }
+  const [first] = refused;
+  if (first !== undefined && refused.length === types.length) throw first;
+  const ordered = items.sort((a, b) => a['@timestamp'] - b['@timestamp']);
+  return { items: ordered.slice(-window.limit), refused };
+}
+
+async function readType(
+  client: KubeClient,
+  cluster: string,
+  type: LogType,
+  window: QueryWindow,
+  signal: AbortSignal,
+): Promise<readonly LogItem[]> {
+  let forbidden: StatusError | undefined;
+  for (const name of type.grants) {
+    const path = `/apis/${LOG_ACCESS_API}/${encodeURIComponent(cluster)}/${name}`;
+    const query = { ...Object.fromEntries(formatWindow(window)), type: type.name };
+    try {
+      return (await client.get<{ readonly items: readonly LogItem[] }>(path, { query, signal })).items;
+    } catch (error) {
+      if (isStatus(error, 503))
+        throw error.withHint(`Is the manager running? kubectl get apiservice v1.${LOG_ACCESS_API.split('/')[0]}`);
+      if (!isStatus(error, 403)) throw error;
+      forbidden ??= error;
+    }
+  }
+  throw forbidden ?? new Error(`${type.name} can be granted under no name`);
+}
+
+function moment(flag: string, text: string | undefined, now: number): number | undefined {
+  if (text === undefined) return undefined;
+  const found = parseMoment(text, now);
+  if (found !== undefined) return found;
+  throw new UserError(`error: invalid argument "${text}" for "--${flag}" flag: time: invalid duration "${text}"`, {
+    hint: 'a duration (15m, 2h, 7d), an RFC 3339 time (2026-11-22T18:00:00Z) or a date (2026-11-22) is needed',
+  });
+}
+
+function limit(text: string): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
+  if (value >= 1 && value <= MAX_LIMIT) return value;
+  throw new UserError(`error: invalid argument "${text}" for "--tail" flag: must be a number from 1 to ${MAX_LIMIT}`);
+}
+
+function compactLine(item: LogItem): string[] {
+  const { log_type, ...record } = item;
+  return [stamp(item['@timestamp']), ...logType(log_type).compact(record).map(printable)];
+}
+
+const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** `Nov 22 18:31:04.000`, in the time zone of whoever looks. */
+function stamp(milliseconds: number): string {
+  const at = new Date(milliseconds);
+  const two = (value: number) => String(value).padStart(2, '0');
+  const clock = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+  return `${MONTHS[at.getMonth()]} ${two(at.getDate())} ${clock}.${String(at.getMilliseconds()).padStart(3, '0')}`;
+}
+
+/** Records are written by others: whatever would steer a terminal is shown instead of sent to it. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { defineCommand } from './command.ts';
+import { parseLine, splitCommand } from './parse.ts';
+
+const command = defineCommand({
+  args: ['NAME'],
+  description: '',
+  examples: '',
+  flags: {
+    flow: { type: 'strings', description: '' },
+    output: { type: 'string', short: 'o', choices: ['json', 'yaml'], description: '' },
+    tail: { type: 'string', default: '100', description: '' },
+    'no-headers': { type: 'boolean', description: '' },
+  },
+  run: async () => 0,
+});
+
+function parse(...tokens: string[]) {
+  return parseLine('test', command, tokens);
+}
+
+describe('parseLine', () => {
+  it('reads flags in every form, before and after arguments', () => {
+    const { args, flags } = parse('--flow', 'a', 'name', '--flow=b', '-o', 'json', '--no-headers');
+    assert.deepEqual(args, ['name']);
+    assert.deepEqual(flags, { flow: ['a', 'b'], output: 'json', tail: '100', 'no-headers': true });
+  });
+
+  it('takes the last of a flag that is given once', () => {
+    assert.equal(parse('n', '--tail', '5', '--tail', '6').flags.tail, '6');
+    assert.equal(parse('n', '-o=yaml').flags.output, 'yaml');
+    assert.equal(parse('n', '--no-headers', '--no-headers').flags['no-headers'], true);
+  });
+
+  it('does not take an argument for the next value of a flag', () => {
+    assert.deepEqual(parse('--flow', 'a', 'name').args, ['name']);
+  });
+
+  it('keeps numbers as they are written', () => {
+    const { args, flags } = parse('007', '--tail', '1e3');
+    assert.deepEqual([args, flags.tail], [['007'], '1e3']);
+  });
+
+  it('reads the global flags', () => {
+    const { global } = parse(
+      'n',
+      '--context',
+      'c',
+      '-n',
+      'ns',
+      '--as',
+      'jane',
+      '--as-group',
+      'a',
+      '--as-group',
+      'b',
+      '--request-timeout',
+      '5',
+      '-v',
+      '6',
+    );
+    assert.deepEqual(
+      [
+        global.kube.context,
+        global.kube.namespace,
+        global.kube.as,
+        global.kube.asGroups,
+        global.requestTimeout,
+        global.verbosity,
+      ],
+      ['c', 'ns', 'jane', ['a', 'b'], 5000, 6],
+    );
+    assert.equal(global.kube.insecureSkipTlsVerify, undefined, 'not given is not false');
+  });
+
+  it('sees a call for help whatever else is wrong', () => {
+    assert.equal(parse('--help').help, true);
+    assert.equal(parse('-h', '-o', 'xml').help, true);
+  });
+
+  for (const [tokens, message] of [
+    [['n', '--nope'], /unknown flag: --nope/],
+    [['n', '--noHeaders'], /unknown flag: --noHeaders/],
+    [['n', '-z'], /unknown shorthand flag: 'z' in -z/],
+    [['n', '-o', 'xml'], /invalid argument "xml" for "--output" flag/],
+    [['n', '--tail'], /flag needs an argument: --tail/],
+    [['n', '--flow='], /flag needs an argument: --flow/],
+    [[], /exactly one NAME is required, got 0/],
+    [['a', 'b'], /exactly one NAME is required, got 2/],
+  ] as const) {
+    it(`refuses ${tokens.join(' ')}`, () => assert.throws(() => parse(...tokens), message));
+  }
+});
+
+describe('splitCommand', () => {
+  const known = (words: string) => ['install', 'install management', 'logs'].includes(words);
+
+  for (const [tokens, words, rest] of [
+    [['logs', '--cluster', 'a'], 'logs', ['--cluster', 'a']],
+    [['--context', 'logs', 'logs', '-o', 'json'], 'logs', ['--context', 'logs', '-o', 'json']],
+    [
+      ['--context=c', 'install', '-v', '6', 'management', '--address', 'x'],
+      'install management',
+      ['--context=c', '-v', '6', '--address', 'x'],
+    ],
+    [['--insecure-skip-tls-verify', 'logs'], 'logs', ['--insecure-skip-tls-verify']],
+    [['nope', 'logs'], '', ['nope', 'logs']],
+    [['install', 'nope'], 'install', ['nope']],
+    [[], '', []],
+  ] as const) {
+    it(tokens.join(' '), () => assert.deepEqual(splitCommand(tokens, known), { words, rest }));
+  }
+});

@@ -1,0 +1,138 @@
+import yargs from 'yargs';
+import { UserError } from '../errors.ts';
+import type { Command, FlagSpec, FlagSpecs, FlagValues, GlobalOptions } from './command.ts';
+import { GLOBAL_FLAGS, readGlobalFlags } from './global-flags.ts';
+
+export interface ParsedLine {
+  readonly args: readonly string[];
+  readonly flags: FlagValues<FlagSpecs>;
+  readonly global: GlobalOptions;
+  readonly help: boolean;
+}
+
+const HELP: FlagSpecs = { help: { type: 'boolean', short: 'h', description: 'Show this help.' } };
+
+/** Reads the arguments of one command. @throws UsageError in kubectl's words. */
+export function parseLine(words: string, command: Command, tokens: readonly string[]): ParsedLine {
+  const specs: FlagSpecs = { ...GLOBAL_FLAGS, ...command.flags, ...HELP };
+  const parsed = runYargs(tokens, specs);
+  const fail = (message: string) => new UsageError(message, words);
+  const unknown = Object.keys(parsed).find(
+    (name) => name !== '_' && name !== '$0' && specs[longName(name, specs)] === undefined,
+  );
+  if (unknown !== undefined) throw fail(unknownFlag(unknown));
+  const args = parsed._.map(String);
+  if ([parsed.help].flat().includes(true))
+    return { args, flags: {}, global: readGlobalFlags(valuesOf({}, GLOBAL_FLAGS, fail)), help: true };
+  const global = readGlobalFlags(valuesOf(parsed, GLOBAL_FLAGS, fail));
+  const flags = valuesOf(parsed, command.flags, fail);
+  if (args.length !== command.args.length) throw fail(wrongArguments(command.args, args));
+  return { args, flags, global, help: false };
+}
+
+/** The command line was not understood. */
+export class UsageError extends UserError {
+  override readonly name = 'UsageError';
+
+  constructor(message: string, words: string) {
+    super(
+      `error: ${message}\nSee '${['kubectl mcm', words].filter((part) => part !== '').join(' ')} --help' for usage.`,
+    );
+  }
+}
+
+/** Takes the words that name a command off the front, wherever global flags stand among them. */
+export function splitCommand(
+  tokens: readonly string[],
+  known: (words: string) => boolean,
+): { readonly words: string; readonly rest: readonly string[] } {
+  let words = '';
+  const rest: string[] = [];
+  for (let at = 0; at < tokens.length; at++) {
+    const token = tokens[at] ?? '';
+    if (token.startsWith('-')) {
+      rest.push(token);
+      if (takesNextToken(token)) rest.push(...tokens.slice(++at, at + 1));
+      continue;
+    }
+    const longer = words === '' ? token : `${words} ${token}`;
+    if (!known(longer)) return { words, rest: [...rest, ...tokens.slice(at)] };
+    words = longer;
+  }
+  return { words, rest };
+}
+
+function takesNextToken(token: string): boolean {
+  if (token.includes('=')) return false;
+  const name = longName(token.replace(/^--?/, ''), GLOBAL_FLAGS);
+  const spec: FlagSpec | undefined = (GLOBAL_FLAGS as FlagSpecs)[name];
+  return spec !== undefined && spec.type !== 'boolean';
+}
+
+function longName(name: string, specs: FlagSpecs): string {
+  return Object.keys(specs).find((long) => specs[long]?.short === name) ?? name;
+}
+
+function runYargs(tokens: readonly string[], specs: FlagSpecs): { _: (string | number)[]; [flag: string]: unknown } {
+  const parser = yargs([...tokens])
+    .help(false)
+    .version(false)
+    .exitProcess(false)
+    .fail(false)
+    .parserConfiguration({
+      'boolean-negation': false,
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'greedy-arrays': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'strip-aliased': true,
+    });
+  for (const [name, spec] of Object.entries(specs)) {
+    parser.option(name, {
+      type: spec.type === 'boolean' ? 'boolean' : 'string',
+      array: spec.type === 'strings',
+      ...(spec.short === undefined ? {} : { alias: spec.short }),
+    });
+  }
+  return parser.parseSync() as ReturnType<typeof runYargs>;
+}
+
+function valuesOf<F extends FlagSpecs>(
+  parsed: Readonly<Record<string, unknown>>,
+  specs: F,
+  fail: (message: string) => UsageError,
+): FlagValues<F> {
+  const missing = Object.keys(specs).filter((name) => specs[name]?.required === true && parsed[name] === undefined);
+  if (missing.length > 0) throw fail(`required flag(s) ${missing.map((name) => `"${name}"`).join(', ')} not set`);
+  const entries = Object.entries(specs).map(([name, spec]) => [name, flagValue(name, spec, parsed[name], fail)]);
+  return Object.fromEntries(entries) as FlagValues<F>;
+}
+
+function flagValue(
+  name: string,
+  spec: FlagSpec,
+  value: unknown,
+  fail: (message: string) => UsageError,
+): string | readonly string[] | boolean | undefined {
+  if (spec.type === 'boolean') return [value].flat().at(-1) === true;
+  const given = value === undefined ? [] : ([value].flat() as string[]);
+  // yargs gives a repeatable flag without a value as an empty list.
+  for (const text of value !== undefined && given.length === 0 ? [''] : given) {
+    if (text === '') throw fail(`flag needs an argument: --${name}`);
+    if (spec.choices !== undefined && !spec.choices.includes(text)) {
+      throw fail(`invalid argument "${text}" for "--${name}" flag: must be one of ${spec.choices.join(', ')}`);
+    }
+  }
+  return spec.type === 'strings' ? given : (given.at(-1) ?? spec.default);
+}
+
+function unknownFlag(name: string): string {
+  return name.length === 1 ? `unknown shorthand flag: '${name}' in -${name}` : `unknown flag: --${name}`;
+}
+
+function wrongArguments(needed: readonly string[], given: readonly string[]): string {
+  if (needed.length === 0) return `unexpected argument "${given[0]}"`;
+  const what = needed.length === 1 ? `exactly one ${needed[0]} is required` : `${needed.join(' and ')} are required`;
+  return `${what}, got ${given.length}`;
+}

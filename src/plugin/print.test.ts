@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { alignColumns, formatTable, toYaml } from './print.ts';
+
+describe('formatTable', () => {
+  it('aligns as kubectl does', () => {
+    const rows = [
+      ['a', 'Receiving', '5s'],
+      ['longer-name', 'Pending', '<never>'],
+    ];
+    assert.equal(
+      formatTable(['NAME', 'STATUS', 'LAST SEEN'], rows),
+      'NAME          STATUS      LAST SEEN\na             Receiving   5s\nlonger-name   Pending     <never>\n',
+    );
+  });
+});
+
+describe('alignColumns', () => {
+  it('does not pad the last cell of a line, nor leave spaces at its end', () => {
+    assert.equal(
+      alignColumns(
+        [
+          ['a', 'b', ''],
+          ['cc', 'd'],
+        ],
+        '  ',
+      ),
+      'a   b\ncc  d\n',
+    );
+  });
+});
+
+describe('toYaml', () => {
+  it('writes documents without anchors, long lines or folding', () => {
+    const shared = { a: 1 };
+    const text = toYaml([{ one: shared, two: shared }, { text: 'x '.repeat(200) }]);
+    assert.equal(text, `one:\n  a: 1\ntwo:\n  a: 1\n---\ntext: "${'x '.repeat(200)}"\n`);
+  });
+});

@@ -1,0 +1,41 @@
+import type { Writable } from 'node:stream';
+import { stringify } from 'yaml';
+import { type KubeObject, objectName } from '../kube/objects.ts';
+
+/** Objects as a YAML stream, one document each, with the same bytes for the same objects. */
+export function toYaml(objects: readonly object[]): string {
+  return objects.map((object) => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false })).join('---\n');
+}
+
+/** A list as `kubectl get -o` prints it. */
+export function printList(out: Writable, items: readonly KubeObject[], output: 'json' | 'yaml' | 'name'): void {
+  if (output === 'name') {
+    for (const item of items) out.write(`${objectName(item)}\n`);
+    return;
+  }
+  const shown = items.map((item) => {
+    const { managedFields: _managedFields, ...metadata } = item.metadata;
+    return { ...item, metadata };
+  });
+  const list = { apiVersion: 'v1', items: shown, kind: 'List', metadata: { resourceVersion: '' } };
+  out.write(output === 'json' ? `${JSON.stringify(list, undefined, 4)}\n` : toYaml([list]));
+}
+
+/** Rows under upper-case headers, as kubectl aligns them. */
+export function formatTable(headers: readonly string[], rows: readonly (readonly string[])[]): string {
+  return alignColumns([headers, ...rows], '   ');
+}
+
+/** Lines of cells with their columns under one another; the last cell of a line is never padded. */
+export function alignColumns(lines: readonly (readonly string[])[], gap: string): string {
+  const widths: number[] = [];
+  for (const cells of lines) {
+    for (const [at, cell] of cells.entries()) widths[at] = Math.max(widths[at] ?? 0, cell.length);
+  }
+  return lines
+    .map((cells) => {
+      const padded = cells.map((cell, at) => (at === cells.length - 1 ? cell : cell.padEnd(widths[at] ?? 0)));
+      return `${padded.join(gap).trimEnd()}\n`;
+    })
+    .join('');
+}
