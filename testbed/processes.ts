@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly env?: NodeJS.ProcessEnv;
+  readonly cwd?: string;
+  readonly input?: string;
+  /** Told of output as it comes. */
+  readonly onOutput?: (text: string) => void;
+  /** Given the process once it runs, for those who want to kill it. */
+  readonly onStart?: (child: ChildProcess) => void;
+}
+
+/** Runs a program to its end. Rejects only when it cannot be started. */
+export async function run(command: string, args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const child = spawn(command, args, { env: options.env ?? process.env, cwd: options.cwd });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+    options.onOutput?.(text);
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+    options.onOutput?.(text);
+  });
+  // A program that does not read its input is no error of ours.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(options.input ?? '');
+  options.onStart?.(child);
+  return await new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+}
+
+/** Runs a program that must succeed. @throws Error with the end of its output. */
+export async function mustRun(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+  const { code, signal, stdout, stderr } = await run(command, args, options);
+  if (code === 0) return stdout;
+  throw new Error(`${command} ${args.join(' ')}: ${signal ?? `exit code ${code}`}\n${(stderr || stdout).slice(-4000)}`);
+}
+
+/** Lets the kernel kill a server when the process that started it is gone, however it went (Linux). */
+const PARENT_DEATH = '/usr/bin/setpriv';
+
+/** A server of the testbed, as a process of its own. */
+export class ServerProcess {
+  readonly name: string;
+  readonly logFile: string;
+  readonly #child: ChildProcess;
+  readonly #ended: Promise<void>;
+  #running = true;
+
+  constructor(
+    name: string,
+    command: string,
+    args: readonly string[],
+    options: { readonly logFile: string; readonly env?: NodeJS.ProcessEnv },
+  ) {
+    this.name = name;
+    this.logFile = options.logFile;
+    mkdirSync(dirname(options.logFile), { recursive: true });
+    const log = openSync(options.logFile, 'a');
+    const guarded = existsSync(PARENT_DEATH);
+    this.#child = spawn(
+      guarded ? PARENT_DEATH : command,
+      guarded ? ['--pdeathsig', 'KILL', '--', command, ...args] : args,
+      // A process group of its own: Ctrl-C on the terminal must not reach it before its owner stops it in order.
+      { stdio: ['ignore', log, log], env: options.env ?? process.env, detached: true },
+    );
+    this.#ended = new Promise<void>((resolve) => {
+      this.#child.once('error', () => resolve());
+      this.#child.once('exit', () => resolve());
+    }).then(() => {
+      this.#running = false;
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  /** Asks until `ready` says so. @throws Error with the end of the log when the process ends first, or in a minute. */
+  async untilReady(ready: () => Promise<boolean>, timeout = 60_000): Promise<void> {
+    const deadline = Date.now() + timeout;
+    while (Date.now() < deadline && this.#running) {
+      if (await ready().catch(() => false)) return;
+      await sleep(100);
+    }
+    const why = this.#running ? `was not ready after ${timeout / 1000} s` : 'ended';
+    throw new Error(`${this.name} ${why}; its log ends with:\n${readFileSync(this.logFile, 'utf8').slice(-3000)}`);
+  }
+
+  /** Ends it and waits until it has; what does not go by itself in time is killed. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM', patience = 15_000): Promise<void> {
+    if (!this.#running) return;
+    this.#child.kill(signal);
+    const late = setTimeout(() => this.#child.kill('SIGKILL'), patience);
+    await this.#ended;
+    clearTimeout(late);
+  }
+}
+
+/** Ports that nothing listens on now. */
+export async function freePorts(count: number): Promise<number[]> {
+  // All held at once, so that they differ.
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer();
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(0, '127.0.0.1', resolve);
+      });
+      return server;
+    }),
+  );
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
