@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict';
+import { X509Certificate } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { parseAllDocuments } from 'yaml';
+import type { ManagedCluster } from '../src/clusters/managed-cluster.ts';
+import type { KubeObject, Secret } from '../src/kube/objects.ts';
+import { getObject, mcm, newFolder, sharedWorkbench } from './harness.ts';
+
+const workbench = sharedWorkbench();
+
+async function exists(cluster: string): Promise<boolean> {
+  return (await workbench.kubectl(['get', 'managedcluster', cluster])).code === 0;
+}
+
+function secretValue(objects: readonly KubeObject[], name: string, key: string): string {
+  const secret = objects.find(({ kind, metadata }) => kind === 'Secret' && metadata.name === name) as
+    | Secret
+    | undefined;
+  return Buffer.from(secret?.data?.[key] ?? '', 'base64').toString('utf8');
+}
+
+describe('add-cluster', () => {
+  it('prints a manifest that Calico and our forwarder connect with, and registers its certificates', async () => {
+    const { code, stdout, stderr } = await mcm(workbench, ['add-cluster', 'added']);
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /^managedcluster\.kubectl-mcm\.io\/added created$/m);
+    const objects = parseAllDocuments(stdout).map((document) => document.toJS() as KubeObject);
+    assert.deepEqual(
+      objects.map(({ kind, metadata }) => [kind, metadata.namespace, metadata.name]),
+      [
+        ['ManagementClusterConnection', undefined, 'tigera-secure'],
+        ['Secret', 'tigera-operator', 'tigera-managed-cluster-connection'],
+        ['Secret', 'tigera-operator', 'tigera-voltron-linseed-certs-public'],
+        ['Secret', 'tigera-operator', 'calico-voltron-linseed-certs-public'],
+        ['Namespace', undefined, 'kubectl-mcm'],
+        ['Secret', 'kubectl-mcm', 'forwarder'],
+      ],
+    );
+    // Calico's operator refuses a connection that says anything about impersonation or a public CA.
+    assert.deepEqual((objects[0] as KubeObject & { spec: object }).spec, { managementClusterAddr: workbench.address });
+
+    const ca = new X509Certificate(secretValue(objects, 'tigera-managed-cluster-connection', 'management-cluster.crt'));
+    assert.equal(ca.subjectAltName, 'DNS:voltron', 'Guardian wants exactly one DNS name');
+    assert.equal(ca.ca, true);
+    for (const name of ['tigera-voltron-linseed-certs-public', 'calico-voltron-linseed-certs-public']) {
+      assert.equal(new X509Certificate(secretValue(objects, name, 'tls.crt')).fingerprint256, ca.fingerprint256);
+    }
+    const tunnel = new X509Certificate(
+      secretValue(objects, 'tigera-managed-cluster-connection', 'managed-cluster.crt'),
+    );
+    const forwarder = new X509Certificate(secretValue(objects, 'forwarder', 'tls.crt'));
+    assert.equal(tunnel.subject, 'CN=added\nOU=tunnel');
+    assert.equal(forwarder.subject, 'CN=added\nOU=forwarder');
+    assert.deepEqual(tunnel.keyUsage, ['1.3.6.1.5.5.7.3.1', '1.3.6.1.5.5.7.3.2'], 'server and client');
+    for (const [name, key] of [
+      ['tigera-managed-cluster-connection', 'managed-cluster.key'],
+      ['forwarder', 'tls.key'],
+    ] as const) {
+      assert.match(secretValue(objects, name, key), /^-----BEGIN PRIVATE KEY-----\n/);
+    }
+    assert.equal(secretValue(objects, 'forwarder', 'address'), workbench.address);
+
+    const { spec } = await getObject<ManagedCluster>(workbench, 'managedcluster', 'added');
+    const registered = Buffer.from(spec.certificate ?? '', 'base64').toString('utf8');
+    assert.doesNotMatch(registered, /PRIVATE/);
+    assert.equal(registered, `${tunnel.toString()}${forwarder.toString()}`);
+    assert.equal(spec.operatorNamespace, 'tigera-operator');
+  });
+
+  it('writes a file that only its owner can read', async () => {
+    const folder = newFolder(workbench, 'written');
+    const { code, stdout } = await mcm(workbench, ['add-cluster', 'written', '-o', join(folder, 'manifest.yaml')]);
+    assert.equal(code, 0);
+    assert.equal(stdout, 'managedcluster.kubectl-mcm.io/written created\n');
+    assert.deepEqual(readdirSync(folder), ['manifest.yaml']);
+    assert.equal(statSync(join(folder, 'manifest.yaml')).mode & 0o777, 0o600);
+    await workbench.mustKubectl(['--context', 'prod-eu', 'apply', '-f', join(folder, 'manifest.yaml')]);
+  });
+
+  it('applies the manifest to another context of the kubeconfig', async () => {
+    const { code, stdout, stderr } = await mcm(workbench, ['add-cluster', 'applied', '--managed-context', 'prod-us']);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^managedcluster\.kubectl-mcm\.io\/applied created\n/);
+    assert.match(stdout, /^secret\/forwarder created \(prod-us\)$/m);
+    assert.doesNotMatch(stdout, /PRIVATE|tls\.key/);
+    const address = await workbench.mustKubectl([
+      '--context',
+      'prod-us',
+      'get',
+      'managementclusterconnection',
+      'tigera-secure',
+      '-o=jsonpath={.spec.managementClusterAddr}',
+    ]);
+    assert.equal(address, workbench.address);
+  });
+
+  for (const [name, line] of [
+    ['cluster', /^The ManagedCluster "cluster" is invalid: metadata\.name: .*reserved/],
+    ['prod.eu', /^The ManagedCluster "prod\.eu" is invalid: metadata\.name: .*must be a DNS label/],
+    [
+      'Prod_EU',
+      /^The ManagedCluster "Prod_EU" is invalid: \n\* metadata\.name: Invalid value: "Prod_EU": a lowercase RFC 1123 subdomain/,
+    ],
+  ] as const) {
+    it(`refuses the name ${name} and writes nothing`, async () => {
+      const folder = newFolder(workbench, 'refused');
+      const { code, stdout, stderr } = await mcm(workbench, ['add-cluster', name, '-o', join(folder, 'manifest.yaml')]);
+      assert.deepEqual([code, stdout], [1, '']);
+      assert.match(stderr, line);
+      assert.deepEqual(readdirSync(folder), []);
+    });
+  }
+
+  it('refuses a name that is taken, and leaves what is there', async () => {
+    const folder = newFolder(workbench, 'taken');
+    const file = join(folder, 'manifest.yaml');
+    assert.equal((await mcm(workbench, ['add-cluster', 'taken', '-o', file])).code, 0);
+    const manifest = readFileSync(file, 'utf8');
+    const everything = ['--context', 'prod-us', 'get', 'secrets,namespaces', '--all-namespaces', '-o=name'];
+    const before = await workbench.mustKubectl(everything);
+    const { code, stdout, stderr } = await mcm(workbench, [
+      'add-cluster',
+      'taken',
+      '-o',
+      file,
+      '--managed-context',
+      'prod-us',
+    ]);
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.equal(stderr, 'Error from server (AlreadyExists): managedclusters.kubectl-mcm.io "taken" already exists\n');
+    assert.equal(readFileSync(file, 'utf8'), manifest);
+    assert.deepEqual(readdirSync(folder), ['manifest.yaml']);
+    assert.equal(await workbench.mustKubectl(everything), before);
+  });
+
+  it('refuses a managed cluster that another manifest connects, before anything is registered', async () => {
+    const { code, stderr } = await mcm(workbench, ['add-cluster', 'second', '--managed-context', 'prod-eu']);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^Error from server \(Conflict\): Apply failed with \d conflicts?: .*\n"prod-eu" is connected already/s,
+    );
+    assert.equal(await exists('second'), false);
+  });
+
+  it('refuses a file that cannot be written before anything is registered', async () => {
+    const { code, stderr } = await mcm(workbench, ['add-cluster', 'unwritten', '-o', '/nonexistent/manifest.yaml']);
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: cannot write \/nonexistent\/manifest\.yaml: /);
+    assert.equal(await exists('unwritten'), false);
+  });
+
+  it('refuses a managed cluster without tigera-operator before anything is registered', async () => {
+    const { code, stderr } = await mcm(workbench, ['add-cluster', 'bare', '--managed-context', 'management']);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^error: "management" has no ManagementClusterConnection \(operator\.tigera\.io\/v1\): tigera-operator is not installed there\n/,
+    );
+    assert.equal(await exists('bare'), false);
+  });
+
+  it('refuses an operator namespace that is not there before anything is registered', async () => {
+    const args = ['add-cluster', 'misplaced', '--managed-context', 'prod-eu', '--operator-namespace', 'nowhere'];
+    const { code, stderr } = await mcm(workbench, args);
+    assert.equal(code, 1);
+    assert.match(stderr, /^Error from server \(NotFound\): namespaces "nowhere" not found/);
+    assert.equal(await exists('misplaced'), false);
+  });
+
+  it('refuses a context that is not there', async () => {
+    const { code, stderr } = await mcm(workbench, ['add-cluster', 'lost', '--managed-context', 'nope']);
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: context "nope" does not exist\n/);
+    assert.equal(await exists('lost'), false);
+  });
+
+  it('says so on a cluster that is no management cluster', async () => {
+    const { code, stderr } = await mcm(workbench, ['add-cluster', 'elsewhere', '--context', 'prod-eu']);
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^error: "prod-eu" is not a management cluster\nrun: kubectl mcm install management --address HOST:PORT\n/,
+    );
+    assert.equal(existsSync(join(workbench.directory, 'elsewhere.yaml')), false);
+  });
+});

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { run } from '../testbed/processes.ts';
+import { eventually } from './harness.ts';
+
+const DEMO = join(import.meta.dirname, '..', 'demo', 'main.ts');
+
+/** Processes that have something of that folder in their command line. */
+function processesOf(folder: string): string[] {
+  return readdirSync('/proc').flatMap((pid) => {
+    try {
+      const line = readFileSync(join('/proc', pid, 'cmdline'), 'utf8').replaceAll('\0', ' ');
+      return line.includes(folder) ? [line] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+describe('the demo', () => {
+  it('walks through the main job and stores exactly what was sent', async () => {
+    const { code, stdout, stderr } = await run(process.execPath, [DEMO, '--once']);
+    assert.equal(code, 0, `${stdout}\n${stderr}`);
+    const rows = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as {
+      cluster: string;
+      type: string;
+      sent: number;
+      stored: number;
+    }[];
+    assert.deepEqual(rows.map(({ cluster, type }) => `${cluster} ${type}`).sort(), [
+      'prod-eu audit',
+      'prod-eu dns',
+      'prod-eu flow',
+      'prod-us audit',
+      'prod-us dns',
+      'prod-us flow',
+    ]);
+    for (const { cluster, type, sent, stored } of rows) {
+      assert.equal(stored, sent, `${cluster} ${type}`);
+      if (type === 'flow') assert.equal(sent, 10_000);
+      if (type === 'dns') assert.equal(sent, 5_000);
+      if (type === 'audit') assert.ok(sent > 100, `${sent} audit records`);
+    }
+  });
+
+  for (const signal of ['SIGINT', 'SIGKILL'] as const) {
+    it(`stays up with new traffic, and leaves no process behind after ${signal}`, async () => {
+      const demo = spawn(process.execPath, [DEMO], { stdio: ['ignore', 'pipe', 'pipe'] });
+      let output = '';
+      for (const stream of [demo.stdout, demo.stderr])
+        stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+      const ended = new Promise<number | null>((resolve) => demo.once('exit', resolve));
+      await eventually(
+        async () => /^kubectl mcm logs --cluster prod-us --as alice$/m.test(output) || demo.exitCode !== null,
+        120_000,
+      );
+      const kubeconfig = /^export KUBECONFIG=(.*)$/m.exec(output)?.[1] ?? assert.fail(output);
+      const path = /^export PATH=(.*):\$PATH$/m.exec(output)?.[1] ?? assert.fail(output);
+      const folder = join(kubeconfig, '..');
+      assert.ok(processesOf(folder).length >= 8, 'three API servers, three etcds, Elasticsearch and the manager');
+      const env = { ...process.env, KUBECONFIG: kubeconfig, PATH: `${path}:${process.env.PATH}` };
+      const flows = async () =>
+        (await run('kubectl', ['mcm', 'logs', '--cluster', 'prod-eu', '--tail', '10000', '-o', 'json'], { env })).stdout
+          .length;
+      const before = await flows();
+      await eventually(async () => (await flows()) !== before, 30_000);
+      demo.kill(signal);
+      assert.equal(await ended, signal === 'SIGINT' ? 0 : null);
+      await eventually(async () => processesOf(folder).length === 0, 20_000);
+      if (signal === 'SIGINT') assert.equal(existsSync(folder), false, 'its files are gone too');
+    });
+  }
+});

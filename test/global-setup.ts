@@ -1,0 +1,17 @@
+import { Testbed } from '../testbed/testbed.ts';
+import { TESTBED_VARIABLE } from './harness.ts';
+
+let testbed: Testbed | undefined;
+
+/** Starts what the tests in test/ share: a management cluster that is installed, its manager, managed clusters. */
+export async function globalSetup(): Promise<void> {
+  testbed = await Testbed.start(['prod-eu', 'prod-us'], (text) => process.stderr.write(`${text}\n`));
+  const { address, apiAddress } = testbed;
+  await testbed.mustKubectl(['mcm', 'install', 'management', '--address', address, '--external-manager', apiAddress]);
+  await testbed.startManager();
+  process.env[TESTBED_VARIABLE] = JSON.stringify(testbed.facts);
+}
+
+export async function globalTeardown(): Promise<void> {
+  await testbed?.stop();
+}

@@ -1,0 +1,202 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { FORWARDER_KEYS } from '../src/clusters/connection-manifest.ts';
+import { type ForwarderCredentials, readForwarderCredentials } from '../src/clusters/forwarder-credentials.ts';
+import type { KeyPair } from '../src/clusters/key-pair.ts';
+import type { KubeObject } from '../src/kube/objects.ts';
+import { type UserName, userKeys } from '../testbed/kubernetes/cluster.ts';
+import type { Outcome, RunOptions } from '../testbed/processes.ts';
+import { type TestbedFacts, Workbench } from '../testbed/testbed.ts';
+
+/** Environment variable in which the tests find the shared testbed. */
+export const TESTBED_VARIABLE = 'KUBECTL_MCM_TESTBED';
+
+/** The servers that all tests share. */
+export function sharedWorkbench(): Workbench {
+  const facts = process.env[TESTBED_VARIABLE];
+  if (facts === undefined) throw new Error('run the tests by "npm test", which starts the servers they need');
+  return new Workbench(JSON.parse(facts) as TestbedFacts);
+}
+
+/** A new folder for the files of one test. */
+export function newFolder(workbench: Workbench, name: string): string {
+  return mkdtempSync(join(workbench.directory, `${name}-`));
+}
+
+/** Runs `kubectl mcm`. */
+export async function mcm(workbench: Workbench, args: readonly string[], options?: RunOptions): Promise<Outcome> {
+  return await workbench.kubectl(['mcm', ...args], options);
+}
+
+/** A managed cluster that is registered, and its log files on one node. */
+export interface Sender {
+  readonly cluster: string;
+  readonly folder: string;
+  /** The manifest that add-cluster wrote. */
+  readonly manifest: string;
+  readonly credentials: ForwarderCredentials;
+}
+
+/** Registers a managed cluster of its own for a test. */
+export async function addSender(workbench: Workbench, cluster: string): Promise<Sender> {
+  const folder = newFolder(workbench, cluster);
+  const manifest = join(folder, 'manifest.yaml');
+  await workbench.mustKubectl(['mcm', 'add-cluster', cluster, '-o', manifest]);
+  const sender = { cluster, folder, manifest, credentials: readForwarderCredentials(manifest) };
+  await untilRegistered(sender);
+  return sender;
+}
+
+/** The manager learns of a new cluster by its watch. */
+async function untilRegistered({ credentials }: Sender): Promise<void> {
+  await eventually(async () => (await post(credentials, '/api/v1/flows/logs/bulk', '')).code === 200);
+}
+
+/** Waits until `check` says so. @throws Error after ten seconds. */
+export async function eventually(check: () => Promise<boolean>, timeout = 10_000): Promise<void> {
+  const deadline = Date.now() + timeout;
+  while (!(await check())) {
+    if (Date.now() > deadline) throw new Error(`still not so after ${timeout} ms: ${check}`);
+    await sleep(50);
+  }
+}
+
+/** `forward --once` for a sender; its state is a folder beside its files. */
+export async function forward(
+  workbench: Workbench,
+  sender: Sender,
+  args: readonly string[],
+  options?: RunOptions,
+): Promise<Outcome> {
+  const { manifest, folder } = sender;
+  const always = ['--once', '--credentials', manifest, '--state', join(folder, 'state'), '--host', 'node-1'];
+  return await mcm(workbench, ['forward', ...always, ...args], options);
+}
+
+/** What `forward -o json` says. */
+export interface ForwardReport {
+  readonly cluster: string;
+  readonly types: readonly {
+    readonly type: string;
+    readonly shipped: number;
+    readonly known: number;
+    readonly setAside: number;
+    readonly leftBytes: number;
+  }[];
+}
+
+/** Writes a forwarder's Secret as a directory, as a pod sees it, with other values than the manifest's where given. */
+export function credentialsFolder(
+  folder: string,
+  credentials: ForwarderCredentials,
+  changed: { readonly address?: string; readonly keys?: KeyPair } = {},
+): string {
+  const files = {
+    [FORWARDER_KEYS.address]: changed.address ?? credentials.address,
+    [FORWARDER_KEYS.ca]: credentials.ca,
+    [FORWARDER_KEYS.certificate]: changed.keys?.certificate ?? credentials.certificate,
+    [FORWARDER_KEYS.key]: changed.keys?.key ?? credentials.key,
+  };
+  const target = mkdtempSync(join(folder, 'credentials-'));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(target, name), text);
+  return target;
+}
+
+export interface HttpAnswer {
+  readonly code: number;
+  readonly text: string;
+}
+
+export interface PostOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Another certificate than the forwarder's; null for none. */
+  readonly keys?: KeyPair | null;
+}
+
+/** Posts to the manager's port for clusters as any HTTP client would. Rejects when the connection breaks. */
+export async function post(
+  credentials: ForwarderCredentials,
+  path: string,
+  body: string | Buffer,
+  { headers = {}, keys }: PostOptions = {},
+): Promise<HttpAnswer> {
+  const own = { certificate: credentials.certificate, key: credentials.key };
+  const used = keys === undefined ? own : keys;
+  return await rawRequest(`https://${credentials.address}`, path, {
+    method: 'POST',
+    headers: { ...headers, 'content-length': String(Buffer.byteLength(body)) },
+    body,
+    ca: credentials.ca,
+    servername: credentials.serverName,
+    ...(used === null ? {} : { cert: used.certificate, key: used.key }),
+  });
+}
+
+interface RawOptions {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+  readonly ca: string;
+  readonly cert?: string;
+  readonly key?: string;
+  readonly servername?: string;
+}
+
+/** One request with its path exactly as given, on a connection of its own. */
+export async function rawRequest(origin: string, path: string, options: RawOptions): Promise<HttpAnswer> {
+  const { hostname, port } = new URL(origin);
+  const { body, ...rest } = options;
+  return await new Promise((resolve, reject) => {
+    const sent = request({ ...rest, hostname, port, path, agent: false }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (part: string) => {
+        text += part;
+      });
+      response.once('end', () => resolve({ code: response.statusCode ?? 0, text }));
+      response.once('error', reject);
+    });
+    sent.once('error', reject);
+    sent.end(body);
+  });
+}
+
+/** A user of the management cluster, who asks its kube-apiserver for exact paths. */
+export async function userOf(workbench: Workbench, name: UserName): Promise<(path: string) => Promise<HttpAnswer>> {
+  const { management } = workbench.facts;
+  const keys = await userKeys(management, name);
+  const options = { ca: management.ca.certificate, cert: keys.certificate, key: keys.key };
+  return (path) => rawRequest(management.url, path, options);
+}
+
+/** Applies objects to the management cluster. */
+export async function apply(workbench: Workbench, objects: readonly object[]): Promise<void> {
+  const list = { apiVersion: 'v1', kind: 'List', items: objects };
+  await workbench.mustKubectl(['apply', '-f', '-'], { input: JSON.stringify(list) });
+}
+
+/** Grants a user log access by a rule of its own, as Calico's documentation writes them. */
+export async function grant(
+  workbench: Workbench,
+  user: string,
+  rule: { readonly resources: readonly string[]; readonly resourceNames?: readonly string[] },
+): Promise<void> {
+  const group = 'rbac.authorization.k8s.io';
+  const rules = [{ apiGroups: ['lma.tigera.io'], ...rule, verbs: ['get'] }];
+  await apply(workbench, [
+    { apiVersion: `${group}/v1`, kind: 'ClusterRole', metadata: { name: `logs-${user}` }, rules },
+    {
+      apiVersion: `${group}/v1`,
+      kind: 'ClusterRoleBinding',
+      metadata: { name: `logs-${user}` },
+      subjects: [{ kind: 'User', name: user, apiGroup: group }],
+      roleRef: { apiGroup: group, kind: 'ClusterRole', name: `logs-${user}` },
+    },
+  ]);
+}
+
+/** An object of the management cluster. */
+export async function getObject<T extends KubeObject>(workbench: Workbench, ...what: readonly string[]): Promise<T> {
+  return JSON.parse(await workbench.mustKubectl(['get', ...what, '-o', 'json'])) as T;
+}

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { parseAllDocuments } from 'yaml';
+import type { KubeObject } from '../src/kube/objects.ts';
+import { kubernetesBinaries } from '../testbed/kubernetes/binaries.ts';
+import { Cluster, certificateContext, writeKubeconfig } from '../testbed/kubernetes/cluster.ts';
+import { mcm, newFolder, sharedWorkbench } from './harness.ts';
+
+const workbench = sharedWorkbench();
+const ADDRESS = ['--address', 'mgmt.example.com:30449'];
+
+/** Everything that `install management` makes, as the API server has it. */
+const EVERYTHING = [
+  'namespace/kubectl-mcm',
+  'crd/managedclusters.kubectl-mcm.io',
+  'clusterrole/kubectl-mcm-manager',
+  'clusterrolebinding/kubectl-mcm-manager',
+  'apiservice/v1.lma.tigera.io',
+];
+const NAMESPACED = [
+  'configmap/management',
+  'role/manager',
+  'rolebinding/manager',
+  'secret/ca',
+  'secret/manager-tls',
+  'service/manager',
+  'service/manager-mcm',
+  'serviceaccount/manager',
+];
+
+describe('install management', () => {
+  it('makes a plain cluster a management cluster, and changes nothing the second time', async (t) => {
+    const folder = newFolder(workbench, 'plain');
+    const cluster = await Cluster.start('plain', join(folder, 'plain'), await kubernetesBinaries(() => undefined));
+    t.after(() => cluster.stop());
+    const env = { KUBECONFIG: writeKubeconfig(join(folder, 'kubeconfig'), [await certificateContext(cluster.facts)]) };
+    const versions = async () => {
+      const columns = '-o=jsonpath={.items[*].metadata.resourceVersion}';
+      const all = await workbench.mustKubectl(['get', ...EVERYTHING, columns], { env });
+      return `${all} ${await workbench.mustKubectl(['get', '-n', 'kubectl-mcm', ...NAMESPACED, columns], { env })}`;
+    };
+
+    const rehearsal = await mcm(workbench, ['install', 'management', ...ADDRESS, '--dry-run=server'], { env });
+    assert.equal(rehearsal.code, 0, rehearsal.stderr);
+    assert.match(
+      rehearsal.stdout,
+      /^apiservice\.apiregistration\.k8s\.io\/v1\.lma\.tigera\.io created \(server dry run\)$/m,
+    );
+    assert.equal(
+      (await workbench.kubectl(['get', 'namespace', 'kubectl-mcm'], { env })).code,
+      1,
+      'a dry run stores nothing',
+    );
+
+    const first = await mcm(workbench, ['install', 'management', ...ADDRESS], { env });
+    assert.equal(first.code, 0, first.stderr);
+    const outcomes = first.stdout.trim().split('\n');
+    assert.equal(outcomes.length, EVERYTHING.length + NAMESPACED.length + 1, 'and a RoleBinding in kube-system');
+    for (const outcome of outcomes) assert.match(outcome, / created$/);
+    assert.match(first.stderr, /^Next: kubectl mcm add-cluster NAME$/m);
+
+    const before = await versions();
+    const second = await mcm(workbench, ['install', 'management', ...ADDRESS], { env });
+    assert.equal(second.code, 0, second.stderr);
+    for (const outcome of second.stdout.trim().split('\n')) assert.match(outcome, / unchanged$/);
+    assert.equal(await versions(), before);
+
+    const service = await workbench.mustKubectl(
+      [
+        'get',
+        'service',
+        'manager-mcm',
+        '-n',
+        'kubectl-mcm',
+        '-o=jsonpath={.spec.type} {.spec.ports[0].nodePort} {.spec.ports[0].port} {.spec.ports[0].targetPort}',
+      ],
+      { env },
+    );
+    assert.equal(service, 'NodePort 30449 9449 9449');
+    const managers = await workbench.mustKubectl(
+      [
+        'get',
+        'secret',
+        'ca',
+        '-n',
+        'kubectl-mcm',
+        '--show-managed-fields',
+        '-o=jsonpath={.metadata.managedFields[*].manager}',
+      ],
+      { env },
+    );
+    assert.deepEqual([...new Set(managers.split(' '))], ['kubectl-mcm']);
+
+    const moved = await mcm(workbench, ['install', 'management', '--address', 'other.example.com:30449'], { env });
+    assert.deepEqual(
+      moved.stdout
+        .trim()
+        .split('\n')
+        .filter((line) => !line.endsWith(' unchanged')),
+      ['configmap/management configured'],
+    );
+
+    for (const [name, why] of [
+      ['Prod', /lowercase RFC 1123/],
+      ['prod.eu', /must be a DNS label/],
+      ['prod_eu', /lowercase RFC 1123/],
+      ['-prod', /lowercase RFC 1123/],
+      ['x'.repeat(64), /must be a DNS label/],
+      ['cluster', /are reserved/],
+      ['shared', /are reserved/],
+      ['watch', /are reserved/],
+      ['proxy', /are reserved/],
+      ['namespaces', /are reserved/],
+    ] as const) {
+      const object = { apiVersion: 'kubectl-mcm.io/v1', kind: 'ManagedCluster', metadata: { name }, spec: {} };
+      const { code, stderr } = await workbench.kubectl(['apply', '-f', '-'], { env, input: JSON.stringify(object) });
+      assert.equal(code, 1, name);
+      assert.match(stderr, why, name);
+    }
+  });
+
+  it('prints everything, always the same, without a cluster and without keys', async () => {
+    const env = { KUBECONFIG: '/nonexistent' };
+    const args = ['install', 'management', ...ADDRESS, '--dry-run=client', '-o', 'yaml'];
+    const first = await mcm(workbench, args, { env });
+    assert.equal(first.code, 0, first.stderr);
+    const second = await mcm(workbench, args, { env });
+    assert.equal(second.stdout, first.stdout);
+    const objects = parseAllDocuments(first.stdout).map((document) => document.toJS() as KubeObject);
+    assert.equal(objects.length, EVERYTHING.length + NAMESPACED.length + 1);
+    assert.doesNotMatch(first.stdout, /PRIVATE KEY|tls\.key/);
+    for (const object of objects) if (object.kind === 'Secret') assert.equal('data' in object, false);
+    const names = await mcm(workbench, args.slice(0, -2), { env });
+    assert.match(names.stdout, /^namespace\/kubectl-mcm created \(dry run\)\n/);
+  });
+
+  it('takes over what was applied from a file, and fills in its keys', async (t) => {
+    const folder = newFolder(workbench, 'gitops');
+    const cluster = await Cluster.start('gitops', join(folder, 'gitops'), await kubernetesBinaries(() => undefined));
+    t.after(() => cluster.stop());
+    const env = { KUBECONFIG: writeKubeconfig(join(folder, 'kubeconfig'), [await certificateContext(cluster.facts)]) };
+    const { stdout } = await mcm(workbench, ['install', 'management', ...ADDRESS, '--dry-run=client', '-o', 'yaml'], {
+      env,
+    });
+    await workbench.mustKubectl(['apply', '--server-side', '-f', '-'], { env, input: stdout });
+    const { code, stderr } = await mcm(workbench, ['install', 'management', ...ADDRESS], { env });
+    assert.equal(code, 0, stderr);
+    for (const name of ['ca', 'manager-tls']) {
+      const key = await workbench.mustKubectl(
+        ['get', 'secret', name, '-n', 'kubectl-mcm', '-o=jsonpath={.data.tls\\.key}'],
+        { env },
+      );
+      assert.match(Buffer.from(key, 'base64').toString('utf8'), /BEGIN PRIVATE KEY/);
+    }
+    assert.match(
+      (await mcm(workbench, ['add-cluster', 'first'], { env })).stdout,
+      /managementClusterAddr: mgmt\.example\.com:30449/,
+    );
+  });
+
+  for (const [flag, value] of [
+    ['--address', 'mgmt.example.com'],
+    ['--address', 'mgmt.example.com:0'],
+    ['--address', 'mgmt.example.com:70000'],
+    ['--address', 'https://mgmt.example.com:30449'],
+    ['--address', 'two words:30449'],
+    ['--address', '2001:db8::1:30449'],
+    ['--external-manager', 'here'],
+  ] as const) {
+    it(`refuses ${flag} ${value}`, async () => {
+      const { code, stderr } = await mcm(workbench, ['install', 'management', ...ADDRESS, flag, value]);
+      assert.equal(code, 1);
+      assert.match(stderr, new RegExp(`^error: invalid argument ".*" for "${flag}" flag: not of the form HOST:PORT`));
+    });
+  }
+
+  it('asks for an address', async () => {
+    const { code, stderr } = await mcm(workbench, ['install', 'management']);
+    assert.equal(code, 1);
+    assert.equal(
+      stderr,
+      `error: required flag(s) "address" not set\nSee 'kubectl mcm install management --help' for usage.\n`,
+    );
+  });
+});

@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize } from 'node:path';
+import { describe, it } from 'node:test';
+import { cliReference } from '../src/plugin/reference.ts';
+import { run } from '../testbed/processes.ts';
+
+const PROJECT = join(import.meta.dirname, '..');
+
+function read(file: string): string {
+  return readFileSync(join(PROJECT, file), 'utf8');
+}
+
+/** Which rooms of src/ may use which; every room may use itself and errors.ts. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  kube: [],
+  logs: [],
+  clusters: ['kube'],
+  rbac: ['kube', 'logs'],
+  install: ['clusters', 'kube', 'rbac'],
+  manager: ['clusters', 'install', 'kube', 'logs', 'rbac'],
+  plugin: ['clusters', 'install', 'kube', 'logs', 'manager', 'rbac'],
+};
+
+describe('the rooms of src/', () => {
+  for (const file of globSync('src/*/**/*.ts', { cwd: PROJECT })) {
+    if (file.endsWith('.test.ts')) continue;
+    const [, room = ''] = file.split('/');
+    it(`${file} imports only what ${room} may`, () => {
+      const imports = [...read(file).matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map(([, path = '']) =>
+        normalize(join(dirname(file), path)),
+      );
+      for (const path of imports) {
+        const [top, used = ''] = path.split('/');
+        if (path === 'package.json' || path === 'src/errors.ts') continue;
+        assert.equal(top, 'src', path);
+        assert.ok(used === room || MAY_IMPORT[room]?.includes(used), `${file} must not import ${path}`);
+      }
+    });
+  }
+});
+
+describe('the package', () => {
+  const manifest = JSON.parse(read('package.json')) as {
+    version: string;
+    dependencies: Record<string, string>;
+    bin: Record<string, string>;
+  };
+  const lock = JSON.parse(read('package-lock.json')) as {
+    version: string;
+    packages: Record<string, { resolved?: string; version?: string }>;
+  };
+
+  it('has a lock file that fits it and names no place that packages come from', () => {
+    assert.equal(lock.version, manifest.version);
+    for (const [name, version] of Object.entries(manifest.dependencies)) {
+      assert.equal(lock.packages[`node_modules/${name}`]?.version, version);
+    }
+    for (const [path, entry] of Object.entries(lock.packages)) assert.equal(entry.resolved, undefined, path);
+  });
+
+  it('gives a reason for every dependency', () => {
+    const reasons = read('ARCHITECTURE.md');
+    for (const name of Object.keys(manifest.dependencies)) assert.ok(reasons.includes(`| \`${name}\` |`), name);
+  });
+
+  it('says plainly when Node.js is too old', async () => {
+    const old = join(PROJECT, 'test', 'old-node.cjs');
+    const { code, stdout, stderr } = await run(process.execPath, [
+      '--require',
+      old,
+      join(PROJECT, 'bin', 'kubectl-mcm'),
+      'version',
+    ]);
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.equal(stderr, 'error: kubectl-mcm needs Node.js 22.19 or newer; "node" on the PATH is v20.20.2\n');
+  });
+
+  it('prints the help that its documentation shows', async () => {
+    assert.equal(read('docs/cli.md'), await cliReference(), 'run: npm run docs');
+  });
+});

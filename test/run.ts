@@ -1,0 +1,17 @@
+// Runs every test: those beside the code, and those in test/ against one testbed of real servers.
+import { spawn } from 'node:child_process';
+import { globSync } from 'node:fs';
+
+const patterns = process.argv.slice(2);
+const files = (
+  patterns.length > 0 ? patterns : ['src/**/*.test.ts', 'testbed/**/*.test.ts', 'test/**/*.test.ts']
+).flatMap((pattern) => globSync(pattern));
+if (files.length === 0) throw new Error(`no test file matches ${patterns.join(' ')}`);
+// Two at once: most of the time is spent waiting for servers, which share the machine's cores.
+const flags = ['--test', '--test-concurrency=2', '--test-global-setup=test/global-setup.ts', '--test-timeout=600000'];
+const runner = spawn(process.execPath, [...flags, ...files], { stdio: 'inherit' });
+// The terminal sends Ctrl-C to both; the runner then stops its servers, and this waits for it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => runner.kill(signal));
+runner.once('exit', (code) => {
+  process.exitCode = code ?? 1;
+});
