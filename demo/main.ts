@@ -31,18 +31,19 @@ process.exitCode = await demo(values.once);
 
 async function demo(once: boolean): Promise<number> {
   const stop = new AbortController();
-  let testbed: Testbed | undefined;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
+      // The second time there is no patience for an orderly end; the servers end with this process.
+      if (stop.signal.aborted) process.exit(130);
       stop.abort();
-      // Still starting: the servers that run already end with this process.
-      if (testbed === undefined) process.exit(130);
     });
   }
   step('Starting a management cluster, two managed clusters (kube-apiserver and etcd each) and Elasticsearch');
+  let testbed: Testbed;
   try {
-    testbed = await Testbed.start(CLUSTERS, (text) => process.stderr.write(`${text}\n`));
+    testbed = await Testbed.start(CLUSTERS, (text) => process.stderr.write(`${text}\n`), stop.signal);
   } catch (error) {
+    if (stop.signal.aborted) return 130;
     process.stderr.write(`error: ${error instanceof Error ? error.message : error}\n`);
     return 1;
   }

@@ -1,10 +1,12 @@
+import { messageOf } from './errors.ts';
 import { main } from './plugin/main.ts';
 
-// A reader that has seen enough (`| head`) is no error.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(0);
+    // A reader that has seen enough (`| head`) is no error.
+    if (error.code === 'EPIPE') process.exit(0);
+    process.stderr.write(`error: ${messageOf(error)}\n`);
+    process.exit(1);
   });
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parseAllDocuments } from 'yaml';
@@ -22,6 +22,15 @@ function secretValue(objects: readonly KubeObject[], name: string, key: string):
 }
 
 describe('add-cluster', () => {
+  // First, while prod-eu is not connected to anything.
+  it('refuses an operator namespace that is not there before anything is registered', async () => {
+    const args = ['add-cluster', 'misplaced', '--managed-context', 'prod-eu', '--operator-namespace', 'nowhere'];
+    const { code, stderr } = await mcm(workbench, args);
+    assert.equal(code, 1);
+    assert.match(stderr, /^Error from server \(NotFound\): namespaces "nowhere" not found/);
+    assert.equal(await exists('misplaced'), false);
+  });
+
   it('prints a manifest that Calico and our forwarder connect with, and registers its certificates', async () => {
     const { code, stdout, stderr } = await mcm(workbench, ['add-cluster', 'added']);
     assert.equal(code, 0, stderr);
@@ -124,7 +133,7 @@ describe('add-cluster', () => {
       'add-cluster',
       'taken',
       '-o',
-      file,
+      `${file}.2`,
       '--managed-context',
       'prod-us',
     ]);
@@ -135,14 +144,32 @@ describe('add-cluster', () => {
     assert.equal(await workbench.mustKubectl(everything), before);
   });
 
-  it('refuses a managed cluster that another manifest connects, before anything is registered', async () => {
-    const { code, stderr } = await mcm(workbench, ['add-cluster', 'second', '--managed-context', 'prod-eu']);
-    assert.equal(code, 1);
-    assert.match(
-      stderr,
-      /^Error from server \(Conflict\): Apply failed with \d conflicts?: .*\n"prod-eu" is connected already/s,
-    );
-    assert.equal(await exists('second'), false);
+  for (const [context, how] of [
+    ['prod-eu', 'by kubectl apply'],
+    ['prod-us', 'by --managed-context'],
+  ] as const) {
+    it(`refuses a managed cluster that was connected ${how}, before anything is registered`, async () => {
+      const { code, stderr } = await mcm(workbench, ['add-cluster', 'second', '--managed-context', context]);
+      assert.equal(code, 1);
+      assert.match(
+        stderr,
+        new RegExp(`^error: "${context}" is connected to a management cluster already \\(${workbench.address}\\)\n`),
+      );
+      assert.equal(await exists('second'), false);
+    });
+  }
+
+  it('never writes over a file', async () => {
+    const folder = newFolder(workbench, 'over');
+    const file = join(folder, 'manifest.yaml');
+    writeFileSync(file, 'the only keys of another cluster');
+    for (const path of [file, folder]) {
+      const { code, stderr } = await mcm(workbench, ['add-cluster', 'over', '-o', path]);
+      assert.deepEqual([code, stderr], [1, `error: cannot write ${path}: file exists\n`]);
+    }
+    assert.equal(await exists('over'), false);
+    assert.equal(readFileSync(file, 'utf8'), 'the only keys of another cluster');
+    assert.deepEqual(readdirSync(folder), ['manifest.yaml']);
   });
 
   it('refuses a file that cannot be written before anything is registered', async () => {
@@ -160,14 +187,6 @@ describe('add-cluster', () => {
       /^error: "management" has no ManagementClusterConnection \(operator\.tigera\.io\/v1\): tigera-operator is not installed there\n/,
     );
     assert.equal(await exists('bare'), false);
-  });
-
-  it('refuses an operator namespace that is not there before anything is registered', async () => {
-    const args = ['add-cluster', 'misplaced', '--managed-context', 'prod-eu', '--operator-namespace', 'nowhere'];
-    const { code, stderr } = await mcm(workbench, args);
-    assert.equal(code, 1);
-    assert.match(stderr, /^Error from server \(NotFound\): namespaces "nowhere" not found/);
-    assert.equal(await exists('misplaced'), false);
   });
 
   it('refuses a context that is not there', async () => {

@@ -3,6 +3,8 @@ import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { generateFlows } from '../fixtures/generate-flows.ts';
+import { createKeyPair, daysFromNow } from '../src/clusters/key-pair.ts';
+import { tokenContext, writeKubeconfig } from '../testbed/kubernetes/cluster.ts';
 import { freePorts } from '../testbed/processes.ts';
 import {
   addSender,
@@ -17,6 +19,7 @@ import {
 } from './harness.ts';
 
 const workbench = sharedWorkbench();
+const NOW = Math.floor(Date.now() / 1000);
 
 function flows(count: number, seed: number): string[] {
   const now = Date.now();
@@ -62,6 +65,20 @@ describe('the command line', () => {
     [
       ['clusters', '--request-timeout', 'soon'],
       'error: Invalid timeout value. Timeout must be a single integer in seconds, or an integer followed by a corresponding time unit (e.g. 1s | 2m | 3h)\n',
+    ],
+    [['--foo'], `error: unknown flag: --foo\nSee 'kubectl mcm --help' for usage.\n`],
+    [['clusters', '--user', 'nope'], 'error: auth info "nope" does not exist\n'],
+    [
+      ['logs', '--cluster', 'PROD-*'],
+      'error: invalid argument "PROD-*" for "--cluster" flag: not a managed cluster\'s name\n',
+    ],
+    [
+      ['logs', '--cluster', 'a', '--since', '1m', '--until', '5m'],
+      'error: --until is not after --since, so nothing can be between them\n',
+    ],
+    [
+      ['add-cluster', 'x', '--operator-namespace', 'Bad NS'],
+      'error: invalid argument "Bad NS" for "--operator-namespace" flag: not a namespace\'s name\n',
     ],
     [
       ['clusters', '--as-group', 'x'],
@@ -126,6 +143,14 @@ describe('the API server', () => {
     });
   }
 
+  it('that is given without a scheme', async () => {
+    const [port] = await freePorts(1);
+    assert.match(
+      await failure(['clusters', '-s', `127.0.0.1:${port}`]),
+      /^The connection to the server 127\.0\.0\.1:\d+ was refused/,
+    );
+  });
+
   it('that has the certificate of another', async () => {
     const [other] = workbench.facts.managed;
     assert.equal(
@@ -135,9 +160,11 @@ describe('the API server', () => {
   });
 
   it('that does not know the user', async () => {
-    assert.match(
-      await failure(['clusters', '--token', 'wrong']),
-      /^error: You must be logged in to the server \(Unauthorized\)\n$/,
+    const file = join(newFolder(workbench, 'stranger'), 'config');
+    writeKubeconfig(file, [tokenContext(workbench.facts.management, 'wrong')]);
+    assert.equal(
+      await failure(['clusters', '--kubeconfig', file]),
+      'error: You must be logged in to the server (Unauthorized)\n',
     );
   });
 
@@ -171,13 +198,15 @@ describe('forward', () => {
   it('sets lines aside that are no records, counts them, and ships the others', async () => {
     const [one = '', two = '', three = ''] = flows(3, 71);
     const bad = [
-      '{"end_time": 1795370000, "action": ',
+      `{"end_time": ${NOW}, "action": `,
       'not JSON at all',
       '["a list"]',
       '{"no": "time"}',
       '{"end_time": "yesterday"}',
-      '{"end_time":1795370000,"action":"a","action":"b"}',
-      '{"end_time":1795370000,"source_ip":"not an address"}',
+      `{"end_time":${NOW - 30 * 86_400}}`,
+      `{"end_time":${NOW + 86_400}}`,
+      `{"end_time":${NOW},"action":"a","action":"b"}`,
+      `{"end_time":${NOW},"source_ip":"not an address"}`,
     ];
     const file = inFolder(
       'mixed.log',
@@ -201,7 +230,7 @@ describe('forward', () => {
     );
     assert.match(
       hits.hits.map(({ _source }) => _source.reason).join('\n'),
-      /^not a JSON object\nnot a JSON object\nnot a JSON object\nno usable time in end_time\nno usable time in end_time\n.*Duplicate field 'action'.*\n.*source_ip.*$/s,
+      /^not a JSON object\nnot a JSON object\nnot a JSON object\nno usable time in end_time\nno usable time in end_time\nits time, .* older than the 8 days that are kept\nits time, .* more than 12 hours ahead\n.*Duplicate field 'action'.*\n.*source_ip.*$/s,
     );
     assert.equal(
       stderr.split('\n').filter((line) => line.startsWith(`warning: ${file}: a record at offset `)).length,
@@ -217,7 +246,10 @@ describe('forward', () => {
     const half = inFolder('half.log', '{"end_time"');
     const { code, stdout } = await forward(workbench, sender, ['--flow', empty, '--flow', half]);
     assert.equal(code, 0);
-    assert.match(stdout, /^bad-input: 0 records shipped \(0 flow\), 0 set aside, 11 bytes left, /);
+    assert.match(
+      stdout,
+      /^bad-input: 0 records shipped \(0 flow\), 0 set aside, nothing left, 11 bytes of an unfinished line, /,
+    );
   });
 
   it('names a missing file, and ships the others', async () => {
@@ -241,7 +273,7 @@ describe('forward', () => {
 
   it('leaves out a record that is too long, and goes on behind it', async () => {
     const [one = '', two = ''] = flows(2, 73);
-    const long = JSON.stringify({ end_time: 1795370000, action: 'x'.repeat(11 * 1024 * 1024) });
+    const long = JSON.stringify({ end_time: NOW, action: 'x'.repeat(11 * 1024 * 1024) });
     const file = inFolder('long.log', `${one}\n${long}\n${two}\n`);
     const { code, stdout, stderr } = await forward(workbench, sender, ['--flow', file, '-o', 'json']);
     assert.equal(code, 0, stderr);
@@ -304,19 +336,39 @@ describe('forward', () => {
     ] as const) {
       assert.match(await failure(['forward', '--once', '--config', config(text)]), words);
     }
-    assert.match(await failure(['forward', '--once', '--config', '/nonexistent']), /^error: \/nonexistent: ENOENT/);
+    assert.match(
+      await failure(['forward', '--once', '--config', '/nonexistent']),
+      /^error: \/nonexistent: open \/nonexistent: no such file or directory\n$/,
+    );
   });
 
   it('asks for credentials, and names what is wrong with them', async () => {
     assert.match(await failure(['forward', '--once']), /^error: no credentials: give --credentials/);
-    assert.match(await failure(['forward']), /^error: required flag\(s\) "once" not set\n$/);
+    assert.match(
+      await failure(['forward']),
+      /^error: required flag\(s\) "once" not set\nSee 'kubectl mcm forward --help' for usage\.\n$/,
+    );
     const named = (path: string) => failure(['forward', '--once', '--credentials', path]);
-    assert.match(await named('/nonexistent'), /^error: cannot read the credentials: ENOENT/);
+    assert.match(
+      await named('/nonexistent'),
+      /^error: cannot read the credentials: stat \/nonexistent: no such file or directory\n$/,
+    );
     assert.match(
       await named(inFolder('other.yaml', 'kind: ConfigMap\n')),
       /has no Secret kubectl-mcm\/forwarder\nit is in the manifest/,
     );
     assert.match(await named(sender.folder), /the forwarder's Secret has no ca\.crt\n$/);
+    const { credentials, folder } = sender;
+    const other = await createKeyPair({ commonName: 'x', usages: [], notAfter: daysFromNow(1) });
+    const wrongKey = credentialsFolder(folder, { ...credentials, key: other.key });
+    assert.match(
+      await named(wrongKey),
+      /the forwarder's Secret cannot be used: tls\.key is not the key of tls\.crt\n$/,
+    );
+    const noKey = credentialsFolder(folder, { ...credentials, key: 'rubbish' });
+    assert.match(await named(noKey), /the forwarder's Secret cannot be used: /);
+    const noAddress = credentialsFolder(folder, credentials, { address: 'nonsense' });
+    assert.match(await named(noAddress), /address "nonsense" is not of the form HOST:PORT\n$/);
   });
 
   it('says that the manager is down, and leaves everything for the next run', async () => {
@@ -337,6 +389,18 @@ describe('forward', () => {
     assert.match(next.stdout, /^bad-input: 6 records shipped \(6 flow\), 0 set aside, nothing left, /);
   });
 
+  it('ships to each cluster what that cluster has not', async () => {
+    const file = inFolder('shared.log', `${flows(7, 79).join('\n')}\n`);
+    const args = ['--flow', file, '--state', join(sender.folder, 'shared-state')];
+    const other = await addSender(workbench, 'bad-input-2');
+    for (const one of [sender, other]) {
+      const { code, stdout } = await forward(workbench, { ...one, folder: sender.folder }, args);
+      assert.equal(code, 0);
+      assert.match(stdout, / 7 records shipped \(7 flow\), 0 set aside, nothing left, /);
+    }
+    assert.equal(await workbench.elasticsearch.count('tigera_secure_ee_flows.bad-input-2.*'), 7);
+  });
+
   it('says that its certificate is refused', async () => {
     const gone = await addSender(workbench, 'gone');
     await workbench.mustKubectl(['delete', 'managedcluster', 'gone']);
@@ -349,7 +413,6 @@ describe('forward', () => {
   it('refuses a manager of another CA', async () => {
     const folder = newFolder(workbench, 'other-ca');
     mkdirSync(folder, { recursive: true });
-    const { createKeyPair, daysFromNow } = await import('../src/clusters/key-pair.ts');
     const other = await createKeyPair({
       commonName: 'other',
       dnsNames: ['voltron'],

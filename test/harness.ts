@@ -84,6 +84,7 @@ export interface ForwardReport {
     readonly known: number;
     readonly setAside: number;
     readonly leftBytes: number;
+    readonly unfinishedBytes: number;
   }[];
 }
 

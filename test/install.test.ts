@@ -58,7 +58,7 @@ describe('install management', () => {
     const outcomes = first.stdout.trim().split('\n');
     assert.equal(outcomes.length, EVERYTHING.length + NAMESPACED.length + 1, 'and a RoleBinding in kube-system');
     for (const outcome of outcomes) assert.match(outcome, / created$/);
-    assert.match(first.stderr, /^Next: kubectl mcm add-cluster NAME$/m);
+    assert.match(first.stderr, /^Next: run the manager/);
 
     const before = await versions();
     const second = await mcm(workbench, ['install', 'management', ...ADDRESS], { env });
@@ -153,6 +153,16 @@ describe('install management', () => {
       );
       assert.match(Buffer.from(key, 'base64').toString('utf8'), /BEGIN PRIVATE KEY/);
     }
+    // The file said another address: to change it behind the file's back needs a word.
+    const moved = ['install', 'management', '--address', 'other.example.com:30449'];
+    const refused = await mcm(workbench, moved, { env });
+    assert.equal(refused.code, 1);
+    assert.match(
+      refused.stderr,
+      /^Error from server \(Conflict\): .*\nconfigmap\/management was written by other means;/s,
+    );
+    assert.equal((await mcm(workbench, [...moved, '--force-conflicts'], { env })).code, 0);
+    assert.equal((await mcm(workbench, ['install', 'management', ...ADDRESS], { env })).code, 0);
     assert.match(
       (await mcm(workbench, ['add-cluster', 'first'], { env })).stdout,
       /managementClusterAddr: mgmt\.example\.com:30449/,
@@ -174,6 +184,18 @@ describe('install management', () => {
       assert.match(stderr, new RegExp(`^error: invalid argument ".*" for "${flag}" flag: not of the form HOST:PORT`));
     });
   }
+
+  it('refuses a manager at an IPv6 address, which no Service can point to', async () => {
+    const { code, stderr } = await mcm(workbench, [
+      'install',
+      'management',
+      ...ADDRESS,
+      '--external-manager',
+      '[::1]:8443',
+    ]);
+    assert.equal(code, 1);
+    assert.match(stderr, /^error: .* a Service cannot point to an IPv6 address\n/);
+  });
 
   it('asks for an address', async () => {
     const { code, stderr } = await mcm(workbench, ['install', 'management']);

@@ -118,8 +118,15 @@ export class Testbed extends Workbench {
     this.#servers = [...servers];
   }
 
-  /** Starts everything side by side. Building what is not cached can take minutes; `progress` is told. */
-  static async start(managedNames: readonly string[], progress: (text: string) => void): Promise<Testbed> {
+  /**
+   * Starts everything side by side. Building what is not cached can take minutes; `progress` is told. When it fails, or
+   * `stop` has aborted by the time everything runs, nothing is left of it.
+   */
+  static async start(
+    managedNames: readonly string[],
+    progress: (text: string) => void,
+    stop?: AbortSignal,
+  ): Promise<Testbed> {
     const binaries = await kubernetesBinaries(progress);
     const directory = mkdtempSync(join(tmpdir(), 'kubectl-mcm-'));
     const bin = join(directory, 'bin');
@@ -134,9 +141,10 @@ export class Testbed extends Workbench {
     const outcomes = await Promise.allSettled(starting);
     const servers = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
     const failure = outcomes.find((outcome) => outcome.status === 'rejected');
-    if (failure !== undefined) {
+    if (failure !== undefined || stop?.aborted === true) {
       await Promise.all(servers.map((server) => server.stop()));
-      throw failure.reason;
+      rmSync(directory, { recursive: true, force: true });
+      throw failure?.reason ?? stop?.reason;
     }
     const [elasticsearch, ...clusters] = (await Promise.all(starting)) as [Elasticsearch, ...Cluster[]];
     const [management, ...managed] = clusters.map(({ facts }) => facts) as [ClusterFacts, ...ClusterFacts[]];

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
@@ -39,17 +39,18 @@ export function readForwarderCredentials(path: string): ForwarderCredentials {
     const serverName = /DNS:([^,\s]+)/.exec(new X509Certificate(ca).subjectAltName ?? '')?.[1];
     if (serverName === undefined) throw new Error(`${FORWARDER_KEYS.ca} has no DNS name`);
     const cluster = readCertificates(certificate)[0]?.commonName ?? '';
-    return {
-      cluster,
-      serverName,
-      ca,
-      certificate,
-      address: value(FORWARDER_KEYS.address).trim(),
-      key: value(FORWARDER_KEYS.key),
-    };
+    const key = value(FORWARDER_KEYS.key);
+    if (!new X509Certificate(certificate).checkPrivateKey(createPrivateKey(key))) {
+      throw new Error(`${FORWARDER_KEYS.key} is not the key of ${FORWARDER_KEYS.certificate}`);
+    }
+    const address = value(FORWARDER_KEYS.address).trim();
+    if (!URL.canParse(`https://${address}`) || !/:\d+$/.test(address)) {
+      throw new Error(`${FORWARDER_KEYS.address} "${address}" is not of the form HOST:PORT`);
+    }
+    return { cluster, serverName, ca, certificate, address, key };
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new UserError(`error: ${path}: the forwarder's certificates cannot be read: ${messageOf(error)}`);
+    throw new UserError(`error: ${path}: the forwarder's Secret cannot be used: ${messageOf(error)}`);
   }
 }
 

@@ -39,6 +39,7 @@ const schema = {
     metadata: { type: 'object', properties: { name: { type: 'string' } } },
     spec: {
       type: 'object',
+      description: 'What the cluster is: written by "kubectl mcm add-cluster".',
       properties: {
         operatorNamespace: {
           type: 'string',
@@ -56,11 +57,22 @@ const schema = {
     },
     status: {
       type: 'object',
+      description: 'What the manager knows of the cluster.',
+      default: { phase: 'Pending' },
       properties: {
-        phase: { type: 'string', maxLength: 64 },
-        lastSeen: { type: 'string', format: 'date-time' },
+        phase: {
+          type: 'string',
+          maxLength: 64,
+          description: 'Pending until records arrive, then Receiving; or what is wrong with its certificates.',
+        },
+        lastSeen: {
+          type: 'string',
+          format: 'date-time',
+          description: 'When records of the cluster last arrived, at most a minute behind.',
+        },
         conditions: {
           type: 'array',
+          description: 'ManagedClusterConnected, and CertificateConflict or CertificateUnreadable where there is one.',
           maxItems: 16,
           'x-kubernetes-list-type': 'map',
           'x-kubernetes-list-map-keys': ['type'],

@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../errors.ts';
-import type { Applied, KubeClient } from '../kube/client.ts';
+import type { Applied, ApplyOptions, KubeClient } from '../kube/client.ts';
 import { type Condition, type KubeObject, objectName, objectPath } from '../kube/objects.ts';
+import { isStatus } from '../kube/status.ts';
 
 export interface ApplyAllOptions {
   /** Ask the server about every object and store none. */
   readonly dryRun: boolean;
+  /** Take over fields that another field manager owns. */
+  readonly force?: boolean;
   readonly signal: AbortSignal;
   /** Told of each object once the server has taken it. */
   readonly onApplied: (object: KubeObject, outcome: Applied<KubeObject>['outcome']) => void;
@@ -15,7 +18,7 @@ export interface ApplyAllOptions {
 export async function applyAll(
   client: KubeClient,
   objects: readonly KubeObject[],
-  { dryRun, signal, onApplied }: ApplyAllOptions,
+  { dryRun, force = false, signal, onApplied }: ApplyAllOptions,
 ): Promise<void> {
   const created = new Set<string>();
   for (const object of objects) {
@@ -25,10 +28,21 @@ export async function applyAll(
       onApplied(object, 'created');
       continue;
     }
-    const { outcome } = await client.apply(object, { dryRun, signal });
+    const { outcome } = await applyOne(client, object, { dryRun, force, signal });
     if (object.kind === 'Namespace' && outcome === 'created') created.add(name);
     onApplied(object, outcome);
     if (object.kind === 'CustomResourceDefinition' && !dryRun) await untilEstablished(client, object, signal);
+  }
+}
+
+async function applyOne(client: KubeClient, object: KubeObject, options: ApplyOptions): Promise<Applied<KubeObject>> {
+  try {
+    return await client.apply(object, options);
+  } catch (error) {
+    if (!isStatus(error, 409)) throw error;
+    throw error.withHint(
+      `${objectName(object)} was written by other means; change it there first, or give --force-conflicts`,
+    );
   }
 }
 

@@ -76,7 +76,7 @@ export function managementObjects(options: ManagementOptions, keys: ManagementKe
     }),
     keySecret(CA_SECRET, keys?.ca),
     keySecret(MANAGER_TLS_SECRET, keys?.manager),
-    ...services(options.externalManager),
+    ...services(options),
     object(
       'apiregistration.k8s.io/v1',
       'APIService',
@@ -149,8 +149,9 @@ function permissions(): KubeObject[] {
   ];
 }
 
-function services(external: HostPort | undefined): KubeObject[] {
+function services({ address, externalManager: external }: ManagementOptions): KubeObject[] {
   if (external !== undefined) {
+    const clustersPort = Number(address.slice(address.lastIndexOf(':') + 1));
     // Managed clusters dial such a manager directly, so nothing has to be opened on this cluster's nodes.
     const spec = { type: 'ExternalName', externalName: external.host };
     return [
@@ -158,7 +159,7 @@ function services(external: HostPort | undefined): KubeObject[] {
         spec: { ...spec, ports: [{ port: external.port, protocol: 'TCP' }] },
       }),
       object('v1', 'Service', namespaced(CLUSTERS_SERVICE), {
-        spec: { ...spec, ports: [{ port: CLUSTERS_PORT, protocol: 'TCP' }] },
+        spec: { ...spec, ports: [{ port: clustersPort, protocol: 'TCP' }] },
       }),
     ];
   }

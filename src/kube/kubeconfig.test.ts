@@ -40,7 +40,7 @@ function load(flags: KubeFlags = {}, ...files: string[]) {
 describe('loadKubeContext', () => {
   it('takes the current context', async () => {
     const context = load({}, one);
-    assert.deepEqual([context.name, context.server, context.namespace], ['a', 'https://one.example:6443', 'team']);
+    assert.deepEqual([context.name, context.server], ['a', 'https://one.example:6443']);
     assert.deepEqual((await context.authenticate()).headers, { authorization: 'Bearer one' });
   });
 
@@ -54,8 +54,9 @@ describe('loadKubeContext', () => {
   });
 
   it('lets flags win', async () => {
-    const context = load({ server: 'https://other.example', token: 'flag', namespace: 'ns' }, one);
-    assert.deepEqual([context.server, context.namespace], ['https://other.example', 'ns']);
+    const context = load({ server: 'https://other.example', token: 'flag' }, one);
+    assert.equal(context.server, 'https://other.example');
+    assert.equal(load({ server: 'other.example:6443' }, one).server, 'https://other.example:6443');
     assert.deepEqual((await context.authenticate()).headers, { authorization: 'Bearer flag' });
     assert.equal(load({ cluster: 'shared' }, one).server, 'https://first.example');
   });

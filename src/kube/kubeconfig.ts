@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import {
   type Cluster,
@@ -22,7 +22,6 @@ export interface KubeFlags {
   readonly user?: string | undefined;
   readonly server?: string | undefined;
   readonly token?: string | undefined;
-  readonly namespace?: string | undefined;
   readonly certificateAuthority?: string | undefined;
   readonly clientCertificate?: string | undefined;
   readonly clientKey?: string | undefined;
@@ -39,7 +38,6 @@ export interface KubeContext {
   readonly name: string;
   /** `https://HOST:PORT`, perhaps with a path. */
   readonly server: string;
-  readonly namespace: string;
   /** Headers and connection for a request; runs the kubeconfig's exec plugin or refreshes its token where needed. */
   authenticate(): Promise<Credentials>;
 }
@@ -96,16 +94,13 @@ export function loadKubeContext(flags: KubeFlags, env: NodeJS.ProcessEnv = proce
   if (context === undefined && flags.server === undefined) {
     if (env.KUBERNETES_SERVICE_HOST === undefined) throw new UserError(NO_CONFIGURATION);
     inCluster.loadFromCluster();
-    return new LoadedContext(
-      'in-cluster',
-      inCluster,
-      flags.namespace ?? inCluster.getContexts()[0]?.namespace,
-      impersonate(flags),
-    );
+    return new LoadedContext('in-cluster', inCluster, impersonate(flags));
   }
   const clusterName = flags.cluster ?? context?.cluster;
   const userName = flags.user ?? context?.user;
   const user = config.users.find((candidate) => candidate.name === userName);
+  if (userName !== undefined && user === undefined)
+    throw new UserError(`error: auth info "${userName}" does not exist`);
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromClusterAndUser(
     overrideCluster(
@@ -116,12 +111,7 @@ export function loadKubeContext(flags: KubeFlags, env: NodeJS.ProcessEnv = proce
     overrideUser(user, flags),
   );
   const kept = userName === undefined ? undefined : config.impersonations.get(userName);
-  return new LoadedContext(
-    context?.name ?? 'command line',
-    kubeConfig,
-    flags.namespace ?? context?.namespace,
-    impersonate(flags, kept),
-  );
+  return new LoadedContext(context?.name ?? 'command line', kubeConfig, impersonate(flags, kept));
 }
 
 function kubeconfigFiles(flags: KubeFlags, env: NodeJS.ProcessEnv): string[] {
@@ -166,6 +156,8 @@ function mergeFile(merged: MergedConfig, file: string): void {
     currentContext: document['current-context'],
   });
   single.makePathsAbsolute(dirname(file));
+  for (const { exec } of single.users)
+    if (isRelativePath(exec?.command)) exec.command = join(dirname(file), exec.command);
   addMissing(merged.clusters, single.clusters);
   addMissing(merged.users, single.users);
   addMissing(merged.contexts, single.contexts);
@@ -174,6 +166,11 @@ function mergeFile(merged: MergedConfig, file: string): void {
       merged.impersonations.set(entry.name, impersonationOf(entry.user ?? {}));
   }
   merged.currentContext ||= document['current-context'] ?? '';
+}
+
+/** A plugin by a relative path is one beside the kubeconfig; a bare name is one on the PATH. */
+function isRelativePath(command: unknown): boolean {
+  return typeof command === 'string' && command.includes('/') && !isAbsolute(command);
 }
 
 function addMissing<T extends { readonly name: string }>(into: T[], from: readonly T[]): void {
@@ -201,8 +198,7 @@ function impersonate(flags: KubeFlags, kept?: Impersonation): Impersonation | un
 }
 
 function overrideCluster(found: Cluster | undefined, name: string | undefined, flags: KubeFlags): Cluster {
-  const server = flags.server ?? found?.server;
-  if (server === undefined) throw new UserError(`error: cluster "${name ?? ''}" does not exist`);
+  const server = urlOf(flags.server ?? found?.server, name ?? '');
   const caFile = flags.certificateAuthority ?? found?.caFile;
   const tlsServerName = flags.tlsServerName ?? found?.tlsServerName;
   const caData = flags.certificateAuthority === undefined ? found?.caData : undefined;
@@ -217,13 +213,23 @@ function overrideCluster(found: Cluster | undefined, name: string | undefined, f
   };
 }
 
+/** As kubectl takes it: without a scheme it is https. */
+function urlOf(server: string | undefined, cluster: string): string {
+  if (server === undefined) throw new UserError(`error: cluster "${cluster}" does not exist`);
+  const url = /^https?:\/\//.test(server) ? server : `https://${server}`;
+  if (!URL.canParse(url)) throw new UserError(`error: the server "${server}" is not a URL`);
+  return url.replace(/\/$/, '');
+}
+
 function overrideUser(found: User | undefined, flags: KubeFlags): User {
   const base: User = found ?? { name: 'command line' };
-  if (flags.token !== undefined) return { name: base.name, token: flags.token };
-  if (flags.clientCertificate === undefined && flags.clientKey === undefined) return base;
-  const { certData: _certData, keyData: _keyData, ...rest } = base;
+  const { certData, keyData, ...rest } = base;
+  const keepKeys = flags.clientCertificate === undefined && flags.clientKey === undefined;
   return {
     ...rest,
+    ...(keepKeys && certData !== undefined ? { certData } : {}),
+    ...(keepKeys && keyData !== undefined ? { keyData } : {}),
+    ...(flags.token === undefined ? {} : { token: flags.token }),
     ...(flags.clientCertificate === undefined ? {} : { certFile: flags.clientCertificate }),
     ...(flags.clientKey === undefined ? {} : { keyFile: flags.clientKey }),
   };
@@ -232,20 +238,13 @@ function overrideUser(found: User | undefined, flags: KubeFlags): User {
 class LoadedContext implements KubeContext {
   readonly name: string;
   readonly server: string;
-  readonly namespace: string;
   readonly #config: KubeConfig;
   readonly #impersonation: Impersonation | undefined;
   #dispatcher: { readonly value: Dispatcher | undefined } | undefined;
 
-  constructor(
-    name: string,
-    config: KubeConfig,
-    namespace: string | undefined,
-    impersonation: Impersonation | undefined,
-  ) {
+  constructor(name: string, config: KubeConfig, impersonation: Impersonation | undefined) {
     this.name = name;
     this.server = config.getCurrentCluster()?.server ?? '';
-    this.namespace = namespace ?? 'default';
     this.#config = config;
     this.#impersonation = impersonation;
   }

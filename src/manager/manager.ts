@@ -97,6 +97,11 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
       { clusters: options.clusters, api: options.api, health: options.health },
       'manager ready: listening for managed clusters, API requests and probes',
     );
+    // Not waited for: what comes meanwhile is turned away, and told so.
+    store.ping(signal).catch((error: unknown) => {
+      if (!signal.aborted)
+        log.warn({ reason: messageOf(error) }, 'the log store does not answer; uploads are turned away until it does');
+    });
     await Promise.all(watches);
   } finally {
     failed.abort();

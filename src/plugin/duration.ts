@@ -20,7 +20,8 @@ export function parseDuration(text: string): number | undefined {
 /** A moment: a duration back from `now`, an RFC 3339 time, or a date (UTC); undefined for anything else. */
 export function parseMoment(text: string, now: number): number | undefined {
   const duration = parseDuration(text);
-  if (duration !== undefined) return now - duration;
+  // Before 1970 there are no logs, and soon no dates that can be written.
+  if (duration !== undefined) return Math.max(now - duration, 0);
   if (/^\d{4}-\d{2}-\d{2}$/.test(text)) return numberOrNothing(Date.parse(`${text}T00:00:00Z`));
   if (/^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/.test(text)) {
     return numberOrNothing(Date.parse(text));

@@ -20,12 +20,6 @@ export const GLOBAL_FLAGS = {
     description: 'The address and port of the Kubernetes API server.',
   },
   token: { type: 'string', value: 'TOKEN', description: 'Bearer token for authentication to the API server.' },
-  namespace: {
-    type: 'string',
-    short: 'n',
-    value: 'NAME',
-    description: 'If present, the namespace scope for this CLI request.',
-  },
   'certificate-authority': {
     type: 'string',
     value: 'FILE',
@@ -63,7 +57,6 @@ export function readGlobalFlags(flags: FlagValues<typeof GLOBAL_FLAGS>): GlobalO
       user: flags.user,
       server: flags.server,
       token: flags.token,
-      namespace: flags.namespace,
       certificateAuthority: flags['certificate-authority'],
       clientCertificate: flags['client-certificate'],
       clientKey: flags['client-key'],

@@ -19,6 +19,22 @@ export function rootHelp(): string {
   ].join('\n');
 }
 
+/** Help of a word that several commands begin with, as `kubectl mcm install --help`. */
+export function groupHelp(words: string): string {
+  const commands = COMMAND_GROUPS.flatMap((group) => group.commands).filter((entry) =>
+    entry.words.startsWith(`${words} `),
+  );
+  const width = Math.max(...commands.map((entry) => entry.words.length));
+  return [
+    'Available Commands:',
+    ...commands.map((entry) => `  ${entry.words.padEnd(width)}   ${entry.summary}`),
+    '',
+    `Usage:\n  kubectl mcm ${words} COMMAND [options]\n`,
+    `Use "kubectl mcm ${words} COMMAND --help" for more information about a command.`,
+    OPTIONS_HINT,
+  ].join('\n');
+}
+
 /** `kubectl mcm COMMAND --help`, laid out like kubectl's. */
 export function commandHelp(words: string, command: Command): string {
   const usage = ['kubectl mcm', words, ...command.args].join(' ');

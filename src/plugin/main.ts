@@ -1,7 +1,7 @@
 import { UserError } from '../errors.ts';
 import type { Io } from './command.ts';
 import { COMMAND_GROUPS, type CommandEntry } from './commands/index.ts';
-import { commandHelp, rootHelp } from './help.ts';
+import { commandHelp, groupHelp, rootHelp } from './help.ts';
 import { parseLine, splitCommand, UsageError } from './parse.ts';
 
 const ENTRIES: readonly CommandEntry[] = COMMAND_GROUPS.flatMap(({ commands }) => commands);
@@ -11,15 +11,16 @@ export async function main(tokens: readonly string[], io: Omit<Io, 'signal'>): P
   try {
     return await dispatch(tokens, io);
   } catch (error) {
-    io.err.write(`${describe(error, tokens)}\n`);
+    io.err.write(`${describe(error)}\n`);
     return 1;
   }
 }
 
 async function dispatch(tokens: readonly string[], io: Omit<Io, 'signal'>): Promise<number> {
-  const { words, rest } = splitCommand(tokens, (candidate) =>
-    ENTRIES.some((entry) => entry.words === candidate || entry.words.startsWith(`${candidate} `)),
-  );
+  const [first, ...others] = tokens;
+  if (first === 'help') return await dispatch([...others, '--help'], io);
+  if (first === '--version') return await dispatch(['version', ...others], io);
+  const { words, rest } = splitCommand(tokens, isCommand);
   const entry = ENTRIES.find((candidate) => candidate.words === words);
   if (entry === undefined) return withoutCommand(words, rest, io);
   const { command } = await entry.load();
@@ -28,18 +29,27 @@ async function dispatch(tokens: readonly string[], io: Omit<Io, 'signal'>): Prom
     io.out.write(commandHelp(words, command));
     return 0;
   }
-  return await command.run({ ...line, io: { ...io, signal: stopSignal(command.handlesSignals === true) } });
+  try {
+    return await command.run({ ...line, io: { ...io, signal: stopSignal(command.handlesSignals === true) } });
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    // The words alone: among the flags' values may be a token.
+    throw new Bug(words, error);
+  }
+}
+
+function isCommand(words: string): boolean {
+  return ENTRIES.some((entry) => entry.words === words || entry.words.startsWith(`${words} `));
 }
 
 function withoutCommand(words: string, rest: readonly string[], io: Omit<Io, 'signal'>): number {
   const word = rest.find((token) => !token.startsWith('-'));
-  if (word !== undefined)
+  if (word !== undefined) {
     throw new UsageError(`unknown command "${[words, word].join(' ').trim()}" for "kubectl mcm"`, '');
-  if (words !== '' && !rest.some((token) => token === '-h' || token === '--help')) {
-    const next = ENTRIES.filter((entry) => entry.words.startsWith(`${words} `)).map((entry) => entry.words);
-    throw new UsageError(`"${words}" is not a whole command; there is ${next.join(', ')}`, '');
   }
-  io.out.write(rootHelp());
+  const flag = rest.find((token) => token !== '-h' && token !== '--help');
+  if (flag !== undefined) throw new UsageError(`unknown flag: ${flag}`, '');
+  io.out.write(words === '' ? rootHelp() : groupHelp(words));
   return 0;
 }
 
@@ -50,13 +60,18 @@ function stopSignal(handled: boolean): AbortSignal {
   return stopping.signal;
 }
 
-function describe(error: unknown, tokens: readonly string[]): string {
+/** Something went wrong that nobody using the program can mend. */
+class Bug extends Error {
+  constructor(words: string, cause: unknown) {
+    super(`error: this is a bug in kubectl-mcm (in "${words}"); please report it with what follows`, { cause });
+  }
+}
+
+function describe(error: unknown): string {
   if (error instanceof UserError) {
     const text = /^(error|Error|The |Unable )/.test(error.message) ? error.message : `error: ${error.message}`;
     return error.hint === undefined ? text.trimEnd() : `${text.trimEnd()}\n${error.hint}`;
   }
-  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  // Values of flags stay out of it: a token may be among them.
-  const shown = tokens.filter((token) => /^[a-z][a-z-]*$/.test(token)).join(' ');
-  return `error: this is a bug in kubectl-mcm (in "${shown}"); please report it with what follows\n${stack}`;
+  const { message, cause } = error instanceof Bug ? error : new Bug('', error);
+  return `${message}\n${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}`;
 }

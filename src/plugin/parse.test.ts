@@ -37,6 +37,15 @@ describe('parseLine', () => {
     assert.deepEqual(parse('--flow', 'a', 'name').args, ['name']);
   });
 
+  it('reads flags as pflag does', () => {
+    assert.equal(parse('n', '-ojson').flags.output, 'json');
+    assert.equal(parse('n', '-o', 'json', '-v6').global.verbosity, 6);
+    assert.equal(parse('n', '--tail', '-5').flags.tail, '-5');
+    assert.equal(parse('n', '--no-headers=false').flags['no-headers'], false);
+    assert.deepEqual(parse('--no-headers', 'true').args, ['true'], 'a boolean takes no word');
+    assert.deepEqual(parse('--', '--tail').args, ['--tail']);
+  });
+
   it('keeps numbers as they are written', () => {
     const { args, flags } = parse('007', '--tail', '1e3');
     assert.deepEqual([args, flags.tail], [['007'], '1e3']);
@@ -47,8 +56,6 @@ describe('parseLine', () => {
       'n',
       '--context',
       'c',
-      '-n',
-      'ns',
       '--as',
       'jane',
       '--as-group',
@@ -61,15 +68,8 @@ describe('parseLine', () => {
       '6',
     );
     assert.deepEqual(
-      [
-        global.kube.context,
-        global.kube.namespace,
-        global.kube.as,
-        global.kube.asGroups,
-        global.requestTimeout,
-        global.verbosity,
-      ],
-      ['c', 'ns', 'jane', ['a', 'b'], 5000, 6],
+      [global.kube.context, global.kube.as, global.kube.asGroups, global.requestTimeout, global.verbosity],
+      ['c', 'jane', ['a', 'b'], 5000, 6],
     );
     assert.equal(global.kube.insecureSkipTlsVerify, undefined, 'not given is not false');
   });
@@ -86,6 +86,8 @@ describe('parseLine', () => {
     [['n', '-o', 'xml'], /invalid argument "xml" for "--output" flag/],
     [['n', '--tail'], /flag needs an argument: --tail/],
     [['n', '--flow='], /flag needs an argument: --flow/],
+    [['n', '--no-headers=banana'], /invalid argument "banana" for "--no-headers" flag: strconv\.ParseBool/],
+    [['n', '-oxml'], /invalid argument "xml" for "--output" flag/],
     [[], /exactly one NAME is required, got 0/],
     [['a', 'b'], /exactly one NAME is required, got 2/],
   ] as const) {
@@ -105,6 +107,8 @@ describe('splitCommand', () => {
       ['--context=c', '-v', '6', '--address', 'x'],
     ],
     [['--insecure-skip-tls-verify', 'logs'], 'logs', ['--insecure-skip-tls-verify']],
+    [['-o', 'json', 'logs', '--tail', '5'], 'logs', ['-o', 'json', '--tail', '5']],
+    [['-h', 'logs'], 'logs', ['-h']],
     [['nope', 'logs'], '', ['nope', 'logs']],
     [['install', 'nope'], 'install', ['nope']],
     [[], '', []],

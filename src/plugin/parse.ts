@@ -15,8 +15,8 @@ const HELP: FlagSpecs = { help: { type: 'boolean', short: 'h', description: 'Sho
 /** Reads the arguments of one command. @throws UsageError in kubectl's words. */
 export function parseLine(words: string, command: Command, tokens: readonly string[]): ParsedLine {
   const specs: FlagSpecs = { ...GLOBAL_FLAGS, ...command.flags, ...HELP };
-  const parsed = runYargs(tokens, specs);
   const fail = (message: string) => new UsageError(message, words);
+  const parsed = runYargs(pflagTokens(tokens, specs, fail), specs);
   const unknown = Object.keys(parsed).find(
     (name) => name !== '_' && name !== '$0' && specs[longName(name, specs)] === undefined,
   );
@@ -41,7 +41,7 @@ export class UsageError extends UserError {
   }
 }
 
-/** Takes the words that name a command off the front, wherever global flags stand among them. */
+/** Takes the words that name a command off the front, wherever flags stand among them. */
 export function splitCommand(
   tokens: readonly string[],
   known: (words: string) => boolean,
@@ -52,7 +52,7 @@ export function splitCommand(
     const token = tokens[at] ?? '';
     if (token.startsWith('-')) {
       rest.push(token);
-      if (takesNextToken(token)) rest.push(...tokens.slice(++at, at + 1));
+      if (takesNextToken(token, tokens[at + 1], known)) rest.push(...tokens.slice(++at, at + 1));
       continue;
     }
     const longer = words === '' ? token : `${words} ${token}`;
@@ -62,11 +62,54 @@ export function splitCommand(
   return { words, rest };
 }
 
-function takesNextToken(token: string): boolean {
-  if (token.includes('=')) return false;
-  const name = longName(token.replace(/^--?/, ''), GLOBAL_FLAGS);
-  const spec: FlagSpec | undefined = (GLOBAL_FLAGS as FlagSpecs)[name];
-  return spec !== undefined && spec.type !== 'boolean';
+/** Before the command is known, only the global flags' kinds are: any other may have a value, unless that is a command. */
+function takesNextToken(token: string, next: string | undefined, known: (words: string) => boolean): boolean {
+  if (token.includes('=') || next === undefined || next.startsWith('-')) return false;
+  const specs: FlagSpecs = { ...GLOBAL_FLAGS, ...HELP };
+  const spec = specs[longName(token.replace(/^--?/, ''), specs)];
+  return spec === undefined ? !known(next) : spec.type !== 'boolean';
+}
+
+/**
+ * Flags as pflag reads them, each with its value behind `=`, where yargs reads them the same: `-ojson` is `-o=json`, the
+ * next word is the value of a flag that has one whatever it looks like, and never that of a boolean.
+ */
+function pflagTokens(tokens: readonly string[], specs: FlagSpecs, fail: (message: string) => UsageError): string[] {
+  const result: string[] = [];
+  for (let at = 0; at < tokens.length; at++) {
+    const token = tokens[at] ?? '';
+    if (token === '--') return [...result, ...tokens.slice(at)];
+    const flag = splitFlag(token);
+    const spec = flag === undefined ? undefined : specs[longName(flag.name, specs)];
+    if (flag === undefined || spec === undefined) result.push(token);
+    else if (spec.type === 'boolean') result.push(`${flag.dashes}${flag.name}=${booleanValue(flag, fail)}`);
+    else {
+      const value = flag.value ?? tokens[++at] ?? '';
+      if (value === '') throw fail(`flag needs an argument: --${longName(flag.name, specs)}`);
+      result.push(`${flag.dashes}${flag.name}=${value}`);
+    }
+  }
+  return result;
+}
+
+interface FlagToken {
+  readonly dashes: string;
+  readonly name: string;
+  readonly value: string | undefined;
+}
+
+/** `--name`, `--name=value`, `-n`, `-n=value` or `-nvalue`. */
+function splitFlag(token: string): FlagToken | undefined {
+  const [, name, value] = /^--([^=]+)(?:=(.*))?$/s.exec(token) ?? [];
+  if (name !== undefined) return { dashes: '--', name, value };
+  const [, letter, attached] = /^-([^-])=?(.+)?$/s.exec(token) ?? [];
+  return letter === undefined ? undefined : { dashes: '-', name: letter, value: attached };
+}
+
+function booleanValue({ name, value }: FlagToken, fail: (message: string) => UsageError): boolean {
+  if (value === undefined || value === 'true') return true;
+  if (value === 'false') return false;
+  throw fail(`invalid argument "${value}" for "--${name}" flag: strconv.ParseBool: parsing "${value}": invalid syntax`);
 }
 
 function longName(name: string, specs: FlagSpecs): string {
@@ -117,12 +160,9 @@ function flagValue(
 ): string | readonly string[] | boolean | undefined {
   if (spec.type === 'boolean') return [value].flat().at(-1) === true;
   const given = value === undefined ? [] : ([value].flat() as string[]);
-  // yargs gives a repeatable flag without a value as an empty list.
-  for (const text of value !== undefined && given.length === 0 ? [''] : given) {
-    if (text === '') throw fail(`flag needs an argument: --${name}`);
-    if (spec.choices !== undefined && !spec.choices.includes(text)) {
-      throw fail(`invalid argument "${text}" for "--${name}" flag: must be one of ${spec.choices.join(', ')}`);
-    }
+  const wrong = given.find((text) => spec.choices !== undefined && !spec.choices.includes(text));
+  if (wrong !== undefined) {
+    throw fail(`invalid argument "${wrong}" for "--${name}" flag: must be one of ${spec.choices?.join(', ')}`);
   }
   return spec.type === 'strings' ? given : (given.at(-1) ?? spec.default);
 }

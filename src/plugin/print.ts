@@ -2,9 +2,12 @@ import type { Writable } from 'node:stream';
 import { stringify } from 'yaml';
 import { type KubeObject, objectName } from '../kube/objects.ts';
 
+/** YAML 1.1, as Kubernetes reads it: times and words like "on" are quoted. */
+const YAML = { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false } as const;
+
 /** Objects as a YAML stream, one document each, with the same bytes for the same objects. */
 export function toYaml(objects: readonly object[]): string {
-  return objects.map((object) => stringify(object, { lineWidth: 0, aliasDuplicateObjects: false })).join('---\n');
+  return objects.map((object) => stringify(object, YAML)).join('---\n');
 }
 
 /** A list as `kubectl get -o` prints it. */
@@ -26,11 +29,16 @@ export function formatTable(headers: readonly string[], rows: readonly (readonly
   return alignColumns([headers, ...rows], '   ');
 }
 
+/** A cell longer than this stands out of its column instead of pushing all others to the right. */
+const WIDEST_COLUMN = 64;
+
 /** Lines of cells with their columns under one another; the last cell of a line is never padded. */
 export function alignColumns(lines: readonly (readonly string[])[], gap: string): string {
   const widths: number[] = [];
   for (const cells of lines) {
-    for (const [at, cell] of cells.entries()) widths[at] = Math.max(widths[at] ?? 0, cell.length);
+    for (const [at, { length }] of cells.entries()) {
+      if (length <= WIDEST_COLUMN) widths[at] = Math.max(widths[at] ?? 0, length);
+    }
   }
   return lines
     .map((cells) => {

@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, it } from 'node:test';
+import type { LogTypeName } from '../types/log-type.ts';
 import { Checkpoint } from './checkpoint.ts';
 
 const parent = mkdtempSync(join(tmpdir(), 'checkpoint-'));
@@ -13,8 +14,19 @@ function load(): Checkpoint {
   return Checkpoint.load(folder, (reason) => damage.push(reason));
 }
 
+function at(fileKey: string, type: LogTypeName = 'flows', destination = 'prod-eu') {
+  return { destination, type, fileKey };
+}
+
 function position(fileKey: string, offset: number, updated = new Date()) {
-  return { type: 'flows', fileKey, offset, path: '/var/log/flows.log', updated: updated.toISOString() } as const;
+  return {
+    destination: 'prod-eu',
+    type: 'flows',
+    fileKey,
+    offset,
+    path: '/var/log/flows.log',
+    updated: updated.toISOString(),
+  } as const;
 }
 
 beforeEach(() => {
@@ -26,15 +38,13 @@ beforeEach(() => {
 describe('Checkpoint', () => {
   it('remembers positions by type and file', async () => {
     const checkpoint = load();
-    assert.equal(checkpoint.offsetOf('flows', 'a'), 0);
+    assert.equal(checkpoint.offsetOf(at('a')), 0);
     await checkpoint.advance(position('a', 5));
     await checkpoint.advance(position('b', 6));
     await checkpoint.advance(position('a', 7));
     const again = load();
-    assert.deepEqual(
-      [again.offsetOf('flows', 'a'), again.offsetOf('flows', 'b'), again.offsetOf('dns', 'a')],
-      [7, 6, 0],
-    );
+    assert.deepEqual([again.offsetOf(at('a')), again.offsetOf(at('b')), again.offsetOf(at('a', 'dns'))], [7, 6, 0]);
+    assert.equal(again.offsetOf(at('a', 'flows', 'prod-us')), 0, 'another destination has nothing of it');
     assert.deepEqual(damage, []);
   });
 
@@ -48,7 +58,7 @@ describe('Checkpoint', () => {
   it('is not disturbed by a draft that a crash left behind', async () => {
     await load().advance(position('a', 5));
     writeFileSync(join(folder, 'checkpoint.json.new'), '{"vers');
-    assert.equal(load().offsetOf('flows', 'a'), 5);
+    assert.equal(load().offsetOf(at('a')), 5);
     assert.deepEqual(damage, []);
   });
 
@@ -68,7 +78,7 @@ describe('Checkpoint', () => {
     ]) {
       damage = [];
       writeFileSync(file, text);
-      assert.equal(load().offsetOf('flows', 'a'), 0);
+      assert.equal(load().offsetOf(at('a')), 0);
       assert.equal(damage.length, 1, JSON.stringify(text));
     }
   });
@@ -77,7 +87,7 @@ describe('Checkpoint', () => {
     const checkpoint = load();
     await checkpoint.advance(position('old', 5, new Date(Date.now() - 31 * 86_400_000)));
     await checkpoint.advance(position('new', 6));
-    assert.deepEqual([load().offsetOf('flows', 'old'), load().offsetOf('flows', 'new')], [0, 6]);
+    assert.deepEqual([load().offsetOf(at('old')), load().offsetOf(at('new'))], [0, 6]);
   });
 
   it('names a directory that cannot be used', () => {

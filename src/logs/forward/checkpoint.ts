@@ -6,6 +6,8 @@ import type { LogTypeName } from '../types/log-type.ts';
 
 /** How far into one file everything has been acknowledged. */
 export interface Position {
+  /** Who acknowledged it: what one manager has, another has not, nor has the same one for another cluster. */
+  readonly destination: string;
   readonly type: LogTypeName;
   readonly fileKey: string;
   /** Offset of the first byte that is not acknowledged. */
@@ -52,13 +54,13 @@ export class Checkpoint {
     return checkpoint;
   }
 
-  offsetOf(type: LogTypeName, fileKey: string): number {
-    return this.#positions.get(keyOf(type, fileKey))?.offset ?? 0;
+  offsetOf(file: Pick<Position, 'destination' | 'type' | 'fileKey'>): number {
+    return this.#positions.get(keyOf(file))?.offset ?? 0;
   }
 
   /** Everything before `position.offset` is acknowledged. Resolves once that is on disk. */
   async advance(position: Position): Promise<void> {
-    this.#positions.set(keyOf(position.type, position.fileKey), position);
+    this.#positions.set(keyOf(position), position);
     await this.#save();
   }
 
@@ -70,7 +72,7 @@ export class Checkpoint {
     const oldest = Date.now() - FORGET_AFTER;
     for (const position of parsed.positions) {
       if (Date.parse(position.updated) < oldest) continue;
-      this.#positions.set(keyOf(position.type, position.fileKey), position);
+      this.#positions.set(keyOf(position), position);
     }
   }
 
@@ -97,8 +99,9 @@ export class Checkpoint {
 }
 
 function isPosition(value: unknown): value is Position {
-  const { type, fileKey, offset, updated } = (value ?? {}) as Partial<Position>;
+  const { destination, type, fileKey, offset, updated } = (value ?? {}) as Partial<Position>;
   return (
+    typeof destination === 'string' &&
     typeof type === 'string' &&
     typeof fileKey === 'string' &&
     Number.isSafeInteger(offset) &&
@@ -106,6 +109,6 @@ function isPosition(value: unknown): value is Position {
   );
 }
 
-function keyOf(type: LogTypeName, fileKey: string): string {
-  return `${type}/${fileKey}`;
+function keyOf({ destination, type, fileKey }: Pick<Position, 'destination' | 'type' | 'fileKey'>): string {
+  return `${destination}/${type}/${fileKey}`;
 }

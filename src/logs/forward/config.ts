@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { messageOf, UserError } from '../../errors.ts';
 import { LOG_TYPES } from '../types/index.ts';
@@ -30,6 +31,8 @@ const KEYS = ['credentials', 'state', 'host', 'files'];
  *     files:
  *       flow: [/var/log/calico/flowlogs/flows.log]
  *
+ * Relative paths are from the folder the file is in, since cron runs it from anywhere.
+ *
  * @throws UserError naming the file and the key that is not as it should be.
  */
 export function readForwardConfig(file: string): ForwardConfig {
@@ -43,12 +46,19 @@ export function readForwardConfig(file: string): ForwardConfig {
   if (!isMap(document)) throw fail('not a YAML mapping');
   const unknown = Object.keys(document).find((key) => !KEYS.includes(key));
   if (unknown !== undefined) throw fail(`unknown key "${unknown}"; there are ${KEYS.join(', ')}`);
-  const text = (key: string) => {
+  const text = (key: string, read = (value: string) => value) => {
     const value = document[key];
-    if (value === undefined || typeof value === 'string') return value === undefined ? {} : { [key]: value };
+    if (value === undefined) return {};
+    if (typeof value === 'string') return { [key]: read(value) };
     throw fail(`"${key}" must be a string`);
   };
-  return { ...text('credentials'), ...text('state'), ...text('host'), inputs: inputsOf(document.files ?? {}, fail) };
+  const fromHere = (path: string) => resolve(dirname(file), path);
+  return {
+    ...text('credentials', fromHere),
+    ...text('state', fromHere),
+    ...text('host'),
+    inputs: inputsOf(document.files ?? {}, fail).map((input) => ({ ...input, path: fromHere(input.path) })),
+  };
 }
 
 function inputsOf(files: unknown, fail: (what: string) => UserError): ForwardInput[] {

@@ -1,5 +1,6 @@
+import { X509Certificate } from 'node:crypto';
 import { resolve } from 'node:path';
-import { codeOf, messageOf, UserError } from '../../errors.ts';
+import { codeOf, messageOf, systemWords } from '../../errors.ts';
 import type { UploadAnswer } from '../ingest/upload.ts';
 import type { LogType } from '../types/log-type.ts';
 import { Checkpoint } from './checkpoint.ts';
@@ -33,8 +34,10 @@ export interface TypeSummary {
   /** Records acknowledged as dead letters. */
   setAside: number;
   bytes: number;
-  /** Bytes of complete and incomplete lines that were there at the start and are not acknowledged. */
+  /** Bytes of lines that were there at the start and are not acknowledged. */
   leftBytes: number;
+  /** Bytes of last lines that were not written to their end yet: no records, so far. */
+  unfinishedBytes: number;
 }
 
 export interface ForwardSummary {
@@ -80,10 +83,13 @@ class Run {
   /** Ends the uploads under way once one of them has failed. */
   readonly #giveUp = new AbortController();
   readonly #signal: AbortSignal;
+  readonly #destination: string;
 
   constructor(options: ForwardOptions) {
     const { events } = options;
     this.#options = options;
+    // A management plane is its CA: its address may change.
+    this.#destination = `${options.cluster}@${new X509Certificate(options.ca).fingerprint256.replaceAll(':', '').slice(0, 16)}`;
     this.#signal = AbortSignal.any([options.signal, this.#giveUp.signal]);
     this.#checkpoint = Checkpoint.load(options.stateDirectory, (reason) =>
       events.warning(
@@ -119,7 +125,7 @@ class Run {
         const file = await LogFile.open(path);
         const summary = this.#summaryOf(type);
         if (file.key === undefined) {
-          summary.leftBytes += file.size;
+          summary.unfinishedBytes += file.size;
           await file.close();
         } else {
           inputs.push({ file, key: file.key, summary });
@@ -135,7 +141,7 @@ class Run {
   #summaryOf(type: LogType): TypeSummary {
     const known = this.#summaries.get(type);
     if (known !== undefined) return known;
-    const summary = { type, shipped: 0, known: 0, setAside: 0, bytes: 0, leftBytes: 0 };
+    const summary = { type, shipped: 0, known: 0, setAside: 0, bytes: 0, leftBytes: 0, unfinishedBytes: 0 };
     this.#summaries.set(type, summary);
     return summary;
   }
@@ -154,15 +160,21 @@ class Run {
       this.#window.push({ input, chunk, answer });
       if (this.#window.length >= IN_FLIGHT) await this.#acknowledgeOldest();
     }
+    summary.leftBytes -= file.unfinished;
+    summary.unfinishedBytes += file.unfinished;
   }
 
   #resumeAt({ file, key, summary }: OpenInput): number {
-    const offset = this.#checkpoint.offsetOf(summary.type.name, key);
+    const offset = this.#checkpoint.offsetOf(this.#place(summary.type, key));
     if (offset <= file.size) return offset;
     this.#options.events.warning(
       `${file.path} is shorter than what was shipped of it; it is shipped from its beginning`,
     );
     return 0;
+  }
+
+  #place({ name }: LogType, fileKey: string) {
+    return { destination: this.#destination, type: name, fileKey };
   }
 
   #leaveOut(file: LogFile, { offset, end }: FileChunk): UploadAnswer {
@@ -180,34 +192,22 @@ class Run {
     const answer = await oldest.answer;
     this.#window.shift();
     const updated = new Date().toISOString();
-    await this.#checkpoint.advance({
-      type: summary.type.name,
-      fileKey: key,
-      offset: chunk.end,
-      path: resolve(file.path),
-      updated,
-    });
+    const place = this.#place(summary.type, key);
+    await this.#checkpoint.advance({ ...place, offset: chunk.end, path: resolve(file.path), updated });
     summary.shipped += answer.accepted;
     summary.known += answer.known;
     summary.setAside += answer.setAside;
     summary.bytes += chunk.end - chunk.offset;
     summary.leftBytes -= chunk.end - chunk.offset;
-    for (const { offset, reason } of answer.reasons) {
-      this.#options.events.warning(`${file.path}: a record at offset ${offset} was set aside: ${reason}`);
-    }
+    this.#tellReasons(file, answer);
     this.#options.events.detail(`${file.path}: acknowledged up to offset ${chunk.end} of ${file.size}`);
   }
-}
 
-function systemWords(error: unknown): string {
-  switch (codeOf(error)) {
-    case 'ENOENT':
-      return 'no such file or directory';
-    case 'EACCES':
-      return 'permission denied';
-    case 'EISDIR':
-      return 'is a directory';
-    default:
-      return error instanceof UserError ? error.message : messageOf(error);
+  #tellReasons(file: LogFile, { setAside, reasons }: UploadAnswer): void {
+    const { warning } = this.#options.events;
+    for (const { offset, reason } of reasons)
+      warning(`${file.path}: a record at offset ${offset} was set aside: ${reason}`);
+    const more = setAside - reasons.length;
+    if (reasons.length > 0 && more > 0) warning(`${file.path}: ${more} more were set aside`);
   }
 }

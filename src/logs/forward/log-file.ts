@@ -25,6 +25,7 @@ export class LogFile {
   /** Bytes in it when it was opened. */
   readonly size: number;
   readonly #handle: FileHandle;
+  #unfinished = 0;
 
   private constructor(path: string, handle: FileHandle, size: number, key: string | undefined) {
     this.path = path;
@@ -46,12 +47,20 @@ export class LogFile {
     }
   }
 
+  /** Bytes of a last line that has no end yet; known once all chunks were read. */
+  get unfinished(): number {
+    return this.#unfinished;
+  }
+
   /** Its complete lines from `offset` on, in chunks of at most about `chunkBytes` (a longer line is one by itself). */
   async *chunks(offset: number, chunkBytes: number): AsyncGenerator<FileChunk, void, void> {
     let at = offset;
     while (at < this.size) {
       const chunk = await this.#chunkAt(at, chunkBytes);
-      if (chunk === undefined) return;
+      if (chunk === undefined) {
+        this.#unfinished = this.size - at;
+        return;
+      }
       yield chunk;
       at = chunk.end;
     }

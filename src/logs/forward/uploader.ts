@@ -16,6 +16,8 @@ const FIRST_RETRY = 200;
 const LAST_RETRY = 10_000;
 
 export interface UploaderOptions {
+  /** The cluster that the certificate names. */
+  readonly cluster: string;
   /** `HOST:PORT`. */
   readonly address: string;
   readonly serverName: string;

@@ -10,8 +10,11 @@ import { fileKey, readUploadSource, type UploadSource } from './source.ts';
 const KEY = fileKey(Buffer.from('first line'));
 const SOURCE: UploadSource = { cluster: 'prod-eu', host: 'node-1', position: { fileKey: KEY, offset: 0 } };
 
+/** A moment after the records' own. */
+const NOW = Date.UTC(2020, 7, 12);
+
 function readAll(text: string, type: LogType, source: UploadSource): ReadLine[] {
-  const reader = new RecordReader(type, source);
+  const reader = new RecordReader(type, source, NOW);
   const splitter = new LineSplitter({ offset: source.position?.offset ?? 0 });
   return [...splitter.push(Buffer.from(text))].map((line) => reader.read(line));
 }
@@ -37,6 +40,23 @@ describe('RecordReader', () => {
   it('leaves a record the host that it names', () => {
     const [read] = readAll(LINE.replace('{', '{"host":"other",'), flows, SOURCE);
     assert.equal(read?.kind === 'record' ? read.record.added : '', '"cluster":"prod-eu","@timestamp":1597166383000');
+  });
+
+  it('sets aside what is of another time', () => {
+    const reason = (end: number, type: LogType = flows, field = 'end_time') => {
+      const [read] = readAll(`{"${field}":${end / 1000}}\n`, type, SOURCE);
+      return read?.kind === 'dead-letter' ? read.letter.reason : read?.kind;
+    };
+    const hour = 3_600_000;
+    assert.equal(reason(NOW + 12 * hour), 'record');
+    assert.equal(reason(NOW + 12 * hour + 1000), 'its time, 2020-08-12T12:00:01.000Z, is more than 12 hours ahead');
+    assert.equal(reason(NOW - 8 * 24 * hour), 'record');
+    assert.equal(
+      reason(NOW - 8 * 24 * hour - 1000),
+      'its time, 2020-08-03T23:59:59.000Z, is older than the 8 days that are kept',
+    );
+    assert.equal(reason(NOW - 91 * 24 * hour, auditKube, 'stageTimestamp'), 'record');
+    assert.match(String(reason(NOW - 92 * 24 * hour, auditKube, 'stageTimestamp')), /older than the 91 days/);
   });
 
   it('sets aside what is not UTF-8', () => {
@@ -89,7 +109,7 @@ describe('ids of lines without a position', () => {
   });
 
   it('take equal audit records for one, and never two that differ', () => {
-    const audit = '{"auditID":"a","stage":"ResponseComplete","stageTimestamp":"2026-11-22T18:30:04Z"}\n';
+    const audit = '{"auditID":"a","stage":"ResponseComplete","stageTimestamp":"2020-08-11T18:30:04Z"}\n';
     const [first, second] = ids(audit + audit, auditKube, bare);
     assert.equal(first, second);
     // A client chooses the audit id of its requests: to use one twice must not hide the second request.

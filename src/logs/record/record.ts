@@ -29,14 +29,23 @@ export type ReadLine =
   | { readonly kind: 'dead-letter'; readonly letter: DeadLetter }
   | { readonly kind: 'blank' };
 
+const DAY = 86_400_000;
+
+/** How far a sender's clock may be ahead of ours. */
+const AHEAD = DAY / 2;
+
 /** Turns the lines of one upload into records. */
 export class RecordReader {
   readonly #ids: RecordIds;
   readonly #timeFields: readonly TimeField[];
   readonly #cluster: string;
   readonly #host: string;
+  readonly #retentionDays: number;
+  readonly #now: number;
 
-  constructor(type: LogType, source: UploadSource) {
+  constructor(type: LogType, source: UploadSource, now = Date.now()) {
+    this.#retentionDays = type.retentionDays;
+    this.#now = now;
     this.#ids = new RecordIds(source, type);
     this.#timeFields = type.timeFields.map(timeField);
     this.#cluster = `"cluster":${JSON.stringify(source.cluster)}`;
@@ -50,11 +59,25 @@ export class RecordReader {
       if (line.length > line.bytes.length) throw new Error(`${line.length} bytes in one line are too many`);
       if (!isUtf8(line.bytes)) throw new Error('not UTF-8');
       const document = readDocument(line.bytes, this.#timeFields);
+      this.#mustBeOfThisTime(document.time);
       const host = document.hasHost ? '' : this.#host;
       const added = `${this.#cluster},"@timestamp":${document.time}${host}`;
       return { kind: 'record', record: { id, day: dayOf(document.time), line, document, added } };
     } catch (error) {
       return { kind: 'dead-letter', letter: { id, line, reason: (error as Error).message } };
     }
+  }
+
+  /**
+   * Every day of every cluster is an index of its own: a sender with a clock gone wrong, or with a file of years, would
+   * fill Elasticsearch with indices that nobody looks into and that nothing deletes.
+   */
+  #mustBeOfThisTime(time: number): void {
+    const when = new Date(time).toISOString();
+    if (time > this.#now + AHEAD) throw new Error(`its time, ${when}, is more than 12 hours ahead`);
+    // By whole days, since whole days are deleted.
+    const oldest = Math.floor(this.#now / DAY) * DAY - this.#retentionDays * DAY;
+    if (time < oldest)
+      throw new Error(`its time, ${when}, is older than the ${this.#retentionDays} days that are kept`);
   }
 }

@@ -51,6 +51,7 @@ const properties = {
 };
 
 const shared = {
+  retentionDays: 91,
   timeFields: ['stageTimestamp', 'requestReceivedTimestamp'],
   properties,
   linesAreUnique: true,
@@ -87,7 +88,10 @@ function compact(record: StoredRecord): readonly string[] {
   return [
     text(record.verb),
     text(object(record.user).username) || '(unknown)',
-    resource === '' ? text(record.requestURI) : `${resource}${subresource === '' ? '' : `/${subresource}`}`,
+    // The query string of a request without an object is a hash, or longer than anyone reads.
+    resource === ''
+      ? (text(record.requestURI).split('?')[0] ?? '')
+      : `${resource}${subresource === '' ? '' : `/${subresource}`}`,
     // A namespace's own objectRef names it twice.
     namespaced(resource === 'namespaces' ? '' : reference.namespace, reference.name),
     [text(status.code), text(status.reason)].filter((part) => part !== '').join(' '),

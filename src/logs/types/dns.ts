@@ -3,7 +3,8 @@ import { type LogType, list, namespaced, object, text } from './log-type.ts';
 const keyword = { type: 'keyword' };
 const long = { type: 'long' };
 const ip = { type: 'ip' };
-const date = { type: 'date', format: 'strict_date_optional_time||epoch_second' };
+// Units other than seconds are told apart for @timestamp only; the field itself is then kept and not indexed.
+const date = { type: 'date', format: 'strict_date_optional_time||epoch_second', ignore_malformed: true };
 /** An object in some versions of Calico, a list of `k=v` in others: stored as it comes. */
 const asIs = { type: 'object', enabled: false };
 
@@ -13,6 +14,7 @@ export const dns: LogType = {
   label: 'dns',
   description: 'what was asked, by whom, and the answer',
   grants: ['dns', '*'],
+  retentionDays: 8,
   timeFields: ['end_time'],
   file: '/var/log/calico/dnslogs/dns.log',
   ingestPaths: ['/api/v1/dns/logs/bulk'],

@@ -6,7 +6,8 @@ const NETWORKS: Readonly<Record<string, string>> = { pub: 'public', pvt: 'privat
 const keyword = { type: 'keyword' };
 const long = { type: 'long' };
 const ip = { type: 'ip' };
-const date = { type: 'date', format: 'strict_date_optional_time||epoch_second' };
+// Units other than seconds are told apart for @timestamp only; the field itself is then kept and not indexed.
+const date = { type: 'date', format: 'strict_date_optional_time||epoch_second', ignore_malformed: true };
 
 /** Flow logs: who talked to whom, and what policy decided. */
 export const flows: LogType = {
@@ -14,6 +15,7 @@ export const flows: LogType = {
   label: 'flow',
   description: 'who talked to whom, and what policy decided',
   grants: ['flows', '*'],
+  retentionDays: 8,
   timeFields: ['end_time'],
   file: '/var/log/calico/flowlogs/flows.log',
   ingestPaths: ['/api/v1/flows/logs/bulk'],

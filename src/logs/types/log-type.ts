@@ -15,6 +15,8 @@ export interface LogType {
    * resourceNames literally: `audit*` and `*` are names like any other, which Calico's documentation grants.
    */
   readonly grants: readonly string[];
+  /** How many days records are kept, by Calico's defaults; older ones are not taken any more. */
+  readonly retentionDays: number;
   /** Fields that hold the record's own time; the first one there decides. */
   readonly timeFields: readonly string[];
   /** Where nodes keep it. */

@@ -1,10 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { closeSync, fsyncSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { type ConnectionOptions, connectionManifest } from '../../clusters/connection-manifest.ts';
 import { createKeyPair, daysFromNow } from '../../clusters/key-pair.ts';
 import { type ManagedCluster, managedCluster, NAMESPACE } from '../../clusters/managed-cluster.ts';
-import { messageOf, UserError } from '../../errors.ts';
+import { messageOf, systemWords, UserError } from '../../errors.ts';
 import { applyAll } from '../../install/apply.ts';
 import { MANAGEMENT_CONFIG, MANAGEMENT_KEYS } from '../../install/management.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -24,6 +22,9 @@ export const command = defineCommand({
 Register a managed cluster and make the manifest that connects it: for tigera-operator (Guardian's tunnel and Goldmane's
 flow logs) and for our forwarder (log files).
 
+The certificates are good for a year. To disconnect a cluster, delete what its manifest made there, and here its
+ManagedCluster ("kubectl delete managedcluster NAME"): its connections end at once. Its logs stay until they are too old.
+
 The key pairs are made here; the management cluster gets only the certificates. So the manifest is the one place that
 holds the private keys: it cannot be shown again.`,
   examples: `
@@ -38,7 +39,7 @@ kubectl mcm add-cluster prod-eu --managed-context prod-eu`,
       type: 'string',
       short: 'o',
       value: 'FILE',
-      description: 'Write the manifest to this file (mode 0600) instead of printing it.',
+      description: 'Write the manifest to this new file (mode 0600) instead of printing it.',
     },
     'managed-context': {
       type: 'string',
@@ -59,13 +60,15 @@ kubectl mcm add-cluster prod-eu --managed-context prod-eu`,
     const connection = await connectionOptions(management, name, flags['operator-namespace'], io.signal);
     const manifest = connectionManifest(connection);
     const wanted = registration(name, connection);
+    requireLabel(flags['operator-namespace']);
     // Everything that can be refused is refused before anything is written, the name first.
     await register(management, wanted, true, io.signal);
     if (managed !== undefined) await rehearse(managed, manifest, io.signal);
-    const file = flags.output === undefined ? undefined : new ManifestFile(flags.output, toYaml(manifest));
+    const file = STDOUT.includes(flags.output ?? '-') ? undefined : ManifestFile.reserve(flags.output ?? '');
     // Where the manifest is printed, it is all there is on stdout.
     const say = file === undefined && managed === undefined ? io.err : io.out;
     try {
+      file?.write(toYaml(manifest));
       const registered = await register(management, wanted, false, io.signal);
       say.write(`${objectName(registered)} created\n`);
       if (managed !== undefined) await connectNow(management, registered, managed, manifest, io);
@@ -73,16 +76,23 @@ kubectl mcm add-cluster prod-eu --managed-context prod-eu`,
       file?.discard();
       throw error;
     }
-    file?.keep();
     if (file === undefined && managed === undefined) io.out.write(toYaml(manifest));
     io.err.write(`Next: ${nextStep(file?.path, managed)}\n`);
     return 0;
   },
 });
 
+/** What people write who want the manifest on stdout, where it goes anyway. */
+const STDOUT: readonly string[] = ['-', 'yaml'];
+
 function registration(name: string, { tunnel, forwarder, operatorNamespace }: ConnectionOptions) {
   const certificate = Buffer.from(tunnel.certificate + forwarder.certificate).toString('base64');
   return managedCluster(name, { operatorNamespace, certificate });
+}
+
+function requireLabel(namespace: string): void {
+  if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(namespace)) return;
+  throw new UserError(`error: invalid argument "${namespace}" for "--operator-namespace" flag: not a namespace's name`);
 }
 
 async function register(
@@ -138,14 +148,27 @@ async function rehearse(managed: KubeClient, manifest: readonly KubeObject[], si
       },
     );
   }
+  const existing =
+    connection === undefined ? undefined : await managed.find<ManagementConnection>(connection, { signal });
+  if (existing !== undefined) {
+    const address = existing.spec?.managementClusterAddr ?? 'an unknown address';
+    throw new UserError(`error: "${name}" is connected to a management cluster already (${address})`, {
+      hint: `its keys would be replaced and its old connection lost. If that is meant, disconnect it first:\n  kubectl delete --context ${name} ${objectName(existing)}`,
+    });
+  }
   try {
     await applyAll(managed, manifest, { dryRun: true, signal, onApplied: () => undefined });
   } catch (error) {
     if (!isStatus(error, 409)) throw error;
     throw error.withHint(
-      `"${name}" is connected already, by a manifest that was applied by other means. Take that back first:\n  kubectl delete --context ${name} -f THAT-MANIFEST`,
+      `"${name}" still has Secrets of an earlier connection. Delete what its manifest made there:\n  kubectl delete --context ${name} -f THAT-MANIFEST`,
     );
   }
+}
+
+/** ManagementClusterConnection, as far as it is read. */
+interface ManagementConnection extends KubeObject {
+  readonly spec?: { readonly managementClusterAddr?: string };
 }
 
 async function connectNow(
@@ -178,26 +201,34 @@ function nextStep(file: string | undefined, managed: KubeClient | undefined): st
   return `kubectl apply --context THE-MANAGED-CLUSTER -f ${file ?? 'MANIFEST'}`;
 }
 
-/** The manifest on disk: complete beside its place before the cluster is registered, in its place afterwards. */
+/**
+ * The manifest on disk. Its place is taken before the cluster is registered, and never one where something is: that
+ * could be the only keys of another cluster.
+ */
 class ManifestFile {
   readonly path: string;
-  readonly #draft: string;
+  readonly #descriptor: number;
 
-  constructor(path: string, text: string) {
+  private constructor(path: string, descriptor: number) {
     this.path = path;
-    this.#draft = join(dirname(path), `.${basename(path)}.${randomUUID()}`);
+    this.#descriptor = descriptor;
+  }
+
+  static reserve(path: string): ManifestFile {
     try {
-      writeFileSync(this.#draft, text, { mode: 0o600, flag: 'wx' });
+      return new ManifestFile(path, openSync(path, 'wx', 0o600));
     } catch (error) {
-      throw new UserError(`error: cannot write ${path}: ${messageOf(error)}`);
+      throw new UserError(`error: cannot write ${path}: ${systemWords(error)}`);
     }
   }
 
-  keep(): void {
-    renameSync(this.#draft, this.path);
+  write(text: string): void {
+    writeFileSync(this.#descriptor, text);
+    fsyncSync(this.#descriptor);
+    closeSync(this.#descriptor);
   }
 
   discard(): void {
-    rmSync(this.#draft, { force: true });
+    rmSync(this.path, { force: true });
   }
 }

@@ -29,8 +29,13 @@ export const command = defineCommand({
 Ship what is new in a managed cluster's log files to the manager, and remember how far it got. It can be stopped or
 killed at any moment and run again: nothing is lost, and nothing is stored twice.
 
-Files are given by flags or in a configuration file; otherwise those of the usual places are shipped
+Files are given by flags, or else in a configuration file; otherwise those of the usual places are shipped
 (${LOG_TYPES.map((type) => type.file).join(', ')}).
+
+A file is known by its first line, whatever it is called: it may be renamed or copied. A last line without its end is no
+record yet and waits for the next run. A line that is no record of its type (not JSON, no usable time, a time that is not
+kept any more, a field that cannot be indexed) is set aside: the manager keeps it with the reason in the index
+kubectl_mcm_dead_letters.CLUSTER.DAY.
 
 Exit codes: 0 when everything was acknowledged, 3 when something is left for the next run, 1 for errors.`,
   examples: `
@@ -41,11 +46,11 @@ kubectl mcm forward --once --credentials prod-eu.yaml --flow flows.log --dns dns
 kubectl mcm forward --once --config /etc/kubectl-mcm/forward.yaml`,
   flags: {
     ...fileFlags,
-    once: { type: 'boolean', description: 'Ship what is there now, then exit.' },
+    once: { type: 'boolean', required: true, description: 'Ship what is there now, then exit.' },
     config: {
       type: 'string',
       value: 'FILE',
-      description: 'YAML with credentials, state, host and files (a list for each log type); flags win.',
+      description: 'YAML with credentials, state, host and files (a list for each log type); what flags say wins.',
     },
     credentials: {
       type: 'string',
@@ -78,7 +83,6 @@ kubectl mcm forward --once --config /etc/kubectl-mcm/forward.yaml`,
   },
   handlesSignals: true,
   run: async ({ flags, global, io }) => {
-    if (!flags.once) throw new UserError('error: required flag(s) "once" not set');
     const config: ForwardConfig = flags.config === undefined ? { inputs: [] } : readForwardConfig(flags.config);
     const credentialsPath = flags.credentials ?? config.credentials;
     if (credentialsPath === undefined) {
@@ -103,6 +107,9 @@ kubectl mcm forward --once --config /etc/kubectl-mcm/forward.yaml`,
         },
       },
     });
+    if (summary.types.length === 0 && summary.unreadable.length === 0) {
+      io.err.write('warning: none of the usual log files is there; give --flow, --dns, --audit-kube or --audit-ee\n');
+    }
     const seconds = (io.now() - started) / 1000;
     const text = flags.output === 'json' ? jsonLine : textLine;
     io.out.write(`${text(credentials.cluster, summary, seconds)}\n`);
@@ -115,8 +122,8 @@ kubectl mcm forward --once --config /etc/kubectl-mcm/forward.yaml`,
 
 function inputsOf(flags: Readonly<Record<string, readonly string[]>>, config: ForwardConfig): readonly ForwardInput[] {
   const given = LOG_TYPES.flatMap((type) => (flags[type.label] ?? []).map((path) => ({ type, path, named: true })));
-  const inputs = [...given, ...config.inputs];
-  return inputs.length > 0 ? inputs : usualInputs();
+  if (given.length > 0) return given;
+  return config.inputs.length > 0 ? config.inputs : usualInputs();
 }
 
 function hostOf(name: string): string {
@@ -143,11 +150,13 @@ function textLine(cluster: string, { types }: ForwardSummary, seconds: number): 
   const byType = types.map((one) => `${one.shipped} ${one.type.label}`).join(', ');
   const known = total((one) => one.known);
   const left = total((one) => one.leftBytes);
+  const unfinished = total((one) => one.unfinishedBytes);
   return [
     `${cluster}: ${shipped} record${shipped === 1 ? '' : 's'} shipped${byType === '' ? '' : ` (${byType})`}`,
     ...(known === 0 ? [] : [`${known} of them stored before`]),
     `${total((one) => one.setAside)} set aside`,
     `${left === 0 ? 'nothing' : megabytes(left)} left`,
+    ...(unfinished === 0 ? [] : [`${megabytes(unfinished)} of an unfinished line`]),
     `${megabytes(total((one) => one.bytes))} in ${seconds.toFixed(1)}s`,
   ].join(', ');
 }

@@ -39,12 +39,16 @@ kubectl mcm install management --address 10.0.0.5:9449 --external-manager 10.0.0
       description:
         'Where kube-apiserver reaches the API of a manager that runs outside this cluster. Both Services then point there; managed clusters dial it directly.',
     },
+    'force-conflicts': {
+      type: 'boolean',
+      description: 'Take over fields that were written by other means (kubectl apply, a GitOps tool).',
+    },
     'dry-run': {
       type: 'string',
       default: 'none',
       choices: ['none', 'client', 'server'],
       description:
-        'Change nothing: only say what would be done (client), or ask the API server about it as well (server).',
+        'Change nothing: only show what would be applied, without asking the API server (client), or ask it about each object (server).',
     },
     output: {
       type: 'string',
@@ -71,6 +75,7 @@ kubectl mcm install management --address 10.0.0.5:9449 --external-manager 10.0.0
     const dryRun = flags['dry-run'] === 'server';
     const client = connect(global, io);
     const { signal } = io;
+    const force = flags['force-conflicts'];
     const suffix = dryRun ? ' (server dry run)' : '';
     const told = new Set<string>();
     const onApplied = (object: KubeObject, outcome: string) => {
@@ -79,16 +84,20 @@ kubectl mcm install management --address 10.0.0.5:9449 --external-manager 10.0.0
     };
     // The keys live in the namespace, so it comes before everything else.
     const namespaces = managementObjects(options, undefined).filter(({ kind }) => kind === 'Namespace');
-    await applyAll(client, namespaces, { dryRun, signal, onApplied });
+    await applyAll(client, namespaces, { dryRun, force, signal, onApplied });
     const onCreated = (secret: KubeObject) => onApplied(secret, 'created');
     const keys = await managementKeys(client, { store: !dryRun, onCreated, signal });
     const objects = managementObjects(options, keys);
-    await applyAll(client, objects, { dryRun, signal, onApplied });
+    await applyAll(client, objects, { dryRun, force, signal, onApplied });
     printYaml(objects);
-    if (!dryRun) io.err.write('Next: kubectl mcm add-cluster NAME\n');
+    if (!dryRun) io.err.write(NEXT);
     return 0;
   },
 });
+
+const NEXT = `Next: run the manager (kubectl mcm manager --help), then connect a cluster:
+  kubectl mcm add-cluster NAME -o NAME.yaml
+`;
 
 function readOptions(flags: {
   readonly address: string;
@@ -96,9 +105,18 @@ function readOptions(flags: {
 }): ManagementOptions {
   const { host, port } = parseHostPort('address', flags.address);
   const external = flags['external-manager'];
+  const manager = external === undefined ? undefined : parseHostPort('external-manager', external);
+  if (manager !== undefined && isIP(manager.host) === 6) {
+    throw new UserError(
+      `error: invalid argument "${external}" for "--external-manager" flag: a Service cannot point to an IPv6 address`,
+      {
+        hint: 'give a host name that resolves to it',
+      },
+    );
+  }
   return {
     address: `${host.includes(':') ? `[${host}]` : host}:${port}`,
-    externalManager: external === undefined ? undefined : parseHostPort('external-manager', external),
+    externalManager: manager,
   };
 }
 

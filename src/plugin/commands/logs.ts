@@ -1,3 +1,4 @@
+import { isClusterName } from '../../clusters/managed-cluster.ts';
 import { UserError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isStatus, type StatusError } from '../../kube/status.ts';
@@ -21,7 +22,8 @@ Show logs of a managed cluster: who talked to whom (flow), what was asked of DNS
 newest last.
 
 What you may see is decided by Kubernetes RBAC in the management cluster: apiGroup lma.tigera.io, the cluster as
-resource, the log type as resource name, verb get. Logs of all namespaces are shown.`,
+resource, the log type as resource name (flows, dns, audit_ee, audit_kube; or audit* for both audit logs, or *), verb get.
+Logs of all namespaces are shown. The store shows new records about a second after they arrive.`,
   examples: `
 # The last 100 flows
 kubectl mcm logs --cluster prod-eu
@@ -71,8 +73,16 @@ kubectl mcm logs --cluster prod-eu --type audit --tail 1000 -o json`,
       until: moment('until', flags.until, io.now()),
       limit: limit(flags.tail),
     };
+    if (!isClusterName(flags.cluster)) {
+      throw new UserError(
+        `error: invalid argument "${flags.cluster}" for "--cluster" flag: not a managed cluster's name`,
+      );
+    }
+    if (window.since !== undefined && window.until !== undefined && window.until <= window.since) {
+      throw new UserError('error: --until is not after --since, so nothing can be between them');
+    }
     const { items, refused } = await readLogs(connect(global, io), flags.cluster, types, window, io.signal);
-    for (const { message } of refused) io.err.write(`warning: not shown: ${message}\n`);
+    for (const { status } of refused) io.err.write(`warning: not shown: ${status.message ?? status.reason}\n`);
     if (items.length === 0) io.err.write('No resources found\n');
     else if (flags.output === 'json') for (const item of items) io.out.write(`${JSON.stringify(item)}\n`);
     else io.out.write(alignColumns(items.map(compactLine), '  '));
@@ -132,6 +142,10 @@ async function readType(
     } catch (error) {
       if (isStatus(error, 503))
         throw error.withHint(`Is the manager running? kubectl get apiservice v1.${LOG_ACCESS_API.split('/')[0]}`);
+      // A 404 that names no object is about the API itself.
+      if (isStatus(error, 404) && error.status.details?.name === undefined) {
+        throw error.withHint('This is no management cluster yet: kubectl mcm install management --address HOST:PORT');
+      }
       if (!isStatus(error, 403)) throw error;
       forbidden ??= error;
     }
