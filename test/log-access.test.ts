@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { generateDns } from '../fixtures/generate-dns.ts';
@@ -107,30 +107,47 @@ describe('a user who may read flows of every cluster', () => {
     assert.match(text, /managedclusters.kubectl-mcm.io \\"access-c\\" not found/);
   });
 
+  // kube-apiserver takes these for flows, which this user may read: only the manager says no.
   for (const path of [
-    '/access-a/dns',
     '/access-a/flows/../dns',
     '/access-a/flows/%2e%2e/dns',
     '/access-a/flows/%2E%2E/dns',
     '/access-a/flows/.%2e/dns',
     '/access-a/flows%2f..%2fdns',
     '/access-a/flows%2F..%2Fdns',
-    '/access-a/flows%252f..%252fdns',
     '/access-a/flows/dns',
     '/access-a/flows/',
     '/access-a/flows//',
+    '/access-a/flows/.',
+    '/namespaces/access-a/access-a/flows',
+    '/namespaces/default/access-a/flows',
+    '/access-a/flows/dns?type=flows',
+    '/*/flows',
+    '/access-*/flows',
+    '/access-a,access-b/flows',
+    '/access-a%2Cflows/flows',
+    '/cluster/flows',
+  ]) {
+    it(`gets nothing from the manager at ${path}`, async () => {
+      const get = await userOf(workbench, { name: 'wanda' });
+      const { code, text } = await get(`${API}${path}`);
+      assert.equal(code, 404, text);
+      assert.match(text, /no such logs/);
+    });
+  }
+
+  for (const path of [
+    '/access-a/dns',
+    '/access-a/flows%252f..%252fdns',
     '/access-a//flows',
     '//access-a/flows',
     '/access-a/./flows',
-    '/access-a/flows/.',
     '/access-a/flows;dns',
     '/access-a/flows%00',
     '/access-a/flows%20',
     '/access-a/Flows',
     '/access-b/../access-a/dns',
     '/namespaces/access-a/flows',
-    '/namespaces/access-a/access-a/flows',
-    '/namespaces/default/access-a/flows',
     '/namespaces/default/access-a/dns',
     '/watch/access-a/flows',
     '/proxy/access-a/flows',
@@ -138,23 +155,15 @@ describe('a user who may read flows of every cluster', () => {
     '/access-a/*/flows',
     '/access-a/*',
     '/access-a/audit*',
-    '/access-a/flows/dns?type=flows',
     '/../access-a/dns',
     '/flows',
     '/access-a',
     '/access-a/',
-    '/*/flows',
-    '/access-*/flows',
-    '/access-a,access-b/flows',
-    '/access-a%2Cflows/flows',
     '/./access-a/dns',
-    '/cluster/flows',
   ]) {
     it(`gets nothing at ${path}`, async () => {
       const get = await userOf(workbench, { name: 'wanda' });
-      const { code, text } = await get(`${API}${path}`);
-      assert.ok(code === 403 || code === 404 || code === 301, `${code}: ${text.slice(0, 300)}`);
-      assert.doesNotMatch(text, /"items"/);
+      assert.equal((await get(`${API}${path}`)).code, 403);
     });
   }
 
@@ -221,7 +230,10 @@ describe('grants as the documentation writes them', () => {
     assert.equal(one.code, 0);
     assert.match(one.stdout, /jane/);
     assert.doesNotMatch(one.stdout, /joe/);
-    assert.match(one.stderr, /^warning: not shown: Error from server \(Forbidden\): access-a.lma.tigera.io "audit_ee"/);
+    assert.match(
+      one.stderr,
+      /^warning: not shown: access-a.lma.tigera.io "audit_ee" is forbidden: User "cat" cannot get/,
+    );
   });
 });
 
@@ -245,6 +257,32 @@ describe("the manager's API port", () => {
     const impostor = await userKeys(management, { name: 'front-proxy-client' });
     const pretended = { cert: impostor.certificate, key: impostor.key };
     assert.equal((await rawRequest(origin, path, { ca, servername, headers: forged, ...pretended })).code, 401);
+  });
+
+  it('asks for the right to what it reads itself, when kube-apiserver has let a request pass', async () => {
+    await grant(workbench, 'otto', { resources: ['access-a'], resourceNames: ['flows'] });
+    const pki = join(workbench.facts.management.directory, 'pki');
+    const options = {
+      ca: await managerCa(),
+      servername: 'manager.kubectl-mcm.svc',
+      cert: readFileSync(join(pki, 'front-proxy.crt'), 'utf8'),
+      key: readFileSync(join(pki, 'front-proxy.key'), 'utf8'),
+      headers: { 'X-Remote-User': 'otto', 'X-Remote-Group': 'system:authenticated' },
+    };
+    const codes: Record<string, number> = {};
+    for (const read of ['access-a/flows', 'access-a/dns', 'access-a/audit*', 'access-a/*', 'access-b/flows']) {
+      codes[read] = (await rawRequest(origin, `${API}/${read}`, options)).code;
+    }
+    // Under the name * otto gets what he may see of it; kube-apiserver would have asked for a grant of * itself.
+    assert.deepEqual(codes, {
+      'access-a/flows': 200,
+      'access-a/dns': 403,
+      'access-a/audit*': 403,
+      'access-a/*': 200,
+      'access-b/flows': 403,
+    });
+    const all = itemsOf(await rawRequest(origin, `${API}/access-a/*`, options));
+    assert.deepEqual([...new Set(all.map(({ log_type }) => log_type))], ['flows']);
   });
 
   it('is told by kube-apiserver who the user is, not by the user', async () => {

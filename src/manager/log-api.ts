@@ -12,6 +12,7 @@ import {
   type LogAccess,
   type Requester,
 } from '../rbac/log-access.ts';
+import { TooManyWaiting, Turns } from '../turns.ts';
 
 /** What the aggregated API answers: a JSON object and its HTTP code. */
 export interface Answer {
@@ -25,6 +26,10 @@ export interface LogApiOptions {
   /** Whether a ManagedCluster of that name exists. */
   readonly isRegistered: (cluster: string) => boolean;
 }
+
+/** Reads at once: each may hold an answer of MAX_ANSWER_BYTES in memory, several times over. */
+const MOST_READS = 4;
+const MOST_WAITING = 200;
 
 const GROUP_PATH = `/apis/${LOG_ACCESS_GROUP}`;
 const VERSION_PATH = `/apis/${LOG_ACCESS_API}`;
@@ -46,6 +51,7 @@ const NAMES: ReadonlyMap<string, readonly LogType[]> = new Map(
  */
 export class LogApi {
   readonly #options: LogApiOptions;
+  readonly #turns = new Turns({ atOnce: MOST_READS, waiting: MOST_WAITING });
 
   constructor(options: LogApiOptions) {
     this.#options = options;
@@ -69,6 +75,9 @@ export class LogApi {
       if (error instanceof StoreUnavailable) {
         return refuse(failure(503, 'ServiceUnavailable', `the log store does not answer: ${error.message}`));
       }
+      if (error instanceof TooManyWaiting) {
+        return refuse(failure(429, 'TooManyRequests', `too many reads of logs are under way: ${error.message}`));
+      }
       throw error;
     }
   }
@@ -88,9 +97,11 @@ export class LogApi {
       const message = forbiddenMessage(requester.user, cluster, asked.length === 1 ? (asked[0]?.name ?? name) : name);
       return refuse(failure(403, 'Forbidden', message, { name, group: LOG_ACCESS_GROUP, kind: cluster }));
     }
-    const found = await store.search({ cluster, types: allowed, ...window }, signal);
-    const items = found.map(({ type, record }) => ({ log_type: type, ...record }));
-    return { code: 200, body: { kind: 'LogList', apiVersion: LOG_ACCESS_API, metadata: {}, items } };
+    const search = () => store.search({ cluster, types: allowed, ...window }, signal);
+    const { records, truncated } = await this.#turns.take(search, signal);
+    // The type is ours to say, whatever the sender wrote there.
+    const items = records.map(({ type, record }) => ({ ...record, log_type: type }));
+    return { code: 200, body: { kind: 'LogList', apiVersion: LOG_ACCESS_API, metadata: {}, truncated, items } };
   }
 }
 

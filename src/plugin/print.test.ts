@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { alignColumns, formatTable, toYaml } from './print.ts';
+import { alignColumns, formatTable, printable, printableJson, toYaml } from './print.ts';
 
 describe('formatTable', () => {
   it('aligns as kubectl does', () => {
@@ -35,5 +35,12 @@ describe('toYaml', () => {
     const shared = { a: 1 };
     const text = toYaml([{ one: shared, two: shared }, { text: 'x '.repeat(200) }]);
     assert.equal(text, `one:\n  a: 1\ntwo:\n  a: 1\n---\ntext: "${'x '.repeat(200)}"\n`);
+  });
+});
+
+describe('printable', () => {
+  it('shows what would steer a terminal', () => {
+    assert.equal(printable('a\u001b[2J\u009b1mé\n'), 'a\\x1b[2J\\x9b1mé\\x0a');
+    assert.equal(printableJson({ a: '\u001b\u009b\u007fé' }), '{"a":"\\u001b\\u009b\\u007fé"}');
   });
 });

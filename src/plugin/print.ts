@@ -47,3 +47,17 @@ export function alignColumns(lines: readonly (readonly string[])[], gap: string)
     })
     .join('');
 }
+
+/** Text that others wrote (records, answers, file names): whatever would steer a terminal is shown instead of sent to it. */
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, (character) => `\\x${hex(character, 2)}`);
+}
+
+/** The same in one line of JSON, which escapes only some of these characters by itself. */
+export function printableJson(value: unknown): string {
+  return JSON.stringify(value).replace(/\p{Cc}/gu, (character) => `\\u${hex(character, 4)}`);
+}
+
+function hex(character: string, digits: number): string {
+  return character.charCodeAt(0).toString(16).padStart(digits, '0');
+}

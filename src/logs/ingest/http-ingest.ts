@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { codeOf, messageOf, UserError } from '../../errors.ts';
-import { readUploadSource } from '../record/source.ts';
+import { readUploadSource, UploadTooLong } from '../record/source.ts';
 import { type LogStore, StoreUnavailable } from '../store/log-store.ts';
 import { LOG_TYPES } from '../types/index.ts';
 import type { LogType } from '../types/log-type.ts';
@@ -88,6 +88,7 @@ export class HttpIngest {
       return answer;
     } catch (error) {
       if (error instanceof StoreUnavailable) this.#events.turnedAway(cluster, type, error);
+      if (error instanceof UploadTooLong) throw new BadUpload(413, `${error.message}: send it in smaller parts`);
       if (codeOf(error)?.startsWith('Z_') === true)
         throw new BadUpload(400, `the body is not gzip: ${messageOf(error)}`);
       throw error;

@@ -13,6 +13,9 @@ export interface LogQuery {
   readonly limit: number;
 }
 
+/** How long the records of one answer may be together, in bytes of JSON: 10,000 flows or more, 10 audit bodies at worst. */
+export const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
 export const DEFAULT_LIMIT = 100;
 /** What Elasticsearch gives in one answer (index.max_result_window). */
 export const MAX_LIMIT = 10_000;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DOCUMENTED_DNS, DOCUMENTED_FLOW } from '../../../fixtures/samples.ts';
-import { readDocument, timeField } from './document.ts';
+import { DocumentReader } from './document.ts';
 
-const FIELDS = [timeField('end_time')];
+const READER = new DocumentReader(['end_time']);
 
 function read(text: string) {
-  return readDocument(Buffer.from(text), FIELDS);
+  return READER.read(Buffer.from(text));
 }
 
 /** The document as it would be stored without anything of ours. */
@@ -14,7 +14,7 @@ function whole(text: string): string {
   return `${read(text).open.toString()}}`;
 }
 
-describe('readDocument', () => {
+describe('DocumentReader', () => {
   it('leaves the bytes of a record as they are', () => {
     const line = '{"end_time":1597166383, "name":"a\\u00e9\\"}",  "n":1.50}';
     assert.equal(whole(line), line);
@@ -56,10 +56,30 @@ describe('readDocument', () => {
     assert.deepEqual(JSON.parse(`${open.toString()}}`), { end_time: '2026-11-22T18:30:04Z' });
   });
 
+  it('keeps a host, of whatever kind it is, and adds none beside it', () => {
+    assert.equal(read('{"host":"a","end_time":1597166383}').hasHost, true);
+    assert.equal(read('{"host":null,"end_time":1597166383,"cluster":1}').hasHost, true);
+    assert.equal(read('{"in":{"host":"a"},"end_time":1597166383}').hasHost, false);
+  });
+
+  it('drops a number of documents that the record claims to stand for', () => {
+    assert.equal(whole('{"end_time":1597166383,"_doc_count":1000}'), '{"end_time":1597166383}');
+  });
+
+  it('knows our keys by whatever escapes they are written with', () => {
+    const line = '{"\\u0063luster":"x","\\u0040timestamp":1,"ingeste\\u0064":2,"end_time":1597166383}';
+    assert.equal(whole(line), '{"end_time":1597166383}');
+  });
+
+  it('takes what looks like a comment or a bracket in a string for what it is', () => {
+    const line = '{"url":"https://x/*y*/","end_time":1597166383,"n":"]}{[,\\"cluster\\":1"}';
+    assert.equal(whole(line), line);
+  });
+
   it('falls back on the second time field', () => {
-    const fields = ['stageTimestamp', 'requestReceivedTimestamp'].map(timeField);
+    const reader = new DocumentReader(['stageTimestamp', 'requestReceivedTimestamp']);
     const line = Buffer.from('{"requestReceivedTimestamp":"2026-11-22T18:30:04.000001Z"}');
-    assert.equal(readDocument(line, fields).time, Date.UTC(2026, 10, 22, 18, 30, 4));
+    assert.equal(reader.read(line).time, Date.UTC(2026, 10, 22, 18, 30, 4));
   });
 
   for (const [text, reason] of [
@@ -72,7 +92,20 @@ describe('readDocument', () => {
     ['{"end_time":null}', /no usable time/],
     ['{"end_time":"-"}', /no usable time/],
     ['{"end_time":{"a":1}}', /no usable time/],
+    ['{"end_time":1597166383e5000}', /no usable time/],
     ['{"end_time":5,"end_time":}', /not JSON/],
+    // Elasticsearch takes comments: one before our members would hide them, and let the sender's stand for them.
+    ['{"end_time":1597166383,"\\u0063luster":"victim"} //}', /not JSON/],
+    ['{"end_time":1597166383} /*}', /not JSON/],
+    ['{"end_time":1597166383,"a":1//}', /not JSON/],
+    ['{"end_time":1597166383,"a":1/*}', /not JSON/],
+    ['{/**/"end_time":1597166383}', /not JSON/],
+    // Two records that a torn write ran into one another.
+    ['{"end_time":1597166383}"num_flows":3}', /not JSON/],
+    ['{"end_time":1597166383}{"end_time":1597166383}', /not JSON/],
+    ['{"end_time":1597166383,"p":{"all":1}', /not JSON/],
+    ['{"end_time":1597166383,"p":"}', /not JSON/],
+    ['{"end_time":1597166383,"p":"\\\\"}"}', /not JSON/],
     ['{"cluster":x,"end_time":5}', /not JSON/],
     [`${'{"cluster":'.repeat(100_000)}1${'}'.repeat(100_000)}`, /not JSON|no usable time/],
   ] as const) {

@@ -1,3 +1,4 @@
+import { findMembers } from './members.ts';
 import { parseTime } from './time.ts';
 
 /**
@@ -12,63 +13,59 @@ export interface Document {
   readonly hasHost: boolean;
 }
 
-/** Keys that are ours in every stored record: what a sender wrote there is dropped. */
-const OURS = ['cluster', 'ingested', '@timestamp'] as const;
-const OUR_KEYS = OURS.map((key) => Buffer.from(`"${key}"`));
-const HOST_KEY = Buffer.from('"host"');
+/**
+ * Members that are ours in every stored record: what a sender wrote there is dropped. `_doc_count` is Elasticsearch's,
+ * and would make one record count as many.
+ */
+const OURS = ['cluster', 'ingested', '@timestamp', '_doc_count'];
 
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const QUOTE = 0x22;
+const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
 
-/**
- * Finds the record in a line: its braces and its time, by `timeFields` in that order.
- *
- * The bytes are only looked at where that cannot mislead: a line that holds one of our keys, or the time field more
- * than once or in another form than shippers write it, is parsed. What is wrong deeper inside a line the store finds
- * when it parses it.
- *
- * @throws Error with the reason why this line is no record.
- */
-export function readDocument(line: Buffer, timeFields: readonly TimeField[]): Document {
-  const start = skipSpace(line);
-  const end = lastNonSpace(line);
-  if (line[start] !== OPEN_BRACE || line[end] !== CLOSE_BRACE || end <= start) throw new Error('not a JSON object');
-  const mayHoldOurs = OUR_KEYS.some((key) => line.includes(key));
-  if (!mayHoldOurs && !line.includes(HOST_KEY)) {
-    const time = findTime(line, timeFields);
-    if (time !== undefined) {
-      return { open: line.subarray(start, end), time, hasHost: false };
+/** Finds the record in a line: its braces and its time, by `timeFields` in that order. */
+export class DocumentReader {
+  readonly #timeFields: readonly string[];
+  readonly #names: readonly Buffer[];
+
+  constructor(timeFields: readonly string[]) {
+    this.#timeFields = timeFields;
+    this.#names = ['host', ...timeFields, ...OURS].map((name) => Buffer.from(name));
+  }
+
+  /**
+   * A line in the form that shippers write is taken by its bytes; one that already holds a member of ours, or that is
+   * written in some other way, is parsed and written anew.
+   *
+   * @throws Error with the reason why this line is no record.
+   */
+  read(line: Buffer): Document {
+    const start = skipSpace(line);
+    const end = lastNonSpace(line);
+    if (line[start] !== OPEN_BRACE || line[end] !== CLOSE_BRACE || end <= start) throw new Error('not a JSON object');
+    const values = findMembers(line, start, end, this.#names);
+    if (values !== undefined) {
+      const [host = -1, ...others] = values;
+      const times = others.splice(0, this.#timeFields.length);
+      const time = parseTime(
+        scalarAt(
+          line,
+          times.find((at) => at !== -1),
+        ),
+      );
+      if (time !== undefined && others.every((at) => at === -1)) {
+        return { open: line.subarray(start, end), time, hasHost: host !== -1 };
+      }
     }
+    return parseDocument(line, this.#timeFields);
   }
-  return parseDocument(line, timeFields);
-}
-
-/** A field that may hold the record's time, ready to be looked for in bytes. */
-export interface TimeField {
-  readonly name: string;
-  readonly key: Buffer;
-}
-
-export function timeField(name: string): TimeField {
-  return { name, key: Buffer.from(`"${name}":`) };
-}
-
-/** undefined where the bytes alone cannot tell. */
-function findTime(line: Buffer, timeFields: readonly TimeField[]): number | undefined {
-  for (const { key } of timeFields) {
-    const at = line.indexOf(key);
-    if (at === -1) continue;
-    // Twice: one of them is inside another object (an audit record's bodies hold all sorts of things).
-    if (line.indexOf(key, at + key.length) !== -1) return undefined;
-    return parseTime(scalarAt(line, at + key.length));
-  }
-  return undefined;
 }
 
 /** The string (without escapes) or number that begins there; undefined for anything else. */
-function scalarAt(line: Buffer, from: number): string | number | undefined {
+function scalarAt(line: Buffer, from: number | undefined): string | number | undefined {
+  if (from === undefined) return undefined;
   const start = skipSpace(line, from);
   if (line[start] === QUOTE) {
     const end = line.indexOf(QUOTE, start + 1);
@@ -77,7 +74,10 @@ function scalarAt(line: Buffer, from: number): string | number | undefined {
   }
   let end = start;
   while (isNumberByte(line[end])) end++;
-  return end === start ? undefined : Number(line.toString('latin1', start, end));
+  const next = line[end];
+  return end === start || !(next === COMMA || next === CLOSE_BRACE || isSpace(next))
+    ? undefined
+    : Number(line.toString('latin1', start, end));
 }
 
 function isNumberByte(byte: number | undefined): boolean {
@@ -85,7 +85,7 @@ function isNumberByte(byte: number | undefined): boolean {
 }
 
 /** The slow way: everything is read, ours is taken out, and every number keeps the digits it came with. */
-function parseDocument(line: Buffer, timeFields: readonly TimeField[]): Document {
+function parseDocument(line: Buffer, timeFields: readonly string[]): Document {
   let parsed: unknown;
   try {
     parsed = JSON.parse(line.toString('utf8'), keepDigits);
@@ -93,13 +93,13 @@ function parseDocument(line: Buffer, timeFields: readonly TimeField[]): Document
     throw new Error('not JSON');
   }
   const record = parsed as Record<string, unknown>;
-  const time = timeFields.map(({ name }) => parseTime(plain(record[name]))).find((found) => found !== undefined);
+  const time = timeFields.map((name) => parseTime(plain(record[name]))).find((found) => found !== undefined);
   if (time === undefined) {
-    throw new Error(`no usable time in ${timeFields.map(({ name }) => name).join(' or ')}`);
+    throw new Error(`no usable time in ${timeFields.join(' or ')}`);
   }
   for (const key of OURS) delete record[key];
   const open = Buffer.from(JSON.stringify(record).slice(0, -1));
-  return { open, time, hasHost: typeof record.host === 'string' };
+  return { open, time, hasHost: record.host !== undefined };
 }
 
 /** JSON.rawJSON and the reviver's third argument are in V8 and not yet in TypeScript's library. */

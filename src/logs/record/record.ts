@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import type { LogType } from '../types/log-type.ts';
-import { type Document, readDocument, type TimeField, timeField } from './document.ts';
+import { type Document, DocumentReader } from './document.ts';
 import { isBlank, type Line } from './lines.ts';
 import { RecordIds, type UploadSource } from './source.ts';
 import { dayOf } from './time.ts';
@@ -37,7 +37,7 @@ const AHEAD = DAY / 2;
 /** Turns the lines of one upload into records. */
 export class RecordReader {
   readonly #ids: RecordIds;
-  readonly #timeFields: readonly TimeField[];
+  readonly #documents: DocumentReader;
   readonly #cluster: string;
   readonly #host: string;
   readonly #retentionDays: number;
@@ -47,7 +47,7 @@ export class RecordReader {
     this.#retentionDays = type.retentionDays;
     this.#now = now;
     this.#ids = new RecordIds(source, type);
-    this.#timeFields = type.timeFields.map(timeField);
+    this.#documents = new DocumentReader(type.timeFields);
     this.#cluster = `"cluster":${JSON.stringify(source.cluster)}`;
     this.#host = source.host === undefined ? '' : `,"host":${JSON.stringify(source.host)}`;
   }
@@ -58,7 +58,7 @@ export class RecordReader {
     try {
       if (line.length > line.bytes.length) throw new Error(`${line.length} bytes in one line are too many`);
       if (!isUtf8(line.bytes)) throw new Error('not UTF-8');
-      const document = readDocument(line.bytes, this.#timeFields);
+      const document = this.#documents.read(line.bytes);
       this.#mustBeOfThisTime(document.time);
       const host = document.hasHost ? '' : this.#host;
       const added = `${this.#cluster},"@timestamp":${document.time}${host}`;

@@ -60,6 +60,14 @@ export function fileKey(firstLine: Buffer): string {
   return createHash('sha256').update(firstLine).digest('hex').slice(0, 32);
 }
 
+/** Different lines of one upload without positions that can be told apart; shippers send some thousands at once. */
+const MOST_LINES = 250_000;
+
+/** An upload that must be sent in smaller parts. */
+export class UploadTooLong extends Error {
+  override readonly name = 'UploadTooLong';
+}
+
 /**
  * Gives the lines of one upload their ids: a record sent again has the same id, two records never do. The id of a line
  * with a position is its place and a checksum of its bytes, so that a collision can only be the same bytes from the
@@ -76,7 +84,7 @@ export class RecordIds {
     this.#linesAreUnique = type.linesAreUnique;
   }
 
-  /** At most 400 bytes; Elasticsearch takes 512. */
+  /** At most 400 bytes; Elasticsearch takes 512. @throws UploadTooLong */
   next(line: Line): string {
     const { cluster, host, position } = this.#source;
     if (position !== undefined) {
@@ -86,6 +94,7 @@ export class RecordIds {
     const hash = createHash('sha256').update(line.bytes).digest('base64url').slice(0, 22);
     if (this.#linesAreUnique) return `${cluster}/${hash}`;
     const occurrence = (this.#occurrences.get(hash) ?? 0) + 1;
+    if (this.#occurrences.size >= MOST_LINES) throw new UploadTooLong(`more than ${MOST_LINES} lines in one upload`);
     this.#occurrences.set(hash, occurrence);
     return `${cluster}/${hash}/${occurrence}`;
   }

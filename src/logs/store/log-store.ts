@@ -19,13 +19,20 @@ export interface WriteOutcome {
   readonly refused: readonly DeadLetter[];
 }
 
+/** The newest records that match a query, oldest first. */
+export interface FoundRecords {
+  readonly records: readonly FoundRecord[];
+  /** Whether older records, within the query's limit, were left out because the answer would have grown too long. */
+  readonly truncated: boolean;
+}
+
 export interface FoundRecord {
   readonly type: LogTypeName;
   readonly record: StoredRecord;
 }
 
 /**
- * Where logs are kept. Every promise settles within the store's own timeout, or at once when `signal` aborts.
+ * Where logs are kept. Every promise settles within the store's own timeout, and soon after `signal` aborts.
  */
 export interface LogStore {
   /**
@@ -37,8 +44,8 @@ export interface LogStore {
   /** Keeps dead letters where an operator finds them. @throws StoreUnavailable like write. */
   setAside(letters: readonly DeadLetter[], type: LogType, source: UploadSource, signal: AbortSignal): Promise<void>;
 
-  /** The newest records that match, oldest first. @throws StoreUnavailable */
-  search(query: LogQuery, signal: AbortSignal): Promise<readonly FoundRecord[]>;
+  /** @throws StoreUnavailable */
+  search(query: LogQuery, signal: AbortSignal): Promise<FoundRecords>;
 
   /** @throws StoreUnavailable with the reason while the store cannot be reached. */
   ping(signal: AbortSignal): Promise<void>;

@@ -53,7 +53,7 @@ const properties = {
 const shared = {
   retentionDays: 91,
   timeFields: ['stageTimestamp', 'requestReceivedTimestamp'],
-  properties,
+  mappings: { properties },
   linesAreUnique: true,
   compact,
 } as const;

@@ -1,7 +1,7 @@
 import { auditEe, auditKube } from './audit.ts';
 import { dns } from './dns.ts';
 import { flows } from './flows.ts';
-import type { LogType, LogTypeName } from './log-type.ts';
+import type { LogType } from './log-type.ts';
 
 /** Every log type there is; a new one is a module beside these and a line here. */
 export const LOG_TYPES: readonly LogType[] = [flows, dns, auditEe, auditKube];
@@ -18,10 +18,4 @@ export const SELECTOR_WORDS: readonly string[] = ['flow', 'dns', 'audit', 'audit
 /** The types a word stands for, or undefined where it stands for none. */
 export function selectLogTypes(word: string): readonly LogType[] | undefined {
   return SELECTORS.get(word);
-}
-
-export function logType(name: LogTypeName): LogType {
-  const found = LOG_TYPES.find((type) => type.name === name);
-  if (found === undefined) throw new Error(`unknown log type ${name}`);
-  return found;
 }

@@ -23,8 +23,12 @@ export interface LogType {
   readonly file: string;
   /** Paths at which existing shippers post it. */
   readonly ingestPaths: readonly string[];
-  /** Elasticsearch field mappings; what is not listed is stored and not indexed. */
-  readonly properties: Readonly<Record<string, unknown>>;
+  /** Elasticsearch mappings of its fields; what is not listed is stored and not indexed. */
+  readonly mappings: {
+    readonly properties: Readonly<Record<string, unknown>>;
+    /** False where a field may be an object in one record and a plain value in the next. */
+    readonly subobjects?: false;
+  };
   /**
    * Whether two equal lines are always one record sent twice. Audit records carry an id and microseconds; two equal
    * flow lines can be two records.

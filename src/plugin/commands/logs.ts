@@ -2,17 +2,23 @@ import { isClusterName } from '../../clusters/managed-cluster.ts';
 import { UserError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isStatus, type StatusError } from '../../kube/status.ts';
-import { DEFAULT_LIMIT, formatWindow, MAX_LIMIT, type QueryWindow } from '../../logs/query/log-query.ts';
-import { logType, SELECTOR_WORDS, selectLogTypes } from '../../logs/types/index.ts';
-import type { LogType, LogTypeName, StoredRecord } from '../../logs/types/log-type.ts';
+import {
+  DEFAULT_LIMIT,
+  formatWindow,
+  MAX_ANSWER_BYTES,
+  MAX_LIMIT,
+  type QueryWindow,
+} from '../../logs/query/log-query.ts';
+import { SELECTOR_WORDS, selectLogTypes } from '../../logs/types/index.ts';
+import type { LogType, StoredRecord } from '../../logs/types/log-type.ts';
 import { LOG_ACCESS_API } from '../../rbac/log-access.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
 import { parseMoment } from '../duration.ts';
-import { alignColumns } from '../print.ts';
+import { alignColumns, printable, printableJson } from '../print.ts';
 
 /** A record as the aggregated API gives it out. */
-type LogItem = StoredRecord & { readonly log_type: LogTypeName; readonly '@timestamp': number };
+type LogItem = StoredRecord & { readonly '@timestamp': number };
 
 /** `logs`: what RBAC lets the caller see of a cluster's logs. */
 export const command = defineCommand({
@@ -81,40 +87,57 @@ kubectl mcm logs --cluster prod-eu --type audit --tail 1000 -o json`,
     if (window.since !== undefined && window.until !== undefined && window.until <= window.since) {
       throw new UserError('error: --until is not after --since, so nothing can be between them');
     }
-    const { items, refused } = await readLogs(connect(global, io), flags.cluster, types, window, io.signal);
+    const { found, refused, truncated } = await readLogs(connect(global, io), flags.cluster, types, window, io.signal);
     for (const { status } of refused) io.err.write(`warning: not shown: ${status.message ?? status.reason}\n`);
-    if (items.length === 0) io.err.write('No resources found\n');
-    else if (flags.output === 'json') for (const item of items) io.out.write(`${JSON.stringify(item)}\n`);
-    else io.out.write(alignColumns(items.map(compactLine), '  '));
+    for (const type of truncated) {
+      io.err.write(
+        `warning: not all of what --tail asks for is shown: an answer holds ${MAX_ANSWER_BYTES / 1024 / 1024} MiB, and older ${type.label} records would make it longer. Use --since and --until to see them.\n`,
+      );
+    }
+    if (found.length === 0) io.err.write('No resources found\n');
+    else if (flags.output === 'json') for (const { item } of found) io.out.write(`${printableJson(item)}\n`);
+    else io.out.write(alignColumns(found.map(compactLine), '  '));
     return 0;
   },
 });
 
+/** A record with the type it was asked for as. */
 interface Found {
+  readonly type: LogType;
+  readonly item: LogItem;
+}
+
+/** What a read of one type answers. */
+interface LogList {
   readonly items: readonly LogItem[];
+  /** Whether older records were left out because the answer would have grown too long. */
+  readonly truncated?: boolean;
+}
+
+interface Reads {
+  /** Oldest first. */
+  readonly found: readonly Found[];
+  readonly truncated: readonly LogType[];
   /** Answers to what RBAC does not allow, where it allows something else of what was asked for. */
   readonly refused: readonly StatusError[];
 }
 
-/**
- * Reads under the names that can have been granted: one that covers all the types together, else each type by itself.
- * @throws StatusError 403 when no name was granted: the answer to the most particular one.
- */
+/** Reads each type by itself: one may be allowed and the other not. @throws StatusError 403 when none is. */
 async function readLogs(
   client: KubeClient,
   cluster: string,
   types: readonly LogType[],
   window: QueryWindow,
   signal: AbortSignal,
-): Promise<Found> {
-  const [only, ...others] = types;
-  if (only !== undefined && others.length === 0)
-    return { items: await readType(client, cluster, only, window, signal), refused: [] };
-  const items: LogItem[] = [];
+): Promise<Reads> {
+  const found: Found[] = [];
+  const truncated: LogType[] = [];
   const refused: StatusError[] = [];
   for (const type of types) {
     try {
-      items.push(...(await readType(client, cluster, type, window, signal)));
+      const list = await readType(client, cluster, type, window, signal);
+      for (const item of list.items) found.push({ type, item });
+      if (list.truncated === true) truncated.push(type);
     } catch (error) {
       if (!isStatus(error, 403)) throw error;
       refused.push(error);
@@ -122,23 +145,24 @@ async function readLogs(
   }
   const [first] = refused;
   if (first !== undefined && refused.length === types.length) throw first;
-  const ordered = items.sort((a, b) => a['@timestamp'] - b['@timestamp']);
-  return { items: ordered.slice(-window.limit), refused };
+  found.sort((a, b) => a.item['@timestamp'] - b.item['@timestamp']);
+  return { found: found.slice(-window.limit), truncated, refused };
 }
 
+/** Reads under the names that can have been granted, most particular first. @throws StatusError */
 async function readType(
   client: KubeClient,
   cluster: string,
   type: LogType,
   window: QueryWindow,
   signal: AbortSignal,
-): Promise<readonly LogItem[]> {
+): Promise<LogList> {
   let forbidden: StatusError | undefined;
   for (const name of type.grants) {
     const path = `/apis/${LOG_ACCESS_API}/${encodeURIComponent(cluster)}/${name}`;
     const query = { ...Object.fromEntries(formatWindow(window)), type: type.name };
     try {
-      return (await client.get<{ readonly items: readonly LogItem[] }>(path, { query, signal })).items;
+      return await client.get<LogList>(path, { query, signal });
     } catch (error) {
       if (isStatus(error, 503))
         throw error.withHint(`Is the manager running? kubectl get apiservice v1.${LOG_ACCESS_API.split('/')[0]}`);
@@ -168,9 +192,8 @@ function limit(text: string): number {
   throw new UserError(`error: invalid argument "${text}" for "--tail" flag: must be a number from 1 to ${MAX_LIMIT}`);
 }
 
-function compactLine(item: LogItem): string[] {
-  const { log_type, ...record } = item;
-  return [stamp(item['@timestamp']), ...logType(log_type).compact(record).map(printable)];
+function compactLine({ type, item }: Found): string[] {
+  return [stamp(item['@timestamp']), ...type.compact(item).map(printable)];
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
@@ -181,9 +204,4 @@ function stamp(milliseconds: number): string {
   const two = (value: number) => String(value).padStart(2, '0');
   const clock = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
   return `${MONTHS[at.getMonth()]} ${two(at.getDate())} ${clock}.${String(at.getMilliseconds()).padStart(3, '0')}`;
-}
-
-/** Records are written by others: whatever would steer a terminal is shown instead of sent to it. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }

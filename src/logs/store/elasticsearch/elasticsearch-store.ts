@@ -1,23 +1,27 @@
 import { Client } from '@elastic/elasticsearch';
+import { untilAborted } from '../../../turns.ts';
 import type { LogQuery } from '../../query/log-query.ts';
 import type { DeadLetter, LogRecord } from '../../record/record.ts';
 import type { UploadSource } from '../../record/source.ts';
 import { dayOf } from '../../record/time.ts';
 import type { LogType } from '../../types/log-type.ts';
 import {
-  type FoundRecord,
+  type FoundRecords,
   type LogStore,
   type RecordBatch,
   StoreUnavailable,
   type WriteOutcome,
 } from '../log-store.ts';
-import { type BulkItem, bulkCreate, unavailable } from './bulk.ts';
+import { type BulkItem, type BulkVerdict, bulkCreate, unavailable } from './bulk.ts';
 import { IndexNames } from './index-names.ts';
 import { searchRecords } from './search.ts';
 import { putIndexTemplates } from './templates.ts';
 
 /** Milliseconds after which a request to Elasticsearch has failed. */
 const REQUEST_TIMEOUT = 30_000;
+
+/** Milliseconds for which the index templates are taken to be in place. */
+const PREPARED = 60_000;
 
 /** How much of a dead letter's line is kept: Lucene takes no longer term, stored or not. */
 const MAX_DEAD_LINE = 32_000;
@@ -31,21 +35,21 @@ export interface ElasticsearchOptions {
 export class ElasticsearchStore implements LogStore {
   readonly #client: Client;
   readonly #names = new IndexNames();
-  #prepared: Promise<void> | undefined;
+  #prepared: { readonly until: number; readonly done: Promise<void> } | undefined;
 
   constructor(options: ElasticsearchOptions) {
     this.#client = new Client({ node: options.url, maxRetries: 0, requestTimeout: REQUEST_TIMEOUT });
   }
 
   async write({ type, cluster, records }: RecordBatch, signal: AbortSignal): Promise<WriteOutcome> {
-    await this.#prepare();
+    await this.#prepare(signal);
     const ingested = Date.now();
     const items = records.map((record) => ({
       index: this.#names.day(type, cluster, record.day),
       id: record.id,
       pieces: documentOf(record, ingested),
     }));
-    const verdicts = await bulkCreate(this.#client, items, signal);
+    const verdicts = await this.#create(items, signal);
     let stored = 0;
     let known = 0;
     const refused: DeadLetter[] = [];
@@ -65,25 +69,25 @@ export class ElasticsearchStore implements LogStore {
     source: UploadSource,
     signal: AbortSignal,
   ): Promise<void> {
-    await this.#prepare();
+    await this.#prepare(signal);
     const now = Date.now();
     const index = this.#names.deadLetters(source.cluster, dayOf(now));
     const items = letters.map(
       (letter): BulkItem => ({ index, id: letter.id, pieces: [deadLetter(letter, type, source, now)] }),
     );
-    for (const verdict of await bulkCreate(this.#client, items, signal)) {
+    for (const verdict of await this.#create(items, signal)) {
       if (verdict.kind === 'held-back' || verdict.kind === 'refused') {
         throw new StoreUnavailable(`${index}: ${verdict.reason}`);
       }
     }
   }
 
-  async search(query: LogQuery, signal: AbortSignal): Promise<readonly FoundRecord[]> {
+  async search(query: LogQuery, signal: AbortSignal): Promise<FoundRecords> {
     return await searchRecords(this.#client, this.#names, query, signal);
   }
 
   async ping(signal: AbortSignal): Promise<void> {
-    await this.#prepare();
+    await this.#prepare(signal);
     try {
       await this.#client.cluster.health({ timeout: '5s' }, { signal });
     } catch (error) {
@@ -91,16 +95,29 @@ export class ElasticsearchStore implements LogStore {
     }
   }
 
-  /**
-   * Puts the index templates in place before the first write of this process. A write without them would create a
-   * day's index with guessed mappings, which cannot be mended.
-   */
-  #prepare(): Promise<void> {
-    this.#prepared ??= putIndexTemplates(this.#client, this.#names).catch((error: unknown) => {
+  async #create(items: readonly BulkItem[], signal: AbortSignal): Promise<readonly BulkVerdict[]> {
+    try {
+      return await bulkCreate(this.#client, items, signal);
+    } catch (error) {
+      // What comes back after a failure may be an Elasticsearch without our templates.
       this.#prepared = undefined;
-      throw unavailable(error);
-    });
-    return this.#prepared;
+      throw error;
+    }
+  }
+
+  /**
+   * Sees to it that the index templates are in place. A write without them would create a day's index with guessed
+   * mappings, which cannot be mended; and they can be deleted, or Elasticsearch be replaced, while we run.
+   */
+  async #prepare(signal: AbortSignal): Promise<void> {
+    if (this.#prepared === undefined || this.#prepared.until < Date.now()) {
+      const done = putIndexTemplates(this.#client, this.#names).catch((error: unknown) => {
+        this.#prepared = undefined;
+        throw unavailable(error);
+      });
+      this.#prepared = { until: Date.now() + PREPARED, done };
+    }
+    await untilAborted(this.#prepared.done, signal);
   }
 }
 

@@ -1,44 +1,112 @@
-import type { Client } from '@elastic/elasticsearch';
-import type { LogQuery } from '../../query/log-query.ts';
+import { type Client, errors, type estypes } from '@elastic/elasticsearch';
+import { type LogQuery, MAX_ANSWER_BYTES } from '../../query/log-query.ts';
 import { LOG_TYPES } from '../../types/index.ts';
 import type { StoredRecord } from '../../types/log-type.ts';
-import type { FoundRecord } from '../log-store.ts';
+import type { FoundRecord, FoundRecords } from '../log-store.ts';
 import { unavailable } from './bulk.ts';
 import type { IndexNames } from './index-names.ts';
 
-/** The newest matching records, oldest first. @throws StoreUnavailable */
+type Hit = estypes.SearchHit<StoredRecord>;
+
+/** Records asked for at once. */
+const PAGE = 500;
+
+/** What Elasticsearch may answer to one page; a longer one is asked for again in smaller pages. */
+const MAX_PAGE_BYTES = 2 * MAX_ANSWER_BYTES;
+
+/** How long Elasticsearch keeps a search's view of the indices between two pages. */
+const KEEP_ALIVE = '1m';
+
+/**
+ * The newest matching records. They are read in pages, so that neither end ever holds more than MAX_ANSWER_BYTES and a
+ * page of them, whatever somebody asks for. @throws StoreUnavailable
+ */
 export async function searchRecords(
   client: Client,
   names: IndexNames,
   query: LogQuery,
   signal: AbortSignal,
-): Promise<readonly FoundRecord[]> {
+): Promise<FoundRecords> {
+  let view: string | undefined;
   try {
-    const answer = await client.search<StoredRecord>(
-      {
-        index: query.types.map((type) => names.allDays(type, query.cluster)),
-        allow_no_indices: true,
-        ignore_unavailable: true,
-        size: query.limit,
-        track_total_hits: false,
-        // The second field makes the order of records of one moment the same in every answer.
-        sort: [{ '@timestamp': 'desc' }, { ingested: 'desc' }, '_doc'],
-        query: { bool: { filter: filters(query) } },
-      },
+    const index = query.types.map((type) => names.allDays(type, query.cluster));
+    const opened = await client.openPointInTime(
+      { index, keep_alive: KEEP_ALIVE, ignore_unavailable: true, allow_partial_search_results: false },
       { signal },
     );
-    return answer.hits.hits
-      .map(({ _index, _source }) => ({ type: typeOf(_index, query.cluster, names), record: _source ?? {} }))
-      .reverse();
+    view = opened.id;
+    return await readPages(client, names, query, view, signal);
   } catch (error) {
     if (signal.aborted) throw error;
     throw unavailable(error);
+  } finally {
+    // Elasticsearch closes it by itself later, if it cannot be told now.
+    if (view !== undefined) client.closePointInTime({ id: view }).catch(() => undefined);
   }
 }
 
-function filters({ cluster, since, until }: LogQuery): object[] {
+async function readPages(
+  client: Client,
+  names: IndexNames,
+  query: LogQuery,
+  view: string,
+  signal: AbortSignal,
+): Promise<FoundRecords> {
+  const records: FoundRecord[] = [];
+  let bytes = 0;
+  let size = PAGE;
+  let after: Hit['sort'];
+  while (records.length < query.limit) {
+    const wanted = Math.min(size, query.limit - records.length);
+    const hits = await readPage(client, query, view, wanted, after, signal);
+    if (hits === undefined) {
+      size = Math.max(1, Math.floor(wanted / 8));
+      continue;
+    }
+    for (const { _index, _source } of hits) {
+      const record = _source ?? {};
+      bytes += Buffer.byteLength(JSON.stringify(record));
+      if (bytes > MAX_ANSWER_BYTES) return { records: records.reverse(), truncated: true };
+      records.push({ type: typeOf(_index, query.cluster, names), record });
+    }
+    if (hits.length < wanted) break;
+    after = hits.at(-1)?.sort;
+  }
+  return { records: records.reverse(), truncated: false };
+}
+
+/** The next records, newest first; undefined where so many of them are too long for one answer. */
+async function readPage(
+  client: Client,
+  query: LogQuery,
+  view: string,
+  size: number,
+  after: Hit['sort'],
+  signal: AbortSignal,
+): Promise<readonly Hit[] | undefined> {
+  try {
+    const answer = await client.search<StoredRecord>(
+      {
+        pit: { id: view, keep_alive: KEEP_ALIVE },
+        size,
+        track_total_hits: false,
+        // Elasticsearch adds a last field of its own, which makes the order of equal ones the same on every page.
+        sort: [{ '@timestamp': 'desc' }, { ingested: 'desc' }],
+        query: { bool: { filter: filters(query) } },
+        ...(after === undefined ? {} : { search_after: after }),
+      },
+      { signal, maxResponseSize: MAX_PAGE_BYTES },
+    );
+    return answer.hits.hits;
+  } catch (error) {
+    if (error instanceof errors.RequestAbortedError && !signal.aborted && size > 1) return undefined;
+    throw error;
+  }
+}
+
+function filters({ cluster, since, until }: LogQuery): estypes.QueryDslQueryContainer[] {
   // The index says the cluster already; the field says it again, so that no mistake in a name can show another's logs.
-  const list: object[] = [{ term: { cluster } }];
+  const list: estypes.QueryDslQueryContainer[] = [{ term: { cluster } }];
   if (since !== undefined || until !== undefined) {
     const range = {
       ...(since === undefined ? {} : { gte: since }),

@@ -31,7 +31,7 @@ const deadLetter = {
   line: { type: 'keyword', index: false, doc_values: false },
 };
 
-/** Puts the templates in place that give every day's index its mapping. Running it again changes nothing. */
+/** Puts the templates in place that give every day's index its mapping. Elasticsearch does nothing when they are there. */
 export async function putIndexTemplates(client: Client, names: IndexNames): Promise<void> {
   for (const type of LOG_TYPES) {
     await client.indices.putIndexTemplate({
@@ -40,7 +40,11 @@ export async function putIndexTemplates(client: Client, names: IndexNames): Prom
       priority: PRIORITY,
       template: {
         settings,
-        mappings: { dynamic: false, properties: { ...type.properties, ...ours } as Record<string, object> },
+        mappings: {
+          ...type.mappings,
+          dynamic: false,
+          properties: { ...type.mappings.properties, ...ours } as Record<string, object>,
+        },
       },
     });
   }

@@ -1,0 +1,60 @@
+/** Resolves as `promise` does, or rejects as soon as `signal` aborts; the promise itself goes on. */
+export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', abort);
+  }
+}
+
+/** There are more waiting already than can be served soon. */
+export class TooManyWaiting extends Error {
+  override readonly name = 'TooManyWaiting';
+}
+
+/** Lets so many pieces of work run at once, and so many more wait, in the order in which they came. */
+export class Turns {
+  readonly #mostWaiting: number;
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+
+  constructor(options: { readonly atOnce: number; readonly waiting: number }) {
+    this.#free = options.atOnce;
+    this.#mostWaiting = options.waiting;
+  }
+
+  /** Runs `work` when it is its turn. @throws TooManyWaiting */
+  async take<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    await this.#turn(signal);
+    try {
+      return await work();
+    } finally {
+      this.#free++;
+      this.#waiting.shift()?.();
+    }
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (this.#free === 0) {
+      if (this.#waiting.length >= this.#mostWaiting)
+        throw new TooManyWaiting(`${this.#mostWaiting} are waiting already`);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiting.push(resolve);
+      try {
+        await untilAborted(promise, signal);
+      } catch (error) {
+        const at = this.#waiting.indexOf(resolve);
+        // Called already: then the turn goes to the next in line.
+        if (at === -1) this.#waiting.shift()?.();
+        else this.#waiting.splice(at, 1);
+        throw error;
+      }
+    }
+    this.#free--;
+  }
+}
