@@ -120,6 +120,24 @@ describe('a record', () => {
   });
 });
 
+describe('a document that came into an index by another way', () => {
+  it('is not shown where it says that it is of another cluster', async () => {
+    const sender = await addSender(workbench, 'hostile-mixed');
+    await send(sender, [`{${TIME},"n":"own"}`]);
+    const day = new Date(NOW * 1000).toISOString().slice(0, 10).replaceAll('-', '');
+    await workbench.elasticsearch.request('POST', `/tigera_secure_ee_flows.hostile-mixed.${day}/_doc`, {
+      '@timestamp': NOW * 1000,
+      ingested: NOW * 1000,
+      cluster: 'another',
+      n: 'foreign',
+    });
+    assert.deepEqual(
+      (await shown('hostile-mixed')).map(({ n }) => n),
+      ['own'],
+    );
+  });
+});
+
 describe('more records than one answer holds', () => {
   it('are cut off with the oldest, and whoever asked is told', async () => {
     const sender = await addSender(workbench, 'hostile-big');

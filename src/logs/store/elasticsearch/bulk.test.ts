@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { after, before, describe, it } from 'node:test';
+import { Client } from '@elastic/elasticsearch';
+import { StoreUnavailable } from '../log-store.ts';
+import { bulkCreate } from './bulk.ts';
+
+const signal = new AbortController().signal;
+const item = (id: string) => ({ index: 'a', id, pieces: ['{}'] });
+
+// Not Elasticsearch, but what may stand before it: no real one gives these answers when asked to.
+describe('bulkCreate', () => {
+  let server: Server;
+  let client: Client;
+  let answer: { code: number; body: object };
+
+  before(async () => {
+    server = createServer((request, response) => {
+      request.resume().once('end', () => {
+        response.writeHead(answer.code, { 'content-type': 'application/json', 'x-elastic-product': 'Elasticsearch' });
+        response.end(JSON.stringify(answer.body));
+      });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    client = new Client({ node: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, maxRetries: 0 });
+  });
+  after(async () => {
+    await client.close();
+    server.close();
+  });
+
+  const items = (...creates: object[]) => ({
+    code: 200,
+    body: { errors: true, items: creates.map((create) => ({ create })) },
+  });
+
+  for (const [type, kind] of [
+    ['document_parsing_exception', 'refused'],
+    ['mapper_parsing_exception', 'refused'],
+    ['strict_dynamic_mapping_exception', 'refused'],
+    ['validation_exception', 'held-back'],
+    ['illegal_argument_exception', 'held-back'],
+    ['cluster_block_exception', 'held-back'],
+    ['index_closed_exception', 'held-back'],
+    ['security_exception', 'held-back'],
+    ['es_rejected_execution_exception', 'held-back'],
+    ['a_type_of_tomorrow', 'held-back'],
+  ]) {
+    it(`calls a document with a 400 ${type} ${kind}`, async () => {
+      answer = items({ status: 400, error: { type, reason: 'because' } }, { status: 201 });
+      const verdicts = await bulkCreate(client, [item('1'), item('2')], signal);
+      assert.deepEqual(verdicts, [{ kind, reason: 'because' }, { kind: 'created' }]);
+    });
+  }
+
+  it('calls a document that is there already known, and one without a word held back', async () => {
+    answer = items({ status: 409, error: { type: 'version_conflict_engine_exception', reason: 'there' } }, {});
+    const kinds = (await bulkCreate(client, [item('1'), item('2')], signal)).map(({ kind }) => kind);
+    assert.deepEqual(kinds, ['known', 'held-back']);
+  });
+
+  it('takes no answer for fewer documents than it sent', async () => {
+    answer = items({ status: 201 });
+    await assert.rejects(bulkCreate(client, [item('1'), item('2')], signal), (error: Error) => {
+      assert.ok(error instanceof StoreUnavailable);
+      assert.match(error.message, /answered 1 of 2 documents/);
+      return true;
+    });
+  });
+
+  for (const code of [401, 403, 404, 429, 502]) {
+    it(`holds everything back for a ${code} to the whole request`, async () => {
+      answer = { code, body: { error: { type: 'some_exception', reason: 'because' } } };
+      await assert.rejects(bulkCreate(client, [item('1')], signal), StoreUnavailable);
+    });
+  }
+});
