@@ -15,12 +15,15 @@ const HOUR = 3_600_000;
 /** The last midnight (UTC) that is at least an hour ago, so that an hour on either side of it is past. */
 const MIDNIGHT = Math.floor((Date.now() - HOUR) / 86_400_000) * 86_400_000;
 
-function lines(records: Iterable<string>): string[] {
-  return [...records];
-}
-
-function dayOf(milliseconds: number): string {
-  return new Date(milliseconds).toISOString().slice(0, 10).replaceAll('-', '');
+/** How many of the lines belong to which UTC day. */
+function daysOf(lines: readonly string[], timeField: string): Map<string, number> {
+  const days = new Map<string, number>();
+  for (const line of lines) {
+    const time = (JSON.parse(line) as Record<string, string | number>)[timeField] ?? '';
+    const day = new Date(typeof time === 'number' ? time * 1000 : time).toISOString().slice(0, 10).replaceAll('-', '');
+    days.set(day, (days.get(day) ?? 0) + 1);
+  }
+  return days;
 }
 
 async function countsByDay(pattern: string): Promise<Map<string, number>> {
@@ -40,20 +43,18 @@ for (const cluster of ['prod-eu', 'prod-us']) {
     let sender: Sender;
     let files: { flow: string; dns: string; audit: string };
     let args: string[];
-    const flowDays = new Map<string, number>();
+    let flows: string[];
+    let dns: string[];
 
     before(async () => {
       sender = await addSender(workbench, cluster);
       files = { flow: join(sender.folder, 'flows.log'), dns: join(sender.folder, 'dns.log'), audit: facts.auditLog };
       args = ['--flow', files.flow, '--dns', files.dns, '--audit-kube', files.audit, '-o', 'json'];
       const around = { from: MIDNIGHT - HOUR, to: MIDNIGHT + HOUR };
-      const flows = lines(generateFlows({ seed: 3, count: FLOWS, ...around }));
-      for (const line of flows) {
-        const day = dayOf((JSON.parse(line) as { end_time: number }).end_time * 1000);
-        flowDays.set(day, (flowDays.get(day) ?? 0) + 1);
-      }
+      flows = [...generateFlows({ seed: 3, count: FLOWS, ...around })];
+      dns = [...generateDns({ seed: 4, count: DNS, ...around })];
       writeFileSync(files.flow, `${flows.join('\n')}\n`);
-      writeFileSync(files.dns, `${lines(generateDns({ seed: 4, count: DNS, ...around })).join('\n')}\n`);
+      writeFileSync(files.dns, `${dns.join('\n')}\n`);
     });
 
     it('arrive once, each record in its own day, counted by Elasticsearch', async () => {
@@ -72,9 +73,16 @@ for (const cluster of ['prod-eu', 'prod-us']) {
       assert.equal(await elasticsearch.count(`tigera_secure_ee_flows.${cluster}.*`), FLOWS);
       assert.equal(await elasticsearch.count(`tigera_secure_ee_dns.${cluster}.*`), DNS);
       assert.equal(await elasticsearch.count(`tigera_secure_ee_audit_kube.${cluster}.*`), audit);
-      const days = await countsByDay(`tigera_secure_ee_flows.${cluster}.*`);
-      assert.deepEqual([...days].sort(), [...flowDays].sort());
-      assert.equal(days.size, 2);
+      const audited = readFileSync(files.audit, 'utf8').split('\n', audit);
+      for (const [index, sent, time] of [
+        ['flows', flows, 'end_time'],
+        ['dns', dns, 'end_time'],
+        ['audit_kube', audited, 'stageTimestamp'],
+      ] as const) {
+        const expected = daysOf(sent, time);
+        assert.ok(index === 'audit_kube' || expected.size === 2, `${index} of ${expected.size} days`);
+        assert.deepEqual(await countsByDay(`tigera_secure_ee_${index}.${cluster}.*`), expected, index);
+      }
     });
 
     it('are not shipped a second time', async () => {
