@@ -1,3 +1,5 @@
+import { parseRfc3339 } from '../logs/record/time.ts';
+
 const UNITS: Readonly<Record<string, number>> = {
   ms: 1,
   s: 1_000,
@@ -22,15 +24,7 @@ export function parseMoment(text: string, now: number): number | undefined {
   const duration = parseDuration(text);
   // Before 1970 there are no logs, and soon no dates that can be written.
   if (duration !== undefined) return Math.max(now - duration, 0);
-  if (/^\d{4}-\d{2}-\d{2}$/.test(text)) return numberOrNothing(Date.parse(`${text}T00:00:00Z`));
-  if (/^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/.test(text)) {
-    return numberOrNothing(Date.parse(text));
-  }
-  return undefined;
-}
-
-function numberOrNothing(value: number): number | undefined {
-  return Number.isNaN(value) ? undefined : value;
+  return parseRfc3339(/^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00:00Z` : text);
 }
 
 /** How long ago, as kubectl prints ages (k8s.io/apimachinery/pkg/util/duration, HumanDuration). */

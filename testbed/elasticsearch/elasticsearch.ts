@@ -136,14 +136,16 @@ async function install(java: string, progress: (text: string) => void): Promise<
   });
 }
 
-/** A JDK new enough for Elasticsearch 9: JAVA_HOME, those installed by the system, the one on the PATH. */
-async function findJava(): Promise<string> {
+/** Where JDKs are: JAVA_HOME, those installed by the system, the one on the PATH. */
+function javaHomes(): string[] {
   const onPath = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, '..'));
   const installed = safeReaddir(JVMS).map((name) => join(JVMS, name));
-  const homes = [process.env.JAVA_HOME ?? '', ...installed, ...onPath].filter(
-    (home) => home !== '' && hasCompiler(home),
-  );
-  for (const home of homes) {
+  return [process.env.JAVA_HOME ?? '', ...installed, ...onPath].filter((home) => home !== '');
+}
+
+/** The first JDK new enough for Elasticsearch 9. @throws Error that names what to install */
+export async function findJava(homes: readonly string[] = javaHomes()): Promise<string> {
+  for (const home of homes.filter(hasCompiler)) {
     const { stdout } = await run(join(home, 'bin', 'javac'), ['--version']);
     if (Number(/javac (\d+)/.exec(stdout)?.[1] ?? 0) >= OLDEST_JAVA) return home;
   }

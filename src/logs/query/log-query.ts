@@ -1,4 +1,5 @@
 import { UserError } from '../../errors.ts';
+import { parseRfc3339 } from '../record/time.ts';
 import type { LogType } from '../types/log-type.ts';
 
 /** What to look for. Every way of asking (flags, the aggregated API) builds this; every store compiles it. */
@@ -42,8 +43,8 @@ export function formatWindow({ since, until, limit }: QueryWindow): URLSearchPar
 function parseInstant(parameters: URLSearchParams, name: string): number | undefined {
   const text = parameters.get(name);
   if (text === null) return undefined;
-  const instant = /^\d{4}-\d{2}-\d{2}T.+(Z|[+-]\d{2}:\d{2})$/.test(text) ? Date.parse(text) : Number.NaN;
-  if (Number.isNaN(instant)) throw new UserError(`${name}: "${text}" is not an RFC 3339 time`);
+  const instant = parseRfc3339(text);
+  if (instant === undefined) throw new UserError(`${name}: "${text}" is not an RFC 3339 time`);
   return instant;
 }
 

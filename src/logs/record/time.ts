@@ -5,8 +5,17 @@
 export function parseTime(value: unknown): number | undefined {
   if (typeof value === 'number') return fromNumber(value);
   if (typeof value !== 'string') return undefined;
-  if (RFC3339.test(value)) return valid(Date.parse(value));
-  return value !== '' && NUMBER.test(value) ? fromNumber(Number(value)) : undefined;
+  return valid(parseRfc3339(value) ?? Number.NaN) ?? fromDigits(value);
+}
+
+/** Milliseconds since 1970 of an RFC 3339 time with its zone; undefined for anything else. */
+export function parseRfc3339(text: string): number | undefined {
+  const time = RFC3339.test(text) ? Date.parse(text) : Number.NaN;
+  return Number.isNaN(time) ? undefined : time;
+}
+
+function fromDigits(value: string): number | undefined {
+  return NUMBER.test(value) ? fromNumber(Number(value)) : undefined;
 }
 
 /** With its zone: without one the time would depend on where the manager runs. */

@@ -1,4 +1,4 @@
-import { MANAGED_CLUSTERS_PATH, type ManagedCluster } from '../../clusters/managed-cluster.ts';
+import { MANAGED_CLUSTER_API, MANAGED_CLUSTERS_PATH, type ManagedCluster } from '../../clusters/managed-cluster.ts';
 import type { KubeList } from '../../kube/objects.ts';
 import { isStatus } from '../../kube/status.ts';
 import { defineCommand } from '../command.ts';
@@ -38,7 +38,7 @@ kubectl mcm clusters -o name`,
         throw error.withHint('This is no management cluster yet: kubectl mcm install management --address HOST:PORT');
       });
     // Items of a list do not say their kind.
-    const items = list.items.map((item) => ({ ...item, apiVersion: 'kubectl-mcm.io/v1', kind: 'ManagedCluster' }));
+    const items = list.items.map((item) => ({ ...item, apiVersion: MANAGED_CLUSTER_API, kind: 'ManagedCluster' }));
     if (flags.output !== undefined) {
       printList(io.out, items, flags.output as 'json' | 'yaml' | 'name');
     } else if (items.length === 0) {

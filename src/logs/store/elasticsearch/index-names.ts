@@ -1,18 +1,12 @@
 import type { LogType } from '../../types/log-type.ts';
 
 /** Calico Enterprise's own prefix, so that its users' Kibana views and saved searches go on working. */
-export const CALICO_PREFIX = 'tigera_secure_ee_';
+const CALICO_PREFIX = 'tigera_secure_ee_';
 
 /** Names of the indices: one per type, cluster and UTC day, `tigera_secure_ee_flows.prod-eu.20261122`. */
 export class IndexNames {
-  readonly #prefix: string;
-
-  constructor(prefix: string = CALICO_PREFIX) {
-    this.#prefix = prefix;
-  }
-
   day(type: LogType, cluster: string, day: string): string {
-    return `${this.#prefix}${type.name}.${cluster}.${day}`;
+    return `${CALICO_PREFIX}${type.name}.${cluster}.${day}`;
   }
 
   /** All days of one cluster. Cluster names hold no dots, so this never reaches into another cluster's. */
@@ -22,7 +16,7 @@ export class IndexNames {
 
   /** All clusters: the pattern of an index template. */
   allClusters(type: LogType): string {
-    return `${this.#prefix}${type.name}.*`;
+    return `${CALICO_PREFIX}${type.name}.*`;
   }
 
   deadLetters(cluster: string, day: string): string {
