@@ -30,7 +30,10 @@ export interface Applied<T> {
 }
 
 export interface KubeClientOptions {
-  /** Milliseconds without a byte of the answer before a request fails; 0 waits for ever, as kubectl does. */
+  /**
+   * Milliseconds without a byte of the answer before a request fails; 0 (the default) waits for ever, as kubectl does.
+   * What runs unattended must give one: a connection that died in silence answers nothing, not even an error.
+   */
   readonly timeout?: number | undefined;
   /** Told of each request once it is answered (kubectl's -v=6). */
   readonly onRequest?: ((line: string) => void) | undefined;
@@ -57,6 +60,10 @@ export class KubeClient {
   constructor(context: KubeContext, options: KubeClientOptions = {}) {
     this.context = context;
     this.#options = options;
+  }
+
+  get #timeout(): number {
+    return this.#options.timeout ?? 0;
   }
 
   async get<T>(path: string, options: RequestOptions = {}): Promise<T> {
@@ -121,7 +128,7 @@ export class KubeClient {
     await this.#json('DELETE', objectPath(object), options, body);
   }
 
-  /** An answer that goes on (a watch): the open body. Silence longer than `idleTimeout` milliseconds ends it. */
+  /** An answer that goes on (a watch): the open body. Silence of `idleTimeout` milliseconds breaks it. */
   async stream(path: string, options: RequestOptions & { readonly idleTimeout: number }): Promise<Readable> {
     const response = await this.#send('GET', path, options, undefined, options.idleTimeout);
     if (response.statusCode >= 400) {
@@ -142,7 +149,7 @@ export class KubeClient {
   }
 
   async #json(method: Dispatcher.HttpMethod, path: string, options: RequestOptions, body?: Body): Promise<unknown> {
-    const response = await this.#send(method, path, options, body, this.#options.timeout ?? 0);
+    const response = await this.#send(method, path, options, body, this.#timeout);
     let text: string;
     try {
       text = await response.body.text();
@@ -158,7 +165,7 @@ export class KubeClient {
     path: string,
     { query, signal }: RequestOptions,
     body: Body | undefined,
-    timeout: number,
+    bodyTimeout: number,
   ): Promise<Dispatcher.ResponseData> {
     const { headers, dispatcher } = await this.context.authenticate();
     const url = `${this.context.server}${path}${queryString(query)}`;
@@ -173,8 +180,8 @@ export class KubeClient {
           ...(body === undefined ? {} : { 'content-type': body.contentType }),
         },
         body: body?.text ?? null,
-        headersTimeout: timeout,
-        bodyTimeout: timeout,
+        headersTimeout: this.#timeout,
+        bodyTimeout,
         ...(dispatcher === undefined ? {} : { dispatcher }),
         ...(signal === undefined ? {} : { signal }),
       });

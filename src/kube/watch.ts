@@ -1,4 +1,6 @@
+import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KubeClient } from './client.ts';
 import type { KubeList, KubeObject } from './objects.ts';
@@ -13,12 +15,20 @@ export type WatchEvent<T> =
 export interface WatchOptions {
   readonly signal: AbortSignal;
   readonly fieldSelector?: string;
+  /** Seconds after which the server ends each request, and the next one goes on where it was; 60. */
+  readonly seconds?: number;
   /** Told of every broken connection before the next attempt. */
   readonly onError: (error: unknown) => void;
 }
 
-/** The server sends a bookmark about once a minute: longer silence means that the connection is dead. */
-const IDLE_TIMEOUT = 150_000;
+/** Short, since a connection that died in silence is known by nothing but the end that does not come. */
+const WATCH_SECONDS = 60;
+/** How much longer than it was asked for a watch may be silent. */
+const PATIENCE = 1.25;
+
+/** Milliseconds: a watch that stood so long was a good answer, whatever ended it. */
+const SETTLED = 1_000;
+/** Milliseconds between attempts that brought nothing, doubled each time. */
 const FIRST_RETRY = 250;
 const LAST_RETRY = 30_000;
 
@@ -31,61 +41,85 @@ export async function* watchCollection<T extends KubeObject>(
   path: string,
   options: WatchOptions,
 ): AsyncGenerator<WatchEvent<T>, void, void> {
-  const { signal, fieldSelector } = options;
+  const { signal, onError } = options;
+  const progress: Progress = { version: undefined, good: false };
   let retry = FIRST_RETRY;
-  let version: string | undefined;
   while (!signal.aborted) {
+    const resumed = progress.version !== undefined;
+    progress.good = false;
+    // At once only where that cannot become a loop: after a good watch, and to list anew what has expired meanwhile.
+    let atOnce: boolean;
     try {
-      if (version === undefined) {
-        const list = await client.get<KubeList<T>>(path, { query: { fieldSelector }, signal });
-        version = list.metadata.resourceVersion ?? '';
-        yield { type: 'list', objects: list.items };
-      }
-      for await (const event of follow<T>(client, path, version, options)) {
-        retry = FIRST_RETRY;
-        version = event.version;
-        if (event.change !== undefined) yield event.change;
-      }
+      yield* listAndFollow<T>(client, path, progress, options);
+      atOnce = progress.good;
     } catch (error) {
       if (signal.aborted) return;
-      if (isStatus(error, 410)) version = undefined;
-      options.onError(error);
-      // Full jitter, so that many watchers do not come back to a restarted API server in step.
-      await sleep(retry * Math.random(), undefined, { signal }).catch(() => undefined);
-      retry = Math.min(retry * 2, LAST_RETRY);
+      onError(error);
+      const expired = isStatus(error, 410);
+      if (expired) progress.version = undefined;
+      atOnce = expired && resumed;
     }
+    if (progress.good) retry = FIRST_RETRY;
+    if (atOnce) continue;
+    // Jitter, so that many watchers do not come back to a restarted API server in step.
+    await sleep(retry * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+    retry = Math.min(retry * 2, LAST_RETRY);
   }
 }
 
-interface Followed<T> {
-  readonly version: string;
-  readonly change?: WatchEvent<T>;
+/** How far a watcher has come. */
+interface Progress {
+  /** The resource version to go on from; undefined before the first list. */
+  version: string | undefined;
+  /** Whether the last attempt brought a change, or stood for a while. */
+  good: boolean;
 }
 
-/** One watch request: ends when the server ends it, throws when it breaks. */
-async function* follow<T extends KubeObject>(
+/** One attempt: a list where there is no version to go on from, then one watch. Throws when either breaks. */
+async function* listAndFollow<T extends KubeObject>(
   client: KubeClient,
   path: string,
-  resourceVersion: string,
-  { signal, fieldSelector }: WatchOptions,
-): AsyncGenerator<Followed<T>, void, void> {
-  const query = { watch: true, allowWatchBookmarks: true, resourceVersion, fieldSelector };
-  const body = await client.stream(path, { query, signal, idleTimeout: IDLE_TIMEOUT });
+  progress: Progress,
+  { signal, fieldSelector, seconds = WATCH_SECONDS }: WatchOptions,
+): AsyncGenerator<WatchEvent<T>, void, void> {
+  if (progress.version === undefined) {
+    const list = await client.get<KubeList<T>>(path, { query: { fieldSelector }, signal });
+    progress.version = list.metadata.resourceVersion ?? '';
+    yield { type: 'list', objects: list.items };
+  }
+  const query = {
+    watch: true,
+    allowWatchBookmarks: true,
+    resourceVersion: progress.version,
+    fieldSelector,
+    timeoutSeconds: seconds,
+  };
+  const body = await client.stream(path, { query, signal, idleTimeout: seconds * 1000 * PATIENCE });
+  const openedAt = performance.now();
+  try {
+    for await (const line of linesOf(body)) {
+      const event = JSON.parse(line) as { readonly type: string; readonly object: T };
+      if (event.type === 'ERROR') throw new StatusError(event.object as unknown as Status);
+      progress.version = event.object.metadata.resourceVersion ?? progress.version;
+      if (event.type === 'BOOKMARK') continue;
+      progress.good = true;
+      yield { type: event.type === 'DELETED' ? 'delete' : 'set', object: event.object };
+    }
+  } finally {
+    if (performance.now() - openedAt >= SETTLED) progress.good = true;
+  }
+}
+
+/** Ends where the stream ends, throws where it breaks: readline alone takes a cut connection for an end. */
+async function* linesOf(body: Readable): AsyncGenerator<string, void, void> {
   const lines = createInterface({ input: body, crlfDelay: Number.POSITIVE_INFINITY });
   let broken: unknown;
-  // readline does not pass its input's errors on: without this a cut connection would look like a clean end.
   body.once('error', (error) => {
     broken = error;
     lines.close();
   });
   try {
-    for await (const line of lines) {
-      const event = JSON.parse(line) as { readonly type: string; readonly object: T };
-      if (event.type === 'ERROR') throw new StatusError(event.object as unknown as Status);
-      const version = event.object.metadata.resourceVersion ?? resourceVersion;
-      if (event.type === 'BOOKMARK') yield { version };
-      else yield { version, change: { type: event.type === 'DELETED' ? 'delete' : 'set', object: event.object } };
-    }
+    yield* lines;
     if (broken !== undefined) throw broken;
   } finally {
     lines.close();
