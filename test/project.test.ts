@@ -43,6 +43,15 @@ describe('the rooms of src/', () => {
   }
 });
 
+describe('src/kube', () => {
+  for (const file of globSync('src/kube/*.ts', { cwd: PROJECT })) {
+    if (file.endsWith('.test.ts')) continue;
+    it(`${file} knows Kubernetes, and no kind of Calico's or ours`, () => {
+      assert.doesNotMatch(read(file), /calico|tigera|ManagedCluster|ManagementCluster/i);
+    });
+  }
+});
+
 describe('the package', () => {
   const manifest = JSON.parse(read('package.json')) as {
     version: string;

@@ -42,46 +42,24 @@ export interface Condition {
   readonly lastTransitionTime: string;
 }
 
-interface Resource {
-  readonly plural: string;
-  readonly namespaced: boolean;
-}
-
-/** The kinds this project writes; a kind that is not listed here is a bug of ours. */
-const RESOURCES: Readonly<Record<string, Resource>> = {
-  'v1/ConfigMap': { plural: 'configmaps', namespaced: true },
-  'v1/Namespace': { plural: 'namespaces', namespaced: false },
-  'v1/Secret': { plural: 'secrets', namespaced: true },
-  'v1/Service': { plural: 'services', namespaced: true },
-  'v1/ServiceAccount': { plural: 'serviceaccounts', namespaced: true },
-  'apiextensions.k8s.io/v1/CustomResourceDefinition': { plural: 'customresourcedefinitions', namespaced: false },
-  'apiregistration.k8s.io/v1/APIService': { plural: 'apiservices', namespaced: false },
-  'kubectl-mcm.io/v1/ManagedCluster': { plural: 'managedclusters', namespaced: false },
-  'operator.tigera.io/v1/ManagementClusterConnection': { plural: 'managementclusterconnections', namespaced: false },
-  'rbac.authorization.k8s.io/v1/ClusterRole': { plural: 'clusterroles', namespaced: false },
-  'rbac.authorization.k8s.io/v1/ClusterRoleBinding': { plural: 'clusterrolebindings', namespaced: false },
-  'rbac.authorization.k8s.io/v1/Role': { plural: 'roles', namespaced: true },
-  'rbac.authorization.k8s.io/v1/RoleBinding': { plural: 'rolebindings', namespaced: true },
-};
-
-function resourceOf({ apiVersion, kind }: Pick<KubeObject, 'apiVersion' | 'kind'>): Resource {
-  const resource = RESOURCES[`${apiVersion}/${kind}`];
-  if (resource === undefined) throw new Error(`no resource is known for ${apiVersion} ${kind}`);
-  return resource;
-}
-
 /** Path of a group and version: `/api/v1`, `/apis/apps/v1`. */
-export function groupPath(apiVersion: string): string {
+function groupPath(apiVersion: string): string {
   return apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
 }
 
-/** Path of the collection an object belongs to; POST there creates it. */
-export function collectionPath(object: KubeObject): string {
-  const { plural, namespaced } = resourceOf(object);
-  const base = groupPath(object.apiVersion);
-  if (!namespaced) return `${base}/${plural}`;
-  if (object.metadata.namespace === undefined) throw new Error(`${object.kind} ${object.metadata.name}: no namespace`);
-  return `${base}/namespaces/${object.metadata.namespace}/${plural}`;
+/**
+ * Path of the collection an object belongs to; POST there creates it. The object says itself what it is: namespaced if
+ * it names a namespace, and its resource is the plural of its kind (Kubernetes' own UnsafeGuessKindToResource).
+ */
+export function collectionPath({ apiVersion, kind, metadata }: KubeObject): string {
+  const namespace = metadata.namespace === undefined ? '' : `/namespaces/${metadata.namespace}`;
+  return `${groupPath(apiVersion)}${namespace}/${pluralOf(kind)}`;
+}
+
+function pluralOf(kind: string): string {
+  const singular = kind.toLowerCase();
+  if (singular.endsWith('s')) return `${singular}es`;
+  return singular.endsWith('y') ? `${singular.slice(0, -1)}ies` : `${singular}s`;
 }
 
 /** Path of the object itself. */
