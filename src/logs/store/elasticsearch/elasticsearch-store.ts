@@ -27,8 +27,10 @@ const PREPARED = 60_000;
 const MAX_DEAD_LINE = 32_000;
 
 export interface ElasticsearchOptions {
-  /** `http(s)://HOST:PORT`. */
+  /** `http(s)://HOST:PORT`, without a user. */
   readonly url: string;
+  /** As whom; nobody where it is left out. */
+  readonly auth?: { readonly username: string; readonly password: string } | { readonly apiKey: string };
 }
 
 /** The central log store: Elasticsearch 8 or 9. */
@@ -37,8 +39,9 @@ export class ElasticsearchStore implements LogStore {
   readonly #names = new IndexNames();
   #prepared: { readonly until: number; readonly done: Promise<void> } | undefined;
 
-  constructor(options: ElasticsearchOptions) {
-    this.#client = new Client({ node: options.url, maxRetries: 0, requestTimeout: REQUEST_TIMEOUT });
+  constructor({ url, auth }: ElasticsearchOptions) {
+    const as = auth === undefined ? {} : { auth };
+    this.#client = new Client({ node: url, ...as, maxRetries: 0, requestTimeout: REQUEST_TIMEOUT });
   }
 
   async write({ type, cluster, records }: RecordBatch, signal: AbortSignal): Promise<WriteOutcome> {
