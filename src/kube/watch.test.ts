@@ -70,7 +70,7 @@ async function play(t: TestContext, steps: readonly Step[]): Promise<readonly As
   return asked;
 }
 
-describe('watchCollection', () => {
+describe('watchCollection', { concurrency: true }, () => {
   for (const [how, step] of [
     ['by its status', gone],
     ['by an event', goneInside],

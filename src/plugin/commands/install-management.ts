@@ -1,11 +1,12 @@
 import { isIP } from 'node:net';
 import { UserError } from '../../errors.ts';
 import { applyAll } from '../../install/apply.ts';
-import { type HostPort, type ManagementOptions, managementObjects } from '../../install/management.ts';
+import { type ManagementOptions, managementObjects } from '../../install/management.ts';
 import { managementKeys } from '../../install/management-keys.ts';
 import { type KubeObject, objectName, type Secret } from '../../kube/objects.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
+import { parseHostPort } from '../host-port.ts';
 import { toYaml } from '../print.ts';
 
 /** `install management`: everything a cluster needs to be the management cluster. */
@@ -118,21 +119,6 @@ function readOptions(flags: {
     address: `${host.includes(':') ? `[${host}]` : host}:${port}`,
     externalManager: manager,
   };
-}
-
-const HOST_NAME = /^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*$/;
-
-function parseHostPort(flag: string, text: string): HostPort {
-  const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
-  const host = bracketed ?? plain ?? '';
-  const port = Number(digits);
-  const isHost = bracketed === undefined ? HOST_NAME.test(host) : isIP(host) === 6;
-  if (!isHost || !(port >= 1 && port <= 65535)) {
-    throw new UserError(`error: invalid argument "${text}" for "--${flag}" flag: not of the form HOST:PORT`, {
-      hint: 'for example mgmt.example.com:30449, 10.0.0.5:9449 or [2001:db8::1]:9449',
-    });
-  }
-  return { host, port };
 }
 
 function withoutKeys(object: KubeObject): KubeObject {

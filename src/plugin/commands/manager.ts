@@ -1,9 +1,13 @@
 import { pino } from 'pino';
-import { UserError } from '../../errors.ts';
 import { ElasticsearchStore } from '../../logs/store/elasticsearch/elasticsearch-store.ts';
-import { type ListenAddress, runManager } from '../../manager/manager.ts';
+import { runManager } from '../../manager/manager.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
+import { elasticsearchOptions } from '../elasticsearch-flags.ts';
+import { parseListenAddress } from '../host-port.ts';
+
+/** Milliseconds for a request to the API server, unless --request-timeout says otherwise. */
+const REQUEST_TIMEOUT = 15_000;
 
 /** `manager`: the server in (or beside) the management cluster. */
 export const command = defineCommand({
@@ -12,15 +16,22 @@ export const command = defineCommand({
 Run the server that managed clusters connect to: it takes their logs (mutual TLS), stores them in Elasticsearch, and
 answers queries for whom Kubernetes RBAC lets see them. "kubectl mcm install management" must have been run before.
 
-In a pod it uses the pod's ServiceAccount, elsewhere the kubeconfig. It logs JSON lines on stdout.`,
+In a pod it uses the pod's ServiceAccount, elsewhere the kubeconfig. A request to the API server that is not answered
+in 15 seconds has failed, unless --request-timeout says otherwise. It logs JSON lines on stdout.`,
   examples: `
 # In the management cluster
 kubectl mcm manager --elasticsearch http://elasticsearch:9200
 
 # On a host beside it, with a kubeconfig for the ServiceAccount kubectl-mcm/manager
-kubectl mcm manager --kubeconfig manager.kubeconfig --elasticsearch http://10.0.0.9:9200`,
+kubectl mcm manager --kubeconfig manager.kubeconfig \\
+  --elasticsearch https://10.0.0.9:9200 --elasticsearch-credentials elasticsearch.yaml`,
   flags: {
     elasticsearch: { type: 'string', value: 'URL', required: true, description: 'The central Elasticsearch, 8 or 9.' },
+    'elasticsearch-credentials': {
+      type: 'string',
+      value: 'FILE',
+      description: 'YAML file with what Elasticsearch asks for: username and password, or apiKey.',
+    },
     listen: {
       type: 'string',
       value: 'HOST:PORT',
@@ -43,33 +54,19 @@ kubectl mcm manager --kubeconfig manager.kubeconfig --elasticsearch http://10.0.
   handlesSignals: true,
   run: async ({ flags, global, io }) => {
     const log = pino({ level: global.verbosity >= 6 ? 'debug' : 'info' });
-    const client = connect(global, io);
-    const store = new ElasticsearchStore({ url: httpUrl('elasticsearch', flags.elasticsearch) });
+    // Without one, an API server that is cut off in silence would be waited for for ever.
+    const client = connect({ ...global, requestTimeout: global.requestTimeout || REQUEST_TIMEOUT }, io);
+    const store = new ElasticsearchStore(elasticsearchOptions(flags.elasticsearch, flags['elasticsearch-credentials']));
     const options = {
       client,
       store,
       log,
-      clusters: listenAddress('listen', flags.listen),
-      api: listenAddress('api-listen', flags['api-listen']),
-      health: listenAddress('health-listen', flags['health-listen']),
+      clusters: parseListenAddress('listen', flags.listen),
+      api: parseListenAddress('api-listen', flags['api-listen']),
+      health: parseListenAddress('health-listen', flags['health-listen']),
     };
     await runManager(options, io.signal);
     log.info('manager stopped');
     return 0;
   },
 });
-
-function httpUrl(flag: string, text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === 'http:' || url?.protocol === 'https:') return text;
-  throw new UserError(`error: invalid argument "${text}" for "--${flag}" flag: not an http or https URL`);
-}
-
-function listenAddress(flag: string, text: string): ListenAddress {
-  const [, bracketed, plain, digits] = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text) ?? [];
-  const port = Number(digits);
-  if (digits === undefined || port > 65535) {
-    throw new UserError(`error: invalid argument "${text}" for "--${flag}" flag: not of the form HOST:PORT`);
-  }
-  return { host: bracketed ?? (plain === '' ? '0.0.0.0' : (plain ?? '')), port };
-}
