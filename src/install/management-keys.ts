@@ -1,6 +1,5 @@
 import { X509Certificate } from 'node:crypto';
 import { createKeyPair, daysFromNow, type KeyPair } from '../clusters/key-pair.ts';
-import { NAMESPACE } from '../clusters/managed-cluster.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Secret } from '../kube/objects.ts';
 import { isStatus } from '../kube/status.ts';
@@ -12,6 +11,7 @@ import {
   MANAGER_TLS_SECRET,
   type ManagementKeys,
 } from './management.ts';
+import { readKeyPair } from './read-key-pair.ts';
 
 const CA_DAYS = 3650;
 const MANAGER_DAYS = 365;
@@ -68,18 +68,6 @@ async function createCa(): Promise<KeyPair> {
 async function createManagerCertificate(ca: KeyPair): Promise<KeyPair> {
   const request = { commonName: 'kubectl-mcm-manager', dnsNames: MANAGER_DNS_NAMES, usages: ['server'] } as const;
   return await createKeyPair({ ...request, notAfter: daysFromNow(MANAGER_DAYS) }, ca);
-}
-
-async function readKeyPair(client: KubeClient, name: string, signal: AbortSignal): Promise<KeyPair | undefined> {
-  const metadata = { name, namespace: NAMESPACE };
-  const secret = await client.find<Secret>({ apiVersion: 'v1', kind: 'Secret', metadata }, { signal });
-  const certificate = secret?.data?.['tls.crt'];
-  const key = secret?.data?.['tls.key'];
-  if (certificate === undefined || key === undefined) return undefined;
-  return {
-    certificate: Buffer.from(certificate, 'base64').toString('utf8'),
-    key: Buffer.from(key, 'base64').toString('utf8'),
-  };
 }
 
 function isServiceable(manager: KeyPair, ca: KeyPair): boolean {

@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Logger } from 'pino';
+import type { KeyPair } from '../clusters/key-pair.ts';
 import { failure } from '../kube/status.ts';
 import { authenticate, type FrontProxy } from './front-proxy.ts';
 import type { Answer, LogApi } from './log-api.ts';
-import type { ServingCertificate } from './serving-certificate.ts';
 
 export interface AggregatedApiOptions {
   readonly api: LogApi;
-  readonly certificate: ServingCertificate;
+  readonly certificate: KeyPair;
   readonly frontProxy: FrontProxy;
   readonly log: Logger;
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { messageOf } from '../errors.ts';
 import type { ManagerMetrics } from './metrics.ts';
@@ -37,11 +38,18 @@ async function answer(path: string, metrics: ManagerMetrics, checks: readonly Re
   }
 }
 
+/** Rejects in time even where a check does not mind its signal. */
+async function late(signal: AbortSignal): Promise<never> {
+  await once(signal, 'abort');
+  throw new Error(`no answer in ${CHECK_TIMEOUT / 1000} s`);
+}
+
 async function readiness(checks: readonly ReadinessCheck[]) {
   const lines = await Promise.all(
     checks.map(async ({ name, check }) => {
       try {
-        await check(AbortSignal.timeout(CHECK_TIMEOUT));
+        const signal = AbortSignal.timeout(CHECK_TIMEOUT);
+        await Promise.race([check(signal), late(signal)]);
         return `[+]${name} ok`;
       } catch (error) {
         return `[-]${name} failed: ${messageOf(error)}`;

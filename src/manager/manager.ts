@@ -4,9 +4,10 @@ import type { Logger } from 'pino';
 import { CertificateRegistry } from '../clusters/certificate-registry.ts';
 import { MANAGED_CLUSTERS_PATH, type ManagedCluster } from '../clusters/managed-cluster.ts';
 import { codeOf, messageOf, UserError } from '../errors.ts';
+import type { HostPort } from '../install/management.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { ConfigMap } from '../kube/objects.ts';
-import { isStatus } from '../kube/status.ts';
+import { isStatus, StatusError } from '../kube/status.ts';
 import { watchCollection } from '../kube/watch.ts';
 import { HttpIngest } from '../logs/ingest/http-ingest.ts';
 import type { LogStore } from '../logs/store/log-store.ts';
@@ -18,26 +19,22 @@ import { FRONT_PROXY_CONFIG, readFrontProxy } from './front-proxy.ts';
 import { createHealthServer } from './health-port.ts';
 import { LogApi } from './log-api.ts';
 import { ManagerMetrics } from './metrics.ts';
+import { RepeatedLog } from './repeated-log.ts';
 import { readServingCertificate } from './serving-certificate.ts';
-
-/** `HOST` and `PORT` to listen on. */
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
-}
 
 export interface ManagerOptions {
   readonly client: KubeClient;
   readonly store: LogStore;
   readonly log: Logger;
   /** For managed clusters (9449). */
-  readonly clusters: ListenAddress;
+  readonly clusters: HostPort;
   /** For kube-apiserver (8443). */
-  readonly api: ListenAddress;
+  readonly api: HostPort;
   /** For probes and Prometheus (9090). */
-  readonly health: ListenAddress;
+  readonly health: HostPort;
 }
 
+/** Milliseconds between looks at whose status is to be written. */
 const STATUS_INTERVAL = 1_000;
 
 /**
@@ -55,8 +52,12 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
 
   const registry = new CertificateRegistry();
   const metrics = new ManagerMetrics();
+  const repeated = new RepeatedLog(log);
   const status = new ClusterStatusWriter(client, registry, (cluster, error) =>
-    log.warn({ cluster, err: error }, 'status not written'),
+    repeated.warn('status not written', error instanceof StatusError ? error.reason : messageOf(error), {
+      cluster,
+      err: error,
+    }),
   );
   const ingest = new HttpIngest(store, {
     taken: (cluster, type, answer) => {
@@ -65,10 +66,10 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     },
     turnedAway: (cluster, type, error) => {
       metrics.turnedAway(cluster, type);
-      log.warn({ cluster, type: type.name, reason: error.message }, 'upload turned away');
+      repeated.warn('upload turned away', error.message, { cluster, type: type.name });
     },
   });
-  const clusterPort = new ClusterPort({ registry, ingest, certificate, log });
+  const clusterPort = new ClusterPort({ registry, ingest, certificate, metrics, log, repeated });
   const api = new LogApi({
     store,
     access: new LogAccess(client),
@@ -108,6 +109,7 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     await clusterPort.close();
     aggregatedApi.server.close().closeAllConnections();
     health.close().closeAllConnections();
+    repeated.close();
   }
 }
 
@@ -187,7 +189,7 @@ async function registryFilled(registry: CertificateRegistry, signal: AbortSignal
   });
 }
 
-async function listen(server: Server, { host, port }: ListenAddress): Promise<void> {
+async function listen(server: Server, { host, port }: HostPort): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
       const taken = codeOf(error) === 'EADDRINUSE' ? 'the port is taken' : messageOf(error);

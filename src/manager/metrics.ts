@@ -2,6 +2,9 @@ import { Counter, collectDefaultMetrics, Registry } from 'prom-client';
 import type { UploadAnswer } from '../logs/ingest/upload.ts';
 import type { LogType } from '../logs/types/log-type.ts';
 
+/** Why a connection to the port for clusters was refused. */
+export type RefusedConnection = 'handshake' | 'certificate' | 'too_many';
+
 /** What the manager counts, for Prometheus. */
 export class ManagerMetrics {
   readonly registry = new Registry();
@@ -13,8 +16,14 @@ export class ManagerMetrics {
   });
   readonly #turnedAway = new Counter({
     name: 'kubectl_mcm_ingest_turned_away_total',
-    help: 'Uploads answered 503 because the store could not take them; their senders send them again.',
+    help: 'Uploads answered 503 for want of room or because the store could not take them; their senders send them again.',
     labelNames: ['cluster', 'type'],
+    registers: [this.registry],
+  });
+  readonly #refused = new Counter({
+    name: 'kubectl_mcm_connections_refused_total',
+    help: 'Connections to the port for clusters that were refused: by their handshake, their certificate, or as too_many of one cluster.',
+    labelNames: ['reason'],
     registers: [this.registry],
   });
 
@@ -26,6 +35,10 @@ export class ManagerMetrics {
     this.#records.inc({ cluster, type, verdict: 'stored' }, accepted - known);
     this.#records.inc({ cluster, type, verdict: 'known' }, known);
     this.#records.inc({ cluster, type, verdict: 'set_aside' }, setAside);
+  }
+
+  refused(reason: RefusedConnection): void {
+    this.#refused.inc({ reason });
   }
 
   turnedAway(cluster: string, { name: type }: LogType): void {

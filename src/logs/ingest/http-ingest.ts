@@ -8,8 +8,24 @@ import { LOG_TYPES } from '../types/index.ts';
 import type { LogType } from '../types/log-type.ts';
 import { takeUpload, type UploadAnswer } from './upload.ts';
 
-/** Uploads under way at once, each with a batch in memory; one more is told to come back. */
-const MOST_UPLOADS = 32;
+/** What keeps one sender, or one cluster, from taking the room of all the others. */
+export interface IngestLimits {
+  /** Uploads under way at once; one more is told to come back. */
+  readonly uploads: number;
+  /** How many of them may be of one cluster. */
+  readonly uploadsPerCluster: number;
+  /** Milliseconds without a byte of its body after which an upload is ended. */
+  readonly idle: number;
+}
+
+export const INGEST_LIMITS: IngestLimits = {
+  // Each has a batch of some MiB in memory, several times over while it is being written.
+  uploads: 32,
+  // A forwarder sends three at once. Four clusters have to misbehave before a fifth finds no room.
+  uploadsPerCluster: 8,
+  // Senders have what they send before they begin: so long a pause is a dead connection, or means ill.
+  idle: 30_000,
+};
 
 /** Seconds after which a sender that was turned away should try again. */
 const RETRY_AFTER = 5;
@@ -17,17 +33,27 @@ const RETRY_AFTER = 5;
 export interface IngestEvents {
   /** An upload was stored and is about to be answered 200. */
   taken(cluster: string, type: LogType, answer: UploadAnswer): void;
-  /** An upload was not stored, for a reason that is not its own. */
+  /** An upload was answered 503: there was no room for it, or it was not stored for a reason that is not its own. */
   turnedAway(cluster: string, type: LogType, error: StoreUnavailable): void;
 }
 
 /** Somebody sent what is no upload. `code` is the HTTP status it is answered with. */
 class BadUpload extends Error {
   readonly code: number;
+  readonly headers: Readonly<Record<string, string>> = {};
 
   constructor(code: number, message: string) {
     super(message);
     this.code = code;
+  }
+}
+
+/** A sender stopped in the middle of its upload. Its connection goes too: it would wait for the rest for ever. */
+class Stalled extends BadUpload {
+  override readonly headers = { connection: 'close' };
+
+  constructor(idle: number) {
+    super(408, `no byte came for ${idle / 1000} s`);
   }
 }
 
@@ -39,17 +65,21 @@ const PATHS: ReadonlyMap<string, LogType> = new Map(
  * Takes NDJSON over HTTP at the paths that Calico's log collectors post to. The cluster is the caller's to know (from
  * the client certificate); nothing in a request can say it.
  *
- * 200 means that every record is durable. 503 means that none of it may be taken for sent; it comes at once, never
- * after a wait for room.
+ * 200 means that every record is durable. 503 means that none of it may be taken for sent; for want of room it comes at
+ * once, never after a wait.
  */
 export class HttpIngest {
   readonly #store: LogStore;
   readonly #events: IngestEvents;
-  #underWay = 0;
+  readonly #limits: IngestLimits;
+  /** Uploads under way, by cluster. */
+  readonly #underWay = new Map<string, number>();
+  #total = 0;
 
-  constructor(store: LogStore, events: IngestEvents) {
+  constructor(store: LogStore, events: IngestEvents, limits: IngestLimits = INGEST_LIMITS) {
     this.#store = store;
     this.#events = events;
+    this.#limits = limits;
   }
 
   /** Answers one request. `signal` aborts when the sender is gone or may no longer speak: then nothing is answered. */
@@ -67,7 +97,7 @@ export class HttpIngest {
       if (signal.aborted) return;
       // What was not read is let pass, so that the sender gets to read the answer.
       request.resume();
-      if (error instanceof BadUpload) answerJson(response, error.code, { error: error.message });
+      if (error instanceof BadUpload) answerJson(response, error.code, { error: error.message }, error.headers);
       else if (error instanceof StoreUnavailable) {
         answerJson(response, 503, { error: error.message }, { 'retry-after': String(RETRY_AFTER) });
       } else throw error;
@@ -80,21 +110,42 @@ export class HttpIngest {
       throw new BadUpload(404, `no log type is taken at this path; there are ${[...PATHS.keys()].join(', ')}`);
     if (request.method !== 'POST') throw new BadUpload(405, 'POST is needed');
     const source = sourceOf(request, cluster);
-    if (this.#underWay >= MOST_UPLOADS) throw new StoreUnavailable(`${MOST_UPLOADS} uploads are under way already`);
-    this.#underWay++;
     try {
-      const answer = await takeUpload({ type, source, body: bodyOf(request) }, this.#store, signal);
-      this.#events.taken(cluster, type, answer);
-      return answer;
+      this.#enter(cluster);
+      try {
+        const body = bodyOf(request, this.#limits.idle);
+        const answer = await takeUpload({ type, source, body }, this.#store, signal);
+        this.#events.taken(cluster, type, answer);
+        return answer;
+      } finally {
+        this.#leave(cluster);
+      }
     } catch (error) {
       if (error instanceof StoreUnavailable) this.#events.turnedAway(cluster, type, error);
       if (error instanceof UploadTooLong) throw new BadUpload(413, `${error.message}: send it in smaller parts`);
       if (codeOf(error)?.startsWith('Z_') === true)
         throw new BadUpload(400, `the body is not gzip: ${messageOf(error)}`);
       throw error;
-    } finally {
-      this.#underWay--;
     }
+  }
+
+  /** Takes a place. @throws StoreUnavailable when there is none for this cluster. */
+  #enter(cluster: string): void {
+    const { uploads, uploadsPerCluster } = this.#limits;
+    const own = this.#underWay.get(cluster) ?? 0;
+    if (own >= uploadsPerCluster) {
+      throw new StoreUnavailable(`${own} uploads of this cluster are under way already`);
+    }
+    if (this.#total >= uploads) throw new StoreUnavailable(`${this.#total} uploads are under way already`);
+    this.#underWay.set(cluster, own + 1);
+    this.#total++;
+  }
+
+  #leave(cluster: string): void {
+    const left = (this.#underWay.get(cluster) ?? 0) - 1;
+    if (left > 0) this.#underWay.set(cluster, left);
+    else this.#underWay.delete(cluster);
+    this.#total--;
   }
 }
 
@@ -110,14 +161,43 @@ function sourceOf(request: IncomingMessage, cluster: string) {
   }
 }
 
-function bodyOf(request: IncomingMessage): AsyncIterable<Buffer> {
+function bodyOf(request: IncomingMessage, idle: number): AsyncIterable<Buffer> {
   const encoding = request.headers['content-encoding'] ?? 'identity';
-  if (encoding === 'identity') return request;
+  const body = withIdleTimeout(request, idle);
+  if (encoding === 'identity') return body;
   if (encoding !== 'gzip') throw new BadUpload(415, `content-encoding ${encoding} is not taken; gzip and identity are`);
   const gunzip = createGunzip();
   // Errors reach the reader of `gunzip`; pipeline makes sure that either end's end is the other's.
-  pipeline(request, gunzip, () => undefined);
+  pipeline(body, gunzip, () => undefined);
   return gunzip;
+}
+
+/**
+ * A body that throws when the sender lets it wait. Only the sender's pauses count: while a batch is being stored nobody
+ * asks for more. The request itself is left alive, so that it can be answered.
+ */
+async function* withIdleTimeout(request: IncomingMessage, idle: number): AsyncGenerator<Buffer, void, void> {
+  const chunks = request.iterator({ destroyOnReturn: false });
+  try {
+    for (;;) {
+      const next = await within(idle, chunks.next());
+      if (next.done === true) return;
+      yield next.value as Buffer;
+    }
+  } finally {
+    // Not waited for: after a stall it comes to its turn only when the connection is gone.
+    chunks.return?.().catch(() => undefined);
+  }
+}
+
+async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+  const { promise: stalled, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Stalled(milliseconds)), milliseconds);
+  try {
+    return await Promise.race([promise, stalled]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function answerJson(
