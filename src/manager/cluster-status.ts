@@ -15,12 +15,22 @@ const STATUS_MANAGER = 'kubectl-mcm-manager';
 /** Milliseconds between two writes of one object's status when nothing but "last seen" changed. */
 const LAST_SEEN_INTERVAL = 60_000;
 
+/** Writes under way at once: what an API server that has stopped answering can hold up, and how hard it is hit after. */
+const MOST_WRITES = 16;
+
+/** Milliseconds until a write that failed is tried again, doubled each time. */
+const FIRST_RETRY = 1_000;
+const LAST_RETRY = 60_000;
+
 interface Tracked {
   object: ManagedCluster;
   /** Milliseconds since 1970; 0 for never. */
   lastSeen: number;
   writtenLastSeen: number;
   writing: boolean;
+  /** No write before that time. */
+  notBefore: number;
+  retry: number;
 }
 
 /**
@@ -32,6 +42,7 @@ export class ClusterStatusWriter {
   readonly #registry: CertificateRegistry;
   readonly #onError: (cluster: string, error: unknown) => void;
   readonly #tracked = new Map<string, Tracked>();
+  #writes = 0;
 
   constructor(client: KubeClient, registry: CertificateRegistry, onError: (cluster: string, error: unknown) => void) {
     this.#client = client;
@@ -44,11 +55,20 @@ export class ClusterStatusWriter {
     const written = object.status?.lastSeen === undefined ? 0 : Date.parse(object.status.lastSeen);
     const known = this.#tracked.get(object.metadata.name);
     if (known === undefined || known.object.metadata.uid !== object.metadata.uid) {
-      const tracked = { object, lastSeen: written, writtenLastSeen: written, writing: false };
-      this.#tracked.set(object.metadata.name, tracked);
-    } else {
-      known.object = object;
+      this.#tracked.set(object.metadata.name, {
+        object,
+        lastSeen: written,
+        writtenLastSeen: written,
+        writing: false,
+        notBefore: 0,
+        retry: FIRST_RETRY,
+      });
+      return;
     }
+    known.object = object;
+    // Another manager may have seen the cluster since: without this, each would write the other's news away again.
+    known.lastSeen = Math.max(known.lastSeen, written);
+    known.writtenLastSeen = Math.max(known.writtenLastSeen, written);
   }
 
   forget(cluster: string): void {
@@ -63,26 +83,27 @@ export class ClusterStatusWriter {
   /** Records of the cluster were taken. */
   received(cluster: string, now: number): void {
     const tracked = this.#tracked.get(cluster);
-    if (tracked !== undefined) tracked.lastSeen = now;
+    if (tracked !== undefined) tracked.lastSeen = Math.max(tracked.lastSeen, now);
   }
 
-  /** Writes what is due; call it about once a second. */
-  async flush(signal: AbortSignal): Promise<void> {
+  /** Begins to write what is due, each object by itself; call it about once a second. */
+  writeDue(signal: AbortSignal): void {
     const now = Date.now();
-    const writes = [...this.#tracked.values()].flatMap((tracked) => {
-      const { object } = tracked;
+    for (const tracked of this.#tracked.values()) {
+      if (this.#writes >= MOST_WRITES) return;
+      if (tracked.writing || now < tracked.notBefore) continue;
       const status = this.#desired(tracked, now);
       const aged = tracked.lastSeen - tracked.writtenLastSeen >= LAST_SEEN_INTERVAL;
-      if (tracked.writing || (!aged && sameState(object.status, status))) return [];
-      return [this.#write(tracked, status, signal)];
-    });
-    await Promise.all(writes);
+      if (aged || !sameState(tracked.object.status, status)) void this.#write(tracked, status, signal);
+    }
   }
 
+  /** Never rejects: what fails is told to `onError` and tried again later. */
   async #write(tracked: Tracked, status: ManagedClusterStatus, signal: AbortSignal): Promise<void> {
     const { name, uid } = tracked.object.metadata;
     const { lastSeen } = tracked;
     tracked.writing = true;
+    this.#writes++;
     try {
       tracked.object = await this.#client.applyStatus<ManagedCluster>(
         {
@@ -95,11 +116,15 @@ export class ClusterStatusWriter {
         { fieldManager: STATUS_MANAGER, force: true, signal },
       );
       tracked.writtenLastSeen = lastSeen;
+      tracked.retry = FIRST_RETRY;
     } catch (error) {
+      tracked.notBefore = Date.now() + tracked.retry * (0.5 + Math.random() / 2);
+      tracked.retry = Math.min(tracked.retry * 2, LAST_RETRY);
       // Deleted, or deleted and created anew: the watch will say so.
       if (!signal.aborted && !isStatus(error, 404) && !isStatus(error, 409)) this.#onError(name, error);
     } finally {
       tracked.writing = false;
+      this.#writes--;
     }
   }
 

@@ -72,7 +72,7 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
   const clusterPort = new ClusterPort({ registry, ingest, certificate, metrics, log, repeated });
   const api = new LogApi({
     store,
-    access: new LogAccess(client),
+    access: new LogAccess(client, signal),
     isRegistered: (cluster) => registry.has(cluster),
   });
   const aggregatedApi = new AggregatedApiServer({ api, certificate, frontProxy, log });
@@ -176,7 +176,7 @@ async function followFrontProxy(
 
 async function writeStatuses(status: ClusterStatusWriter, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    await status.flush(signal);
+    status.writeDue(signal);
     await sleep(STATUS_INTERVAL, undefined, { signal }).catch(() => undefined);
   }
 }

@@ -25,12 +25,13 @@ interface Remembered {
 /** Asks Kubernetes RBAC who may read what. */
 export class LogAccess {
   readonly #client: KubeClient;
-  readonly #now: () => number;
+  readonly #signal: AbortSignal;
   readonly #remembered = new Map<string, Remembered>();
 
-  constructor(client: KubeClient, now: () => number = Date.now) {
+  /** `signal` ends all asking; requests share answers, so none of them can end one alone. */
+  constructor(client: KubeClient, signal: AbortSignal) {
     this.#client = client;
-    this.#now = now;
+    this.#signal = signal;
   }
 
   /** Whether `requester` may read logs of this type of this cluster, by any name that covers the type. */
@@ -43,11 +44,11 @@ export class LogAccess {
     const { user, uid, groups, extra } = requester;
     const key = JSON.stringify([user, uid, groups, extra, cluster, name]);
     const known = this.#remembered.get(key);
-    if (known !== undefined && known.until > this.#now()) return known.allowed;
+    if (known !== undefined && known.until > Date.now()) return known.allowed;
     const allowed = this.#review(requester, cluster, name);
     // Deleted first, so that the map stays in order of age.
     this.#remembered.delete(key);
-    this.#remembered.set(key, { until: this.#now() + REMEMBERED, allowed });
+    this.#remembered.set(key, { until: Date.now() + REMEMBERED, allowed });
     allowed.catch(() => this.#remembered.delete(key));
     for (const oldest of this.#remembered.keys()) {
       if (this.#remembered.size <= MOST_REMEMBERED) break;
@@ -70,6 +71,7 @@ export class LogAccess {
           resourceAttributes: { group: LOG_ACCESS_GROUP, version: 'v1', resource: cluster, name, verb: 'get' },
         },
       },
+      { signal: this.#signal },
     );
     return review.status?.allowed === true;
   }
