@@ -33,6 +33,10 @@ export interface TestbedFacts {
 export interface ManagerOptions {
   readonly ports?: ManagerPorts;
   readonly elasticsearchUrl?: string;
+  /** Where it finds the management cluster's API server, if by another way than directly. */
+  readonly apiserverUrl?: string;
+  /** More of its flags. */
+  readonly flags?: readonly string[];
   /** What answers 200 once it may be used; `/livez` where its store is not there yet. */
   readonly readyPath?: string;
 }
@@ -83,10 +87,10 @@ export class Workbench {
    */
   async startManager(options: ManagerOptions = {}): Promise<ServerProcess> {
     const { ports = this.facts.managerPorts, elasticsearchUrl = this.facts.elasticsearchUrl } = options;
-    const { readyPath = '/readyz' } = options;
+    const { readyPath = '/readyz', apiserverUrl: url = this.facts.management.url, flags = [] } = options;
     const token = await this.mustKubectl(['create', 'token', 'manager', '-n', 'kubectl-mcm', '--duration=24h']);
     const kubeconfig = join(this.directory, `manager-${ports.clusters}.kubeconfig`);
-    writeKubeconfig(kubeconfig, [tokenContext(this.facts.management, token.trim())]);
+    writeKubeconfig(kubeconfig, [tokenContext({ ...this.facts.management, url }, token.trim())]);
     const manager = new ServerProcess(
       'manager',
       process.execPath,
@@ -98,6 +102,7 @@ export class Workbench {
         `--listen=${LOOPBACK}:${ports.clusters}`,
         `--api-listen=${LOOPBACK}:${ports.api}`,
         `--health-listen=${LOOPBACK}:${ports.health}`,
+        ...flags,
       ],
       { logFile: join(this.directory, `manager-${ports.clusters}.log`), env: this.env },
     );

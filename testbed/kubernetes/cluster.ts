@@ -50,12 +50,14 @@ export interface ClusterFacts {
  */
 export class Cluster {
   readonly facts: ClusterFacts;
-  readonly #apiserver: ServerProcess;
+  readonly #startApiserver: () => ServerProcess;
+  #apiserver: ServerProcess;
   readonly #etcd: ServerProcess;
 
-  private constructor(facts: ClusterFacts, apiserver: ServerProcess, etcd: ServerProcess) {
+  private constructor(facts: ClusterFacts, startApiserver: () => ServerProcess, etcd: ServerProcess) {
     this.facts = facts;
-    this.#apiserver = apiserver;
+    this.#startApiserver = startApiserver;
+    this.#apiserver = startApiserver();
     this.#etcd = etcd;
   }
 
@@ -69,13 +71,14 @@ export class Cluster {
       logFile: files.log('etcd'),
     });
     const flags = apiserverFlags(files, apiPort, clientPort);
-    const apiserver = new ServerProcess(`kube-apiserver of ${name}`, binaries.apiserver, flags, {
-      logFile: files.log('kube-apiserver'),
-    });
+    const startApiserver = () =>
+      new ServerProcess(`kube-apiserver of ${name}`, binaries.apiserver, flags, {
+        logFile: files.log('kube-apiserver'),
+      });
     const url = `https://${LOOPBACK}:${apiPort}`;
-    const cluster = new Cluster({ name, directory, url, auditLog: files.audit, ca }, apiserver, etcd);
+    const cluster = new Cluster({ name, directory, url, auditLog: files.audit, ca }, startApiserver, etcd);
     try {
-      await apiserver.untilReady(async () => (await status(`${url}/readyz`, ca)) === 200);
+      await cluster.#untilReady();
     } catch (error) {
       await cluster.stop();
       throw error;
@@ -83,10 +86,22 @@ export class Cluster {
     return cluster;
   }
 
+  /** Kills its API server and starts it again where it was, with everything that is in etcd. */
+  async restartApiserver(): Promise<void> {
+    await this.#apiserver.stop('SIGKILL');
+    this.#apiserver = this.#startApiserver();
+    await this.#untilReady();
+  }
+
   async stop(): Promise<void> {
     // In this order: an API server that has lost its etcd lingers and holds its port.
     await this.#apiserver.stop();
     await this.#etcd.stop();
+  }
+
+  async #untilReady(): Promise<void> {
+    const { url, ca } = this.facts;
+    await this.#apiserver.untilReady(async () => (await status(`${url}/readyz`, ca)) === 200);
   }
 }
 

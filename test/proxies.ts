@@ -1,0 +1,121 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, request, type Server } from 'node:https';
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
+import { createKeyPair, daysFromNow, type KeyPair } from '../src/clusters/key-pair.ts';
+import { KubeClient, type KubeClientOptions } from '../src/kube/client.ts';
+import { loadKubeContext } from '../src/kube/kubeconfig.ts';
+import { type ClusterFacts, userKeys } from '../testbed/kubernetes/cluster.ts';
+import type { Workbench } from '../testbed/testbed.ts';
+
+/** The management cluster's API server as its administrator, if by another way than directly. */
+export function adminClient(workbench: Workbench, options?: KubeClientOptions & { readonly url?: string }): KubeClient {
+  const { kubeconfig } = workbench.facts;
+  return new KubeClient(loadKubeContext({ kubeconfig, server: options?.url }, {}), options);
+}
+
+/**
+ * A way to a real API server on which single requests can get lost. It speaks as the server itself; who brings no token
+ * comes as administrator.
+ */
+export class ApiProxy {
+  readonly #server: Server;
+  readonly #upstream: ClusterFacts;
+  readonly #admin: KeyPair;
+  readonly #lost = new Set<RegExp>();
+  /** Every request that came, as `METHOD URL`. */
+  readonly requests: string[] = [];
+  /** What becomes of a URL on the way. */
+  rewrite: (url: string) => string = (url) => url;
+
+  private constructor(upstream: ClusterFacts, server: KeyPair, admin: KeyPair) {
+    this.#upstream = upstream;
+    this.#admin = admin;
+    this.#server = createServer({ cert: server.certificate, key: server.key }, (incoming, response) =>
+      this.#pass(incoming, response),
+    );
+  }
+
+  static async start(upstream: ClusterFacts): Promise<ApiProxy> {
+    const names = { commonName: 'kube-apiserver', ipAddresses: ['127.0.0.1'] };
+    const server = await createKeyPair({ ...names, usages: ['server'], notAfter: daysFromNow(1) }, upstream.ca);
+    const admin = await userKeys(upstream, { name: 'admin', groups: ['system:masters'] });
+    const proxy = new ApiProxy(upstream, server, admin);
+    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
+    return proxy;
+  }
+
+  get url(): string {
+    return `https://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Loses requests that match (`METHOD URL`), until the function it returns is called: they are never answered. */
+  lose(matches: RegExp): () => void {
+    this.#lost.add(matches);
+    return () => this.#lost.delete(matches);
+  }
+
+  stop(): void {
+    this.#server.close().closeAllConnections();
+  }
+
+  #pass(incoming: IncomingMessage, response: ServerResponse): void {
+    const { method = '', url = '', headers } = incoming;
+    this.requests.push(`${method} ${url}`);
+    if ([...this.#lost].some((matches) => matches.test(`${method} ${url}`))) return;
+    const { ca, url: origin } = this.#upstream;
+    const { certificate: cert, key } = this.#admin;
+    const identity = headers.authorization === undefined ? { cert, key } : {};
+    const options = { method, headers, ca: ca.certificate, agent: false, ...identity };
+    const passed = request(new URL(this.rewrite(url), origin), options, (answer) => {
+      response.writeHead(answer.statusCode ?? 0, answer.headers);
+      response.flushHeaders();
+      answer.pipe(response);
+    });
+    passed.once('error', () => response.destroy());
+    response.once('close', () => passed.destroy());
+    incoming.pipe(passed);
+  }
+}
+
+/** A way to a server on which connections can die without anybody being told, as when a firewall forgets them. */
+export class TcpProxy {
+  readonly #port: number;
+  readonly #sockets = new Set<Socket>();
+  readonly #server = createTcpServer((near) => {
+    const far = connect(this.#port, '127.0.0.1');
+    near.pipe(far);
+    far.pipe(near);
+    for (const [socket, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      this.#sockets.add(socket);
+      socket.on('error', () => other.destroy());
+      socket.once('close', () => this.#sockets.delete(socket));
+    }
+  });
+
+  private constructor(port: number) {
+    this.#port = port;
+  }
+
+  static async start(port: number): Promise<TcpProxy> {
+    const proxy = new TcpProxy(port);
+    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
+    return proxy;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Nothing more passes on the connections there are. New ones are as good as ever. */
+  freeze(): void {
+    for (const socket of this.#sockets) socket.unpipe().pause();
+  }
+
+  stop(): void {
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}
