@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { generateFlows } from '../fixtures/generate-flows.ts';
+import { freePorts, run } from '../testbed/processes.ts';
+import { addSender, eventually, mcm, newFolder, post, sharedWorkbench } from './harness.ts';
+
+const workbench = sharedWorkbench();
+const SECRET = 'hunter2:hunter3';
+
+/** The way to Elasticsearch for those who say who they are, as its own security has it. */
+async function guardedElasticsearch(t: TestContext, authorization: string): Promise<string> {
+  const server = createServer((incoming, response) => {
+    if (incoming.headers.authorization !== authorization) {
+      const error = { type: 'security_exception', reason: 'unable to authenticate' };
+      response.writeHead(401, { 'content-type': 'application/json', 'x-elastic-product': 'Elasticsearch' });
+      response.end(JSON.stringify({ error, status: 401 }));
+      return;
+    }
+    const { method, headers, url = '' } = incoming;
+    const passed = request(new URL(url, workbench.facts.elasticsearchUrl), { method, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 0, answer.headers);
+      answer.pipe(response);
+    });
+    passed.once('error', () => response.destroy());
+    incoming.pipe(passed);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => server.close().closeAllConnections());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+/** A manager with such credentials for such an Elasticsearch, started as far as it goes. */
+async function startManager(t: TestContext, elasticsearchUrl: string, credentials: object) {
+  const file = join(newFolder(workbench, 'credentials'), 'elasticsearch.yaml');
+  writeFileSync(file, JSON.stringify(credentials), { mode: 0o600 });
+  const [clusters = 0, api = 0, health = 0] = await freePorts(3);
+  const manager = await workbench.startManager({
+    ports: { clusters, api, health },
+    elasticsearchUrl,
+    flags: [`--elasticsearch-credentials=${file}`],
+    readyPath: '/livez',
+  });
+  t.after(() => manager.stop());
+  const ready = async () => await (await fetch(`http://127.0.0.1:${health}/readyz`)).text();
+  return { manager, address: `127.0.0.1:${clusters}`, ready };
+}
+
+describe('an Elasticsearch that asks who comes', () => {
+  for (const [what, credentials, authorization] of [
+    [
+      'a user name and password',
+      { username: 'manager', password: SECRET },
+      `Basic ${Buffer.from(`manager:${SECRET}`).toString('base64')}`,
+    ],
+    ['an API key', { apiKey: SECRET }, `ApiKey ${SECRET}`],
+  ] as const) {
+    it(`is told by ${what} from a file, and nobody else is`, async (t) => {
+      const url = await guardedElasticsearch(t, authorization);
+      const { manager, address, ready } = await startManager(t, url, credentials);
+      await eventually(async () => (await ready()).endsWith('readyz check passed\n'));
+      const sender = await addSender(workbench, `guarded-${Object.keys(credentials).length}`);
+      const now = Date.now();
+      const flow = `${[...generateFlows({ seed: 13, count: 1, from: now - 60_000, to: now })].join('')}\n`;
+      const path = '/api/v1/flows/logs/bulk';
+      await eventually(async () => (await post({ ...sender.credentials, address }, path, flow)).code === 200);
+      assert.equal(await workbench.elasticsearch.count(`tigera_secure_ee_flows.${sender.cluster}.*`), 1);
+      const { stdout } = await run('ps', ['-o', 'args=', '-p', String(manager.pid)]);
+      assert.match(stdout, /--elasticsearch-credentials=/);
+      assert.doesNotMatch(stdout, /hunter/);
+    });
+  }
+
+  it('refuses the wrong ones, which are shown nowhere', async (t) => {
+    const url = await guardedElasticsearch(t, 'Basic other');
+    const { manager, address, ready } = await startManager(t, url, { username: 'manager', password: SECRET });
+    await eventually(async () => /log-store failed: .* 401 security_exception/.test(await ready()));
+    const sender = await addSender(workbench, 'unguarded');
+    const body = '{"end_time":1}\n';
+    await eventually(async () => {
+      const { code, text } = await post({ ...sender.credentials, address }, '/api/v1/flows/logs/bulk', body);
+      assert.doesNotMatch(text, /hunter/);
+      return code === 503;
+    });
+    await manager.stop();
+    const log = readFileSync(manager.logFile, 'utf8');
+    assert.match(log, /401 security_exception/);
+    for (const secret of ['hunter', Buffer.from(`manager:${SECRET}`).toString('base64')]) {
+      assert.equal(log.includes(secret), false);
+    }
+  });
+
+  it('is never given credentials in the URL', async () => {
+    const { code, stderr } = await mcm(workbench, [
+      'manager',
+      '--elasticsearch',
+      'http://manager:hunter2@127.0.0.1:9200',
+    ]);
+    assert.equal(code, 1);
+    assert.match(stderr, /the URL holds a user name or password\n.*--elasticsearch-credentials FILE\n$/);
+    assert.doesNotMatch(stderr, /hunter/);
+  });
+});
