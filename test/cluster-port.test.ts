@@ -86,7 +86,7 @@ async function startPort(
   registry.replaceAll(['greedy', 'modest'].map((name) => managedCluster(name, { certificate: certificateOf(name) })));
   const ingest = new HttpIngest(
     new ElasticsearchStore({ url: workbench.facts.elasticsearchUrl }),
-    { taken: () => undefined, turnedAway: (cluster, _type, { message }) => turnedAway.push(`${cluster}: ${message}`) },
+    { taken: () => undefined, turnedAway: (cluster, _type, reason) => turnedAway.push(`${cluster}: ${reason}`) },
     { ...INGEST_LIMITS, ...limits.ingest },
   );
   const certificate = keysOf('manager');
@@ -142,6 +142,7 @@ describe('an upload', () => {
       assert.match(text, /^connection: close\r$/im);
       assert.ok(lasted > 1_400 && lasted < 5_000, `${lasted} ms`);
     }
+    assert.equal(port.turnedAway.filter((said) => said === 'greedy: no byte came for 1.5 s').length, 2);
     assert.equal((await post(port.as('modest'), PATH, flows(1))).code, 200);
   });
 

@@ -35,8 +35,8 @@ export const PORT_LIMITS: PortLimits = {
   // Longer than the pauses between a forwarder's uploads.
   keepAlive: 75_000,
   refusal: 5_000,
-  // A forwarder has three, and one runs on each node; a connection is some 50 KiB.
-  connections: 1_000,
+  // A forwarder has up to three and one runs on each node; a connection is some 50 KiB.
+  connections: 2_000,
 };
 
 /** Milliseconds of silence after which the kernel asks whether the peer is still there. */
@@ -137,7 +137,7 @@ export class ClusterPort {
       return;
     }
     this.#counts.set(owner, count + 1);
-    const deadline = destroyAfter(socket, admission.admitted ? headers : refusal);
+    const deadline = this.#destroyAfter(admission.admitted ? headers : refusal, socket);
     const connection = { fingerprint, admission, requests: 0, deadline };
     this.#connections.set(socket, connection);
     socket.once('close', () => this.#closed(socket, connection, owner));
@@ -191,7 +191,7 @@ export class ClusterPort {
       connection.requests--;
       // Node ends an idle connection before that; not one that dribbles the headers of its next request.
       if (connection.requests === 0 && !socket.destroyed) {
-        connection.deadline = destroyAfter(socket, keepAlive + headers);
+        connection.deadline = this.#destroyAfter(keepAlive + headers, socket);
       }
     });
     this.#options.ingest.handle(request, response, admission.cluster, gone.signal).catch((error: unknown) => {
@@ -199,6 +199,13 @@ export class ClusterPort {
       if (!response.headersSent) response.writeHead(500, { 'content-length': 0 });
       response.end();
     });
+  }
+
+  #destroyAfter(milliseconds: number, socket: TLSSocket): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#options.log.debug({ peer: socket.remoteAddress }, 'connection ended: no request in time');
+      socket.destroy();
+    }, milliseconds);
   }
 
   #closeRevoked(): void {
@@ -211,10 +218,6 @@ export class ClusterPort {
       socket.destroy();
     }
   }
-}
-
-function destroyAfter(socket: TLSSocket, milliseconds: number): NodeJS.Timeout {
-  return setTimeout(() => socket.destroy(), milliseconds);
 }
 
 /** '' for a client without a certificate. */

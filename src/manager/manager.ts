@@ -64,9 +64,9 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
       metrics.taken(cluster, type, answer);
       if (answer.accepted + answer.setAside > 0) status.received(cluster, Date.now());
     },
-    turnedAway: (cluster, type, error) => {
+    turnedAway: (cluster, type, reason) => {
       metrics.turnedAway(cluster, type);
-      repeated.warn('upload turned away', error.message, { cluster, type: type.name });
+      repeated.warn('upload turned away', reason, { cluster, type: type.name });
     },
   });
   const clusterPort = new ClusterPort({ registry, ingest, certificate, metrics, log, repeated });

@@ -16,7 +16,7 @@ export class ManagerMetrics {
   });
   readonly #turnedAway = new Counter({
     name: 'kubectl_mcm_ingest_turned_away_total',
-    help: 'Uploads answered 503 for want of room or because the store could not take them; their senders send them again.',
+    help: 'Uploads that have to be sent again: for want of room, because of the store (both 503), or stalled (408).',
     labelNames: ['cluster', 'type'],
     registers: [this.registry],
   });

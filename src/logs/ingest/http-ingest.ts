@@ -33,8 +33,8 @@ const RETRY_AFTER = 5;
 export interface IngestEvents {
   /** An upload was stored and is about to be answered 200. */
   taken(cluster: string, type: LogType, answer: UploadAnswer): void;
-  /** An upload was answered 503: there was no room for it, or it was not stored for a reason that is not its own. */
-  turnedAway(cluster: string, type: LogType, error: StoreUnavailable): void;
+  /** An upload has to be sent again: there was no room for it, the store did not take it, or its sender stalled. */
+  turnedAway(cluster: string, type: LogType, reason: string): void;
 }
 
 /** Somebody sent what is no upload. `code` is the HTTP status it is answered with. */
@@ -121,7 +121,9 @@ export class HttpIngest {
         this.#leave(cluster);
       }
     } catch (error) {
-      if (error instanceof StoreUnavailable) this.#events.turnedAway(cluster, type, error);
+      if (error instanceof StoreUnavailable || error instanceof Stalled) {
+        this.#events.turnedAway(cluster, type, error.message);
+      }
       if (error instanceof UploadTooLong) throw new BadUpload(413, `${error.message}: send it in smaller parts`);
       if (codeOf(error)?.startsWith('Z_') === true)
         throw new BadUpload(400, `the body is not gzip: ${messageOf(error)}`);

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import type { AddressInfo } from 'node:net';
+import { describe, it } from 'node:test';
+import { createHealthServer } from './health-port.ts';
+import { ManagerMetrics } from './metrics.ts';
+
+describe('the health port', () => {
+  it('answers in time whatever its checks do', async (t) => {
+    const server = createHealthServer(new ManagerMetrics(), [
+      { name: 'good', check: async () => undefined },
+      { name: 'bad', check: () => Promise.reject(new Error('out of order')) },
+      { name: 'deaf', check: () => new Promise<never>(() => undefined) },
+    ]);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => server.close().closeAllConnections());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const started = performance.now();
+    const ready = await fetch(`${url}/readyz`);
+    assert.ok(performance.now() - started < 8_000);
+    assert.equal(ready.status, 503);
+    const lines = [
+      '[+]good ok',
+      '[-]bad failed: out of order',
+      '[-]deaf failed: no answer in 5 s',
+      'readyz check failed',
+    ];
+    assert.equal(await ready.text(), `${lines.join('\n')}\n`);
+    assert.equal((await fetch(`${url}/livez`)).status, 200);
+    assert.equal((await fetch(`${url}/else`)).status, 404);
+  });
+});
