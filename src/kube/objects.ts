@@ -67,7 +67,7 @@ export function objectPath(object: KubeObject): string {
   return `${collectionPath(object)}/${encodeURIComponent(object.metadata.name)}`;
 }
 
-/** The object as kubectl names it: `secret/ca`, `managedcluster.kubectl-mcm.io/prod-eu`. */
+/** The object as kubectl names it: `secret/ca`, `deployment.apps/web`. */
 export function objectName({ apiVersion, kind, metadata }: KubeObject): string {
   const group = apiVersion.includes('/') ? `.${apiVersion.slice(0, apiVersion.indexOf('/'))}` : '';
   return `${kind.toLowerCase()}${group}/${metadata.name}`;
