@@ -1,69 +1,135 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import fs, { open } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, it } from 'node:test';
-import type { LogTypeName } from '../types/log-type.ts';
-import { Checkpoint } from './checkpoint.ts';
+import { Checkpoint, type Position } from './checkpoint.ts';
 
+const DESTINATION = 'prod-eu';
 const parent = mkdtempSync(join(tmpdir(), 'checkpoint-'));
 let folder = '';
 let damage: string[] = [];
 
 function load(): Checkpoint {
-  return Checkpoint.load(folder, (reason) => damage.push(reason));
+  return Checkpoint.load(folder, (warning) => damage.push(warning));
 }
 
-function at(fileKey: string, type: LogTypeName = 'flows', destination = 'prod-eu') {
-  return { destination, type, fileKey };
+function position(fileKey: string, offset: number, more: Partial<Position> = {}): Position {
+  const device = '64768';
+  const path = '/var/log/flows.log';
+  const updated = new Date().toISOString();
+  const place = { fileKey, device, inode: '18446744073709551615', offset, tail: 'ab', size: 100 };
+  return { destination: DESTINATION, type: 'flows', ...place, path, input: path, updated, ...more };
 }
 
-function position(fileKey: string, offset: number, updated = new Date()) {
-  return {
-    destination: 'prod-eu',
-    type: 'flows',
-    fileKey,
-    offset,
-    path: '/var/log/flows.log',
-    updated: updated.toISOString(),
-  } as const;
+function offsets(checkpoint = load(), destination = DESTINATION): Record<string, number> {
+  return Object.fromEntries(checkpoint.of(destination).map(({ fileKey, offset }) => [fileKey, offset]));
 }
 
 beforeEach(() => {
   rmSync(parent, { recursive: true, force: true });
   folder = join(parent, 'state');
+  mkdirSync(folder, { recursive: true });
   damage = [];
 });
 
 describe('Checkpoint', () => {
-  it('remembers positions by type and file', async () => {
+  it('remembers positions by destination, type and file', async () => {
     const checkpoint = load();
-    assert.equal(checkpoint.offsetOf(at('a')), 0);
-    await checkpoint.advance(position('a', 5));
-    await checkpoint.advance(position('b', 6));
+    assert.deepEqual(checkpoint.of(DESTINATION), []);
+    await checkpoint.advance(position('a', 5), position('b', 6));
     await checkpoint.advance(position('a', 7));
-    const again = load();
-    assert.deepEqual([again.offsetOf(at('a')), again.offsetOf(at('b')), again.offsetOf(at('a', 'dns'))], [7, 6, 0]);
-    assert.equal(again.offsetOf(at('a', 'flows', 'prod-us')), 0, 'another destination has nothing of it');
+    const others = [
+      position('a', 8, { inode: '2' }),
+      position('a', 9, { type: 'dns' }),
+      position('a', 10, { destination: 'prod-us' }),
+    ];
+    await checkpoint.advance(...others);
+    assert.deepEqual(
+      load()
+        .of(DESTINATION)
+        .map(({ fileKey, offset }) => [fileKey, offset]),
+      [
+        ['a', 7],
+        ['b', 6],
+        ['a', 8],
+        ['a', 9],
+      ],
+    );
+    assert.deepEqual(offsets(load(), 'prod-us'), { a: 10 }, 'another destination has nothing of it');
+    assert.deepEqual(load().of('prod-us'), [others[2]]);
     assert.deepEqual(damage, []);
   });
 
-  it('leaves one file, that only its owner can read', async () => {
-    await load().advance(position('a', 5));
+  it('leaves itself and the one before, that only their owner can read', async () => {
+    const checkpoint = load();
+    await checkpoint.advance(position('a', 5));
     assert.deepEqual(readdirSync(folder), ['checkpoint.json']);
+    await checkpoint.advance(position('a', 6));
+    assert.deepEqual(readdirSync(folder), ['checkpoint.json', 'checkpoint.previous.json']);
     assert.equal(statSync(join(folder, 'checkpoint.json')).mode & 0o777, 0o600);
-    assert.equal(statSync(folder).mode & 0o777, 0o700);
   });
 
-  it('is not disturbed by a draft that a crash left behind', async () => {
+  it('is on disk under another name before it takes the place of the one before', async (t) => {
+    const steps: string[] = [];
+    const probe = await open(join(folder, 'probe'), 'w');
+    const handles = Object.getPrototypeOf(probe) as typeof probe;
+    await probe.close();
+    rmSync(join(folder, 'probe'));
+    // Everything is done as ever, and noted.
+    const note = <T extends object>(target: T, name: keyof T & string) => {
+      const real = target[name] as (...args: unknown[]) => unknown;
+      t.mock.method(
+        target as never,
+        name as never,
+        function (this: unknown, ...args: unknown[]) {
+          const files = args.filter((arg) => typeof arg === 'string' && arg.startsWith(folder)) as string[];
+          steps.push(
+            [name, ...files.map((file) => file.slice(folder.length + 1).replace(/[0-9a-f-]{36}/, '*'))].join(' '),
+          );
+          return real.apply(this, args);
+        } as never,
+      );
+    };
+    const checkpoint = load();
+    await checkpoint.advance(position('a', 5));
+    for (const name of ['writeFile', 'datasync', 'sync'] as const) note(handles, name);
+    for (const name of ['open', 'rename'] as const) note(fs, name);
+    syncBuiltinESMExports();
+    try {
+      await checkpoint.advance(position('a', 6));
+    } finally {
+      t.mock.restoreAll();
+      syncBuiltinESMExports();
+    }
+    assert.deepEqual(
+      steps.map((step) => step.replace(/^writeFile .*/s, 'writeFile').trim()),
+      [
+        'open checkpoint.*.draft',
+        'writeFile',
+        'datasync',
+        'rename checkpoint.json checkpoint.previous.json',
+        'rename checkpoint.*.draft checkpoint.json',
+        'open',
+        'sync',
+      ],
+    );
+  });
+
+  it('is not disturbed by a draft that a crash left behind, and removes it', async () => {
     await load().advance(position('a', 5));
-    writeFileSync(join(folder, 'checkpoint.json.new'), '{"vers');
-    assert.equal(load().offsetOf(at('a')), 5);
+    writeFileSync(join(folder, 'checkpoint.00000000-0000-4000-8000-000000000000.draft'), '{"vers');
+    assert.deepEqual(offsets(), { a: 5 });
+    assert.deepEqual(readdirSync(folder), ['checkpoint.json']);
     assert.deepEqual(damage, []);
   });
 
-  it('says so when it is damaged, however it is', async () => {
-    await load().advance(position('a', 5));
+  it('goes on from the one before when it is damaged or missing, and says so', async () => {
+    const checkpoint = load();
+    await checkpoint.advance(position('a', 5));
+    await checkpoint.advance(position('a', 6));
     const file = join(folder, 'checkpoint.json');
     const whole = readFileSync(file, 'utf8');
     for (const text of [
@@ -71,27 +137,67 @@ describe('Checkpoint', () => {
       whole.slice(0, 20),
       whole.slice(0, -3),
       '[]',
-      '{"version":2,"positions":[]}',
       'null',
-      '{"version":1,"positions":[{"type":"flows","offset":"5"}]}',
+      whole.replace('"version":2', '"version":1'),
+      whole.replace('"offset":6', '"offset":"6"'),
+      whole.replace('"offset":6', '"offset":-6'),
+      whole.replace('"tail":"ab",', ''),
+      whole.replace(/"updated":"[^"]*"/, '"updated":"then"'),
       '\0\0\0\0',
     ]) {
       damage = [];
       writeFileSync(file, text);
-      assert.equal(load().offsetOf(at('a')), 0);
+      assert.deepEqual(offsets(), { a: 5 }, JSON.stringify(text));
       assert.equal(damage.length, 1, JSON.stringify(text));
+      assert.match(
+        damage[0] ?? '',
+        /checkpoint\.json is damaged \(.+\): going on from the one before it, \S+\/checkpoint\.previous\.json$/,
+      );
     }
+    damage = [];
+    rmSync(file);
+    assert.deepEqual(offsets(), { a: 5 });
+    assert.match(damage.join(), /checkpoint\.json is missing: going on from the one before it/);
+    await load().advance(position('a', 7));
+    damage = [];
+    assert.deepEqual([offsets(), damage], [{ a: 7 }, []]);
   });
 
-  it('forgets files that nobody has read for a month', async () => {
+  it('says that everything is sent again when the one before is no better', async () => {
     const checkpoint = load();
-    await checkpoint.advance(position('old', 5, new Date(Date.now() - 31 * 86_400_000)));
-    await checkpoint.advance(position('new', 6));
-    assert.deepEqual([load().offsetOf(at('old')), load().offsetOf(at('new'))], [0, 6]);
+    await checkpoint.advance(position('a', 5));
+    await checkpoint.advance(position('a', 6));
+    for (const name of readdirSync(folder)) writeFileSync(join(folder, name), '{');
+    assert.deepEqual(offsets(), {});
+    assert.match(
+      damage.join(),
+      /is damaged .* and .* is damaged .*: everything is sent again \(nothing gets stored twice\)$/,
+    );
+    damage = [];
+    await load().advance(position('a', 7));
+    damage = [];
+    assert.deepEqual([offsets(), damage], [{ a: 7 }, []], 'once');
   });
 
-  it('names a directory that cannot be used', () => {
-    folder = '/dev/null/state';
-    assert.throws(() => load(), /^UserError: error: cannot use the state directory: /);
+  it('forgets files that nobody has seen for a month', async () => {
+    const checkpoint = load();
+    const long = new Date(Date.now() - 31 * 86_400_000).toISOString();
+    await checkpoint.advance(position('old', 5, { updated: long }), position('new', 6));
+    assert.deepEqual(offsets(), { new: 6 });
+  });
+
+  it('names a directory that cannot be used, before and while it is', async () => {
+    const checkpoint = load();
+    rmSync(folder, { recursive: true });
+    await assert.rejects(
+      checkpoint.advance(position('a', 5)),
+      /^UserError: error: cannot use the state directory \S+: open \S+: no such file or directory$/,
+    );
+    writeFileSync(folder, '');
+    await assert.rejects(checkpoint.advance(position('a', 5)), /^UserError: .*: not a directory$/);
+    assert.throws(() => load(), /^UserError: error: cannot use the state directory \S+: scandir \S+: not a directory$/);
+    rmSync(folder);
+    mkdirSync(join(folder, 'checkpoint.json'), { recursive: true });
+    assert.throws(() => load(), /^UserError: .*: read: is a directory$/);
   });
 });

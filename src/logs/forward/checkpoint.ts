@@ -1,33 +1,43 @@
-import { mkdirSync, readFileSync } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { codeOf, messageOf, UserError } from '../../errors.ts';
+import { codeOf, messageOf } from '../../errors.ts';
 import type { LogTypeName } from '../types/log-type.ts';
+import type { FilePlace } from './log-file.ts';
+import { unusableState } from './state-lock.ts';
 
 /** How far into one file everything has been acknowledged. */
-export interface Position {
+export interface Position extends FilePlace {
   /** Who acknowledged it: what one manager has, another has not, nor has the same one for another cluster. */
   readonly destination: string;
   readonly type: LogTypeName;
   readonly fileKey: string;
-  /** Offset of the first byte that is not acknowledged. */
-  readonly offset: number;
-  /** Where the file was when it was last read; for people. */
+  /** Tell files apart that begin with the same line; see LogFile. */
+  readonly device: string;
+  readonly inode: string;
+  /** Bytes that were in the file when it was last opened. */
+  readonly size: number;
+  /** Where the file was then. */
   readonly path: string;
-  /** RFC 3339. */
+  /** The path or pattern that it was found by, or that it was rotated away from. */
+  readonly input: string;
+  /** RFC 3339, of when it was last opened or read. */
   readonly updated: string;
 }
 
 const FILE = 'checkpoint.json';
-const VERSION = 1;
+const PREVIOUS = 'checkpoint.previous.json';
+const DRAFT = /^checkpoint\.[0-9a-f-]{36}\.draft$/;
+const VERSION = 2;
 
-/** Positions of files that nobody has read for so long are dropped: rotated away, or deleted. */
+/** Positions of files that nobody has seen for so long are dropped: rotated away, or deleted. */
 const FORGET_AFTER = 30 * 86_400_000;
 
 /**
  * A forwarder's memory of what is done. Only acknowledged bytes ever get in, and every save is on disk before the next
  * batch is acknowledged. To lose it costs work but no record: ids come from the place in the file, so what is sent
- * again is recognized.
+ * again is recognized. Belongs to whoever holds the directory's StateLock.
  */
 export class Checkpoint {
   readonly #directory: string;
@@ -38,57 +48,94 @@ export class Checkpoint {
   }
 
   /**
-   * @param onDamaged told when there is a file that cannot be read; the forwarder then begins anew.
+   * @param onDamaged told when the checkpoint cannot be read, and what is done instead.
    * @throws UserError when the directory cannot be used.
    */
-  static load(directory: string, onDamaged: (reason: string) => void): Checkpoint {
+  static load(directory: string, onDamaged: (warning: string) => void): Checkpoint {
     const checkpoint = new Checkpoint(directory);
     try {
-      mkdirSync(directory, { recursive: true, mode: 0o700 });
-      checkpoint.#read(readFileSync(join(directory, FILE), 'utf8'));
+      for (const name of readdirSync(directory)) if (DRAFT.test(name)) rmSync(join(directory, name));
+      checkpoint.#readNewest(onDamaged);
     } catch (error) {
-      if (error instanceof SyntaxError) onDamaged(`${join(directory, FILE)}: ${messageOf(error)}`);
-      else if (codeOf(error) !== 'ENOENT')
-        throw new UserError(`error: cannot use the state directory: ${messageOf(error)}`);
+      throw unusableState(directory, error);
     }
     return checkpoint;
   }
 
-  offsetOf(file: Pick<Position, 'destination' | 'type' | 'fileKey'>): number {
-    return this.#positions.get(keyOf(file))?.offset ?? 0;
+  /** Positions that were recorded for a destination. */
+  of(destination: string): readonly Position[] {
+    return [...this.#positions.values()].filter((position) => position.destination === destination);
   }
 
-  /** Everything before `position.offset` is acknowledged. Resolves once that is on disk. */
-  async advance(position: Position): Promise<void> {
-    this.#positions.set(keyOf(position), position);
+  /**
+   * Everything before each position's offset is acknowledged. Resolves once that is on disk.
+   * @throws UserError when it cannot be saved.
+   */
+  async advance(...positions: readonly Position[]): Promise<void> {
+    for (const position of positions) this.#positions.set(keyOf(position), position);
     await this.#save();
   }
 
-  #read(text: string): void {
-    const parsed = JSON.parse(text) as { readonly version?: unknown; readonly positions?: unknown } | null;
-    if (parsed?.version !== VERSION || !Array.isArray(parsed.positions) || !parsed.positions.every(isPosition)) {
-      throw new SyntaxError('not a checkpoint of this version');
+  /** The next save leaves it out. */
+  forget(position: Position): void {
+    this.#positions.delete(keyOf(position));
+  }
+
+  #readNewest(onDamaged: (warning: string) => void): void {
+    const newest = join(this.#directory, FILE);
+    const previous = join(this.#directory, PREVIOUS);
+    const damage = this.#read(newest);
+    if (damage === undefined) return;
+    const alsoDamaged = this.#read(previous);
+    if (damage === MISSING && alsoDamaged === MISSING) return;
+    onDamaged(
+      alsoDamaged === undefined
+        ? `the checkpoint ${newest} ${damage}: going on from the one before it, ${previous}`
+        : `the checkpoint ${newest} ${damage}, and ${previous} ${alsoDamaged}: everything is sent again (nothing gets stored twice)`,
+    );
+  }
+
+  /** Returns what is wrong with the file. @throws the system's error when it is there and cannot be read. */
+  #read(path: string): string | undefined {
+    let positions: readonly Position[];
+    try {
+      positions = parseCheckpoint(readFileSync(path, 'utf8'));
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return MISSING;
+      if (error instanceof SyntaxError) return `is damaged (${messageOf(error)})`;
+      throw error;
     }
-    const oldest = Date.now() - FORGET_AFTER;
-    for (const position of parsed.positions) {
-      if (Date.parse(position.updated) < oldest) continue;
-      this.#positions.set(keyOf(position), position);
-    }
+    for (const position of positions) this.#positions.set(keyOf(position), position);
+    return undefined;
   }
 
   async #save(): Promise<void> {
-    const path = join(this.#directory, FILE);
-    const draft = `${path}.new`;
-    const text = JSON.stringify({ version: VERSION, positions: [...this.#positions.values()] });
-    // Whole and on disk under another name first: a crash at any moment leaves the old file or the new one.
-    const file = await open(draft, 'w', 0o600);
-    try {
-      await file.writeFile(`${text}\n`);
-      await file.datasync();
-    } finally {
-      await file.close();
+    const oldest = Date.now() - FORGET_AFTER;
+    for (const position of this.#positions.values()) {
+      if (Date.parse(position.updated) < oldest) this.forget(position);
     }
-    await rename(draft, path);
+    const text = JSON.stringify({ version: VERSION, positions: [...this.#positions.values()] });
+    try {
+      await this.#replace(`${text}\n`);
+    } catch (error) {
+      throw unusableState(this.#directory, error);
+    }
+  }
+
+  /** Whole and on disk under another name first: a crash at any moment leaves this checkpoint or the one before it. */
+  async #replace(text: string): Promise<void> {
+    const path = join(this.#directory, FILE);
+    const draft = join(this.#directory, `checkpoint.${randomUUID()}.draft`);
+    try {
+      await writeSynced(draft, text);
+      await rename(path, join(this.#directory, PREVIOUS)).catch((error: unknown) => {
+        if (codeOf(error) !== 'ENOENT') throw error;
+      });
+      await rename(draft, path);
+    } catch (error) {
+      await rm(draft, { force: true }).catch(() => undefined);
+      throw error;
+    }
     const directory = await open(this.#directory, 'r');
     try {
       await directory.sync();
@@ -98,17 +145,39 @@ export class Checkpoint {
   }
 }
 
+const MISSING = 'is missing';
+
+async function writeSynced(path: string, text: string): Promise<void> {
+  const file = await open(path, 'wx', 0o600);
+  try {
+    await file.writeFile(text);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** @throws SyntaxError with what is wrong. */
+function parseCheckpoint(text: string): readonly Position[] {
+  const parsed = JSON.parse(text) as { readonly version?: unknown; readonly positions?: unknown } | null;
+  if (parsed?.version !== VERSION) throw new SyntaxError(`it is not of version ${VERSION}`);
+  if (!Array.isArray(parsed.positions) || !parsed.positions.every(isPosition)) {
+    throw new SyntaxError('it has positions that are none');
+  }
+  return parsed.positions;
+}
+
+const TEXTS = ['destination', 'type', 'fileKey', 'device', 'inode', 'tail', 'path', 'input'] as const;
+
 function isPosition(value: unknown): value is Position {
-  const { destination, type, fileKey, offset, updated } = (value ?? {}) as Partial<Position>;
+  const position = (value ?? {}) as Partial<Position>;
   return (
-    typeof destination === 'string' &&
-    typeof type === 'string' &&
-    typeof fileKey === 'string' &&
-    Number.isSafeInteger(offset) &&
-    typeof updated === 'string'
+    TEXTS.every((name) => typeof position[name] === 'string') &&
+    [position.offset, position.size].every((bytes) => Number.isSafeInteger(bytes) && Number(bytes) >= 0) &&
+    !Number.isNaN(Date.parse(String(position.updated)))
   );
 }
 
-function keyOf({ destination, type, fileKey }: Pick<Position, 'destination' | 'type' | 'fileKey'>): string {
-  return `${destination}/${type}/${fileKey}`;
+function keyOf({ destination, type, fileKey, device, inode }: Position): string {
+  return [destination, type, fileKey, device, inode].join('/');
 }

@@ -1,46 +1,71 @@
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { systemWords } from '../../errors.ts';
 import { isBlank, MAX_LINE } from '../record/lines.ts';
 import { fileKey } from '../record/source.ts';
+import { type FileChunk, NEWLINE, TAIL_BYTES, wholeLines } from './file-chunk.ts';
 
-const NEWLINE = 0x0a;
 const FIRST_READ = 64 * 1024;
 
-/** Complete lines that stand together in a file. */
-export interface FileChunk {
+/** How much of a file's beginning is compared to see whether it is still the file that was opened. */
+const HEAD_BYTES = 1024;
+
+/** A place between two lines of a file. */
+export interface FilePlace {
   readonly offset: number;
-  readonly bytes: Buffer;
-  /** Lines that are not blank. */
-  readonly records: number;
-  /** Offset of the first byte after it. */
-  readonly end: number;
-  /** A line that is too long to be sent; then `bytes` is empty and `end` stands behind it. */
-  readonly tooLong: boolean;
+  /** Hash of the last bytes before `offset`, at most TAIL_BYTES. */
+  readonly tail: string;
+}
+
+export const BEGINNING: FilePlace = { offset: 0, tail: tailHash(Buffer.alloc(0)) };
+
+/** A file cannot be read on: it was truncated or overwritten meanwhile, or the system says no. */
+export class FileTrouble extends Error {
+  override readonly name = 'FileTrouble';
 }
 
 /** One log file, as far as it was written when it was opened. */
 export class LogFile {
   readonly path: string;
-  /** See fileKey; undefined while there is no complete line. */
+  /** Decimal numbers, as the system has them: they need 64 bits. */
+  readonly device: string;
+  readonly inode: string;
+  /** See fileKey; undefined while there is no complete line but blank ones. */
   readonly key: string | undefined;
   /** Bytes in it when it was opened. */
   readonly size: number;
   readonly #handle: FileHandle;
+  readonly #head: Buffer;
   #unfinished = 0;
 
-  private constructor(path: string, handle: FileHandle, size: number, key: string | undefined) {
+  private constructor(path: string, opened: OpenedFile) {
     this.path = path;
-    this.#handle = handle;
-    this.size = size;
-    this.key = key;
+    this.device = opened.device;
+    this.inode = opened.inode;
+    this.size = opened.size;
+    this.key = opened.key;
+    this.#handle = opened.handle;
+    this.#head = opened.head;
   }
 
-  /** @throws the system's error: ENOENT, EACCES ... */
+  /** @throws Error when it is no regular file, or the system's error: ENOENT, EACCES ... */
   static async open(path: string): Promise<LogFile> {
-    const handle = await open(path, 'r');
+    // Nothing is waited for: the other end of a pipe may never come.
+    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     try {
-      const { size } = await handle.stat();
+      const stat = await handle.stat({ bigint: true });
+      if (!stat.isFile()) throw new Error(stat.isDirectory() ? 'is a directory' : 'is not a regular file');
+      const size = Number(stat.size);
       const firstLine = await readFirstLine(handle, size);
-      return new LogFile(path, handle, size, firstLine === undefined ? undefined : fileKey(firstLine));
+      return new LogFile(path, {
+        handle,
+        device: String(stat.dev),
+        inode: String(stat.ino),
+        size,
+        key: firstLine === undefined ? undefined : fileKey(firstLine),
+        head: await readAt(handle, 0, Math.min(size, HEAD_BYTES)),
+      });
     } catch (error) {
       await handle.close();
       throw error;
@@ -52,16 +77,27 @@ export class LogFile {
     return this.#unfinished;
   }
 
-  /** Its complete lines from `offset` on, in chunks of at most about `chunkBytes` (a longer line is one by itself). */
-  async *chunks(offset: number, chunkBytes: number): AsyncGenerator<FileChunk, void, void> {
+  /** Whether this file, whatever it is called, is the one that a position was in: it begins and goes on as that one. */
+  async holds({ fileKey: key, offset, tail }: FilePlace & { readonly fileKey: string }): Promise<boolean> {
+    return key === this.key && offset <= this.size && tailHash(await this.#before(offset)) === tail;
+  }
+
+  /**
+   * Its complete lines from a place on, in chunks of at most about `chunkBytes` (a longer line is one by itself).
+   * @throws FileTrouble when it is not as it was when it was opened; no chunk ever has bytes of another file.
+   */
+  async *chunks({ offset, tail }: FilePlace, chunkBytes: number): AsyncGenerator<FileChunk, void, void> {
+    let before = await this.#guarded(() => this.#before(offset));
+    if (tailHash(before) !== tail) throw changed();
     let at = offset;
     while (at < this.size) {
-      const chunk = await this.#chunkAt(at, chunkBytes);
+      const chunk = await this.#guarded(() => this.#checkedChunk(at, chunkBytes, before));
       if (chunk === undefined) {
         this.#unfinished = this.size - at;
         return;
       }
       yield chunk;
+      before = chunk.after;
       at = chunk.end;
     }
   }
@@ -70,40 +106,90 @@ export class LogFile {
     await this.#handle.close();
   }
 
-  async #chunkAt(offset: number, chunkBytes: number): Promise<FileChunk | undefined> {
+  async #guarded<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      if (error instanceof FileTrouble) throw error;
+      throw new FileTrouble(systemWords(error), { cause: error });
+    }
+  }
+
+  async #checkedChunk(offset: number, chunkBytes: number, before: Buffer): Promise<FileChunk | undefined> {
+    const chunk = await this.#chunkAt(offset, chunkBytes, before);
+    // After reading and before anybody sees it: what is as it was now has been so when it was read.
+    const { size } = await this.#handle.stat();
+    const head = await readAt(this.#handle, 0, this.#head.length);
+    if (size < this.size || !head.equals(this.#head) || !(await this.#before(offset)).equals(before)) {
+      throw changed();
+    }
+    return chunk;
+  }
+
+  async #chunkAt(offset: number, chunkBytes: number, before: Buffer): Promise<FileChunk | undefined> {
     for (let length = chunkBytes; ; length = Math.min(length * 2, MAX_LINE + 1)) {
       const bytes = await readAt(this.#handle, offset, Math.min(length, this.size - offset));
       const lines = bytes.subarray(0, bytes.lastIndexOf(NEWLINE) + 1);
-      if (lines.length > 0) {
-        return { offset, bytes: lines, records: countRecords(lines), end: offset + lines.length, tooLong: false };
-      }
+      if (lines.length > 0) return wholeLines(offset, lines, before);
       // Nothing but the beginning of a line: of the file's last, which is not complete yet, or of one that is longer.
       if (bytes.length < length) return undefined;
-      if (length > MAX_LINE) return await this.#skipLine(offset, chunkBytes);
+      if (length > MAX_LINE) return await this.#cutLine(offset, bytes, chunkBytes, before);
     }
   }
 
-  async #skipLine(offset: number, chunkBytes: number): Promise<FileChunk | undefined> {
-    for (let at = offset; at < this.size; at += chunkBytes) {
-      const bytes = await readAt(this.#handle, at, Math.min(chunkBytes, this.size - at));
-      const newline = bytes.indexOf(NEWLINE);
-      if (newline !== -1) {
-        return { offset, bytes: Buffer.alloc(0), records: 1, end: at + newline + 1, tooLong: true };
-      }
+  /** A line that is too long: as much of it as shows the manager that it is. */
+  async #cutLine(offset: number, bytes: Buffer, step: number, before: Buffer): Promise<FileChunk | undefined> {
+    for (let at = offset + bytes.length; at < this.size; at += step) {
+      const newline = (await readAt(this.#handle, at, Math.min(step, this.size - at))).indexOf(NEWLINE);
+      if (newline === -1) continue;
+      const end = at + newline + 1;
+      const line = Buffer.concat([bytes, Buffer.of(NEWLINE)]);
+      return { offset, bytes: line, records: 1, end, before, after: await this.#before(end) };
     }
     return undefined;
   }
+
+  async #before(offset: number): Promise<Buffer> {
+    const length = Math.min(offset, TAIL_BYTES);
+    return await readAt(this.#handle, offset - length, length);
+  }
 }
 
-/** A first line of any length names the file; of one that is too long to be sent its beginning does. */
+function changed(): FileTrouble {
+  return new FileTrouble('it was truncated or overwritten while it was read');
+}
+
+interface OpenedFile {
+  readonly handle: FileHandle;
+  readonly device: string;
+  readonly inode: string;
+  readonly size: number;
+  readonly key: string | undefined;
+  readonly head: Buffer;
+}
+
+/** FilePlace's `tail`. A hash, since a checkpoint is no place for what stands in logs. */
+export function tailHash(tail: Buffer): string {
+  return createHash('sha256').update(tail).digest('hex').slice(0, 32);
+}
+
+/** The first line that is not blank names the file, however long it is; of one too long to be sent its beginning. */
 async function readFirstLine(handle: FileHandle, size: number): Promise<Buffer | undefined> {
-  for (let length = FIRST_READ; ; length = Math.min(length * 4, MAX_LINE)) {
-    const bytes = await readAt(handle, 0, Math.min(length, size));
-    const newline = bytes.indexOf(NEWLINE);
-    if (newline !== -1) return bytes.subarray(0, newline);
+  for (let start = 0, length = FIRST_READ; start < size; ) {
+    const bytes = await readAt(handle, start, Math.min(length, size - start));
+    let from = 0;
+    for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, from)) {
+      const line = bytes.subarray(from, end);
+      if (!isBlank(line)) return line;
+      from = end + 1;
+    }
+    start += from;
+    if (from > 0) continue;
     if (bytes.length < length) return undefined;
     if (length === MAX_LINE) return bytes;
+    length = Math.min(length * 4, MAX_LINE);
   }
+  return undefined;
 }
 
 async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
@@ -116,14 +202,4 @@ async function readAt(handle: FileHandle, position: number, length: number): Pro
     filled += bytesRead;
   }
   return buffer.subarray(0, filled);
-}
-
-function countRecords(lines: Buffer): number {
-  let records = 0;
-  let start = 0;
-  for (let end = lines.indexOf(NEWLINE); end !== -1; end = lines.indexOf(NEWLINE, start)) {
-    if (!isBlank(lines.subarray(start, end))) records++;
-    start = end + 1;
-  }
-  return records;
 }

@@ -6,7 +6,7 @@ import { codeOf, messageOf, UserError } from '../../errors.ts';
 import type { UploadAnswer } from '../ingest/upload.ts';
 import { SOURCE_HEADERS } from '../record/source.ts';
 import type { LogType } from '../types/log-type.ts';
-import type { FileChunk } from './log-file.ts';
+import type { FileChunk } from './file-chunk.ts';
 
 const compress = promisify(gzip);
 
@@ -44,6 +44,13 @@ export interface UploadRequest {
 /** An upload was not acknowledged in time: it has to be made again, by a later run if need be. */
 export class NotAcknowledged extends Error {
   override readonly name = 'NotAcknowledged';
+  /** The manager was there and said so. */
+  readonly answered: boolean;
+
+  constructor({ reason, answered }: { readonly reason: string; readonly answered: boolean }) {
+    super(reason);
+    this.answered = answered;
+  }
 }
 
 /** Sends chunks of files to the manager over mutual TLS. */
@@ -78,10 +85,18 @@ export class Uploader {
       signal.throwIfAborted();
       // Full jitter, so that a fleet's forwarders do not come back to their manager in step.
       const pause = Math.max(attempt.retryAfter, retry) * Math.random();
-      if (Date.now() + pause - this.#lastProgress > this.#options.retryFor) throw new NotAcknowledged(attempt.reason);
+      if (Date.now() + pause - this.#lastProgress > this.#options.retryFor) throw new NotAcknowledged(attempt);
       this.#options.onRetry(attempt.reason);
       await sleep(pause, undefined, { signal });
     }
+  }
+
+  /** The same, with one attempt only. */
+  async uploadOnce(request: UploadRequest, signal: AbortSignal): Promise<UploadAnswer> {
+    const attempt = await this.#attempt(request, await compress(request.chunk.bytes, { level: 1 }), signal);
+    if (!attempt.acknowledged) throw new NotAcknowledged(attempt);
+    this.#lastProgress = Date.now();
+    return attempt.answer;
   }
 
   async close(): Promise<void> {
@@ -109,11 +124,11 @@ export class Uploader {
         signal,
       });
       code = response.statusCode;
-      retryAfter = Number(response.headers['retry-after'] ?? 0) * 1000;
+      retryAfter = retryAfterOf(response.headers['retry-after']);
       text = await response.body.text();
     } catch (error) {
       signal.throwIfAborted();
-      return { acknowledged: false, reason: `the manager at ${address} ${unreachable(error)}`, retryAfter: 0 };
+      return notAcknowledged(`the manager at ${address} ${unreachable(error)}`, false);
     }
     if (code === 200) return readAnswer(text, request.chunk.records);
     const reason = reasonOf(text) ?? `it answered ${code}`;
@@ -121,24 +136,37 @@ export class Uploader {
     if (code >= 400 && code < 500 && code !== 408 && code !== 429) {
       throw new UserError(`error: the manager at ${address} does not take ${request.type.label} logs: ${reason}`);
     }
-    return { acknowledged: false, reason: `the manager at ${address} cannot take records now: ${reason}`, retryAfter };
+    return notAcknowledged(`the manager at ${address} cannot take records now: ${reason}`, true, retryAfter);
   }
 }
 
 type Attempt =
   | { readonly acknowledged: true; readonly answer: UploadAnswer }
-  | { readonly acknowledged: false; readonly reason: string; readonly retryAfter: number };
+  | { readonly acknowledged: false; readonly reason: string; readonly answered: boolean; readonly retryAfter: number };
+
+function notAcknowledged(reason: string, answered: boolean, retryAfter = 0): Attempt {
+  return { acknowledged: false, reason, answered, retryAfter };
+}
 
 /** An answer that does not account for every record acknowledges none. */
 function readAnswer(text: string, records: number): Attempt {
+  let answer: Partial<UploadAnswer> | null;
   try {
-    const answer = JSON.parse(text) as UploadAnswer;
-    if (answer.accepted + answer.setAside === records) return { acknowledged: true, answer };
-    const counted = `${answer.accepted + answer.setAside} of ${records} records`;
-    return { acknowledged: false, reason: `the manager acknowledged ${counted}`, retryAfter: 0 };
+    answer = JSON.parse(text) as Partial<UploadAnswer> | null;
   } catch {
-    return { acknowledged: false, reason: "the manager's answer cannot be read", retryAfter: 0 };
+    return notAcknowledged("the manager's answer cannot be read", true);
   }
+  const { accepted = 0, known = 0, setAside = 0, reasons = [] } = answer ?? {};
+  if (accepted + setAside === records && Array.isArray(reasons))
+    return { acknowledged: true, answer: { accepted, known, setAside, reasons } };
+  return notAcknowledged(`the manager acknowledged ${accepted + setAside} of ${records} records`, true);
+}
+
+/** Milliseconds that a Retry-After header asks for, as seconds or as an HTTP date; 0 where it is neither. */
+function retryAfterOf(header: string | string[] | undefined): number {
+  const text = String(header ?? '');
+  const wait = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
+  return wait > 0 ? wait : 0;
 }
 
 function reasonOf(text: string): string | undefined {

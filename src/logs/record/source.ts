@@ -6,7 +6,7 @@ import type { Line } from './lines.ts';
 
 /** Where an upload's bytes stand on the node they come from: our forwarder says so, other shippers do not. */
 export interface FilePosition {
-  /** Hash of the file's first line, see fileKey. */
+  /** Hash of the file's first line that is not blank, see fileKey. */
   readonly fileKey: string;
   /** Offset of the upload's first byte in the (uncompressed) file. */
   readonly offset: number;
@@ -53,8 +53,8 @@ export function readUploadSource(cluster: string, header: (name: string) => stri
 }
 
 /**
- * Names a file by its first complete line. Renaming, copying, truncating and compressing change the name and the inode
- * of a log file but not that line.
+ * Names a file by its first complete line that is not blank (blank ones are the same everywhere). Renaming, copying,
+ * truncating and compressing change the name and the inode of a log file but not that line.
  */
 export function fileKey(firstLine: Buffer): string {
   return createHash('sha256').update(firstLine).digest('hex').slice(0, 32);

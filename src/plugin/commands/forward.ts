@@ -2,14 +2,16 @@ import { hostname } from 'node:os';
 import { readForwarderCredentials } from '../../clusters/forwarder-credentials.ts';
 import { UserError } from '../../errors.ts';
 import { type ForwardConfig, type ForwardInput, readForwardConfig, usualInputs } from '../../logs/forward/config.ts';
-import { type ForwardSummary, forwardOnce } from '../../logs/forward/forward-once.ts';
+import { type ForwardOptions, forwardOnce } from '../../logs/forward/forward-once.ts';
+import type { ForwardSummary } from '../../logs/forward/summary.ts';
 import { isHostName } from '../../logs/record/source.ts';
 import { LOG_TYPES } from '../../logs/types/index.ts';
 import { defineCommand, type FlagSpecs } from '../command.ts';
 import { parseDuration } from '../duration.ts';
+import { printable } from '../print.ts';
 
-/** Exit code when something is left for the next run. */
-const SOMETHING_LEFT = 3;
+/** Exit code when not everything was acknowledged. */
+const INCOMPLETE = 3;
 
 const fileFlags: FlagSpecs = Object.fromEntries(
   LOG_TYPES.map((type) => [
@@ -17,7 +19,7 @@ const fileFlags: FlagSpecs = Object.fromEntries(
     {
       type: 'strings',
       value: 'FILE',
-      description: `File of ${type.label} logs (${type.description}); can be repeated.`,
+      description: `File of ${type.label} logs (${type.description}), or a pattern in quotes; can be repeated.`,
     } as const,
   ]),
 );
@@ -32,12 +34,17 @@ killed at any moment and run again: nothing is lost, and nothing is stored twice
 Files are given by flags, or else in a configuration file; otherwise those of the usual places are shipped
 (${LOG_TYPES.map((type) => type.file).join(', ')}).
 
-A file is known by its first line, whatever it is called: it may be renamed or copied. A last line without its end is no
-record yet and waits for the next run. A line that is no record of its type (not JSON, no usable time, a time that is not
-kept any more, a field that cannot be indexed) is set aside: the manager keeps it with the reason in the index
-kubectl_mcm_dead_letters.CLUSTER.DAY.
+A file is known by its first line that is not blank, whatever it is called: it may be renamed or copied. A last line
+without its end is no record yet and waits for the next run. A line that is no record of its type (not JSON, longer than
+10 MiB, no usable time, a time that is not kept any more, a field that cannot be indexed) is set aside: the manager keeps
+it with the reason in the index kubectl_mcm_dead_letters.CLUSTER.DAY.
 
-Exit codes: 0 when everything was acknowledged, 3 when something is left for the next run, 1 for errors.`,
+What was written before a file was rotated is shipped from the rotated one, if that is still beside it and not
+compressed. A pattern ('/var/log/calico/flowlogs/flows.log*') also ships files that came and went between two runs;
+compressed ones are left out.
+
+Exit codes: 0 when everything was acknowledged, 3 when not (what is left is said, and shipped by the next run if it is
+still there), 1 for errors, also when another run has the state directory.`,
   examples: `
 # With the manifest that add-cluster wrote
 kubectl mcm forward --once --credentials prod-eu.yaml --flow flows.log --dns dns.log
@@ -60,7 +67,7 @@ kubectl mcm forward --once --config /etc/kubectl-mcm/forward.yaml`,
     state: {
       type: 'string',
       value: 'DIR',
-      description: 'Where to remember what is shipped (default /var/lib/kubectl-mcm).',
+      description: 'Where to remember what is shipped, for one forwarder (default /var/lib/kubectl-mcm).',
     },
     host: {
       type: 'string',
@@ -92,7 +99,7 @@ kubectl mcm forward --once --config /etc/kubectl-mcm/forward.yaml`,
     }
     const credentials = readForwarderCredentials(credentialsPath);
     const started = io.now();
-    const summary = await forwardOnce({
+    const summary = await forward({
       ...credentials,
       host: hostOf(flags.host ?? config.host ?? io.env.NODE_NAME ?? hostname()),
       inputs: inputsOf(flags as unknown as Readonly<Record<string, readonly string[]>>, config),
@@ -101,9 +108,9 @@ kubectl mcm forward --once --config /etc/kubectl-mcm/forward.yaml`,
       chunkBytes: bytesOf(flags['chunk-bytes']),
       signal: io.signal,
       events: {
-        warning: (text) => io.err.write(`warning: ${text}\n`),
+        warning: (text) => io.err.write(`warning: ${printable(text)}\n`),
         detail: (text) => {
-          if (global.verbosity >= 2) io.err.write(`${text}\n`);
+          if (global.verbosity >= 2) io.err.write(`${printable(text)}\n`);
         },
       },
     });
@@ -111,14 +118,24 @@ kubectl mcm forward --once --config /etc/kubectl-mcm/forward.yaml`,
       io.err.write('warning: none of the usual log files is there; give --flow, --dns, --audit-kube or --audit-ee\n');
     }
     const seconds = (io.now() - started) / 1000;
-    const text = flags.output === 'json' ? jsonLine : textLine;
-    io.out.write(`${text(credentials.cluster, summary, seconds)}\n`);
-    for (const file of summary.unreadable) io.err.write(`error: ${file}\n`);
-    if (summary.stopped !== undefined) io.err.write(`error: ${summary.stopped}; the rest is left for the next run\n`);
-    if (summary.stopped !== undefined) return SOMETHING_LEFT;
+    const line = flags.output === 'json' ? jsonLine : textLine;
+    io.out.write(`${line(credentials.cluster, summary, seconds)}\n`);
+    for (const text of [...summary.unreadable, ...summary.incomplete]) io.err.write(`error: ${printable(text)}\n`);
+    if (summary.incomplete.length > 0) return INCOMPLETE;
     return summary.unreadable.length > 0 ? 1 : 0;
   },
 });
+
+/** Paths and what the manager answers stand in messages, and both are outside data. */
+async function forward(options: ForwardOptions): Promise<ForwardSummary> {
+  try {
+    return await forwardOnce(options);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const { message, hint, cause } = error;
+    throw new UserError(printable(message), { cause, ...(hint === undefined ? {} : { hint }) });
+  }
+}
 
 function inputsOf(flags: Readonly<Record<string, readonly string[]>>, config: ForwardConfig): readonly ForwardInput[] {
   const given = LOG_TYPES.flatMap((type) => (flags[type.label] ?? []).map((path) => ({ type, path, named: true })));
@@ -165,12 +182,12 @@ function megabytes(bytes: number): string {
   return bytes < 100_000 ? `${bytes} bytes` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
-function jsonLine(cluster: string, { types, unreadable, stopped }: ForwardSummary, seconds: number): string {
+function jsonLine(cluster: string, { types, unreadable, incomplete }: ForwardSummary, seconds: number): string {
   return JSON.stringify({
     cluster,
     types: types.map(({ type, ...counts }) => ({ type: type.label, ...counts })),
     unreadable,
-    ...(stopped === undefined ? {} : { stopped }),
+    incomplete,
     seconds,
   });
 }

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, copyFileSync, existsSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { lines, Node, type Peer, textOf, UNAVAILABLE } from '../../../fixtures/ingest-peer.ts';
+
+let node: Node;
+let peer: Peer;
+
+before(async () => {
+  node = await Node.start();
+  peer = node.peer;
+});
+after(() => node.stop());
+beforeEach(() => node.reset());
+
+describe('rotation between two runs', () => {
+  const path = () => node.file('flows.log');
+  const [old, tail, fresh] = [lines('old', 30), lines('tail', 20), lines('fresh', 10)];
+
+  for (const [what, rotate] of [
+    [
+      'renamed',
+      () => {
+        renameSync(path(), `${path()}.1`);
+        writeFileSync(path(), textOf(fresh));
+      },
+    ],
+    [
+      'renamed to another name, with nothing in its place yet',
+      () => {
+        renameSync(path(), node.file('archive-7'));
+        writeFileSync(path(), '');
+      },
+    ],
+    [
+      'renamed as lumberjack does',
+      () => {
+        renameSync(path(), node.file('flows-2026-11-22T10-00-00.000.log'));
+        writeFileSync(path(), textOf(fresh));
+      },
+    ],
+    [
+      'copied and truncated',
+      () => {
+        copyFileSync(path(), `${path()}.1`);
+        writeFileSync(path(), textOf(fresh));
+      },
+    ],
+    [
+      'copied, and truncated to the same first line',
+      () => {
+        copyFileSync(path(), `${path()}.1`);
+        writeFileSync(path(), textOf([...old.slice(0, 1), ...fresh]));
+      },
+    ],
+  ] as const) {
+    it(`loses nothing when the file was ${what}`, async () => {
+      writeFileSync(path(), textOf(old));
+      await node.run([path()]);
+      appendFileSync(path(), textOf(tail));
+      rotate();
+      peer.uploads = [];
+      const { incomplete, types } = await node.run([path()]);
+      assert.deepEqual([incomplete, types[0]?.leftBytes], [[], 0]);
+      assert.deepEqual(peer.uploads[0]?.lines.slice(0, 10), tail.slice(0, 10), 'the rest of the old one first');
+      const now = readFileSync(path(), 'latin1').split('\n').slice(0, -1);
+      assert.deepEqual(peer.lines, [...new Set([...old, ...tail, ...now])].sort());
+      peer.uploads = [];
+      for (let again = 0; again < 2; again++) assert.deepEqual((await node.run([path()])).incomplete, []);
+      assert.equal(peer.sent, 0);
+    });
+  }
+
+  it('looks after a rotated file for as long as it is there', async () => {
+    writeFileSync(path(), textOf(old));
+    peer.instead = () => UNAVAILABLE;
+    await node.run([path()]);
+    renameSync(path(), `${path()}.1`);
+    writeFileSync(path(), textOf(fresh));
+    await node.run([path()]);
+    renameSync(`${path()}.1`, `${path()}.2`);
+    renameSync(path(), `${path()}.1`);
+    peer.instead = () => undefined;
+    assert.deepEqual((await node.run([path()])).unreadable, [`${path()}: no such file or directory`]);
+    assert.deepEqual(peer.lines, [...old, ...fresh].sort());
+    writeFileSync(path(), textOf(lines('third', 5)));
+    appendFileSync(`${path()}.1`, textOf(tail));
+    await node.run([path()]);
+    assert.deepEqual(peer.lines, [...old, ...fresh, ...tail, ...lines('third', 5)].sort());
+    for (const name of ['.1', '.2']) unlinkSync(`${path()}${name}`);
+    node.warnings = [];
+    assert.deepEqual([(await node.run([path()])).incomplete, node.warnings], [[], []]);
+  });
+
+  it('says what is lost when the old file is nowhere', async () => {
+    writeFileSync(path(), textOf(old));
+    peer.instead = () => UNAVAILABLE;
+    await node.run([path()]);
+    peer.instead = () => undefined;
+    unlinkSync(path());
+    writeFileSync(path(), textOf(fresh));
+    const { incomplete, types } = await node.run([path()]);
+    assert.equal(types[0]?.shipped, fresh.length);
+    assert.equal(incomplete.length, 1);
+    assert.match(
+      incomplete[0] ?? '',
+      /^the file that was at \S+\/flows\.log on \S+Z is not there any more, nor beside it under another name: 3000 bytes of it were not shipped$/,
+    );
+    assert.deepEqual([(await node.run([path()])).incomplete, node.warnings], [[], []], 'once');
+    writeFileSync(path(), textOf(lines('another', 10)));
+    assert.deepEqual((await node.run([path()])).incomplete, []);
+    assert.match(node.warnings.join(), /: what was written to it after that, if anything, was not shipped$/);
+  });
+
+  it('does not take a file for gone that it may not read, or that another input is', async (t) => {
+    writeFileSync(path(), textOf(old));
+    await node.run([path()]);
+    unlinkSync(path());
+    // Root may read everything, so what is there instead is something that nobody can.
+    execFileSync('mkfifo', [path()]);
+    t.after(() => unlinkSync(path()));
+    assert.match((await node.run([path()])).unreadable.join(), /is not a regular file/);
+    assert.deepEqual(node.warnings, []);
+    await node.run([node.file('else.log')]);
+    assert.deepEqual(node.warnings, []);
+  });
+
+  it('needs no search where a pattern finds the rotated files', async () => {
+    const pattern = `${path()}*`;
+    writeFileSync(path(), textOf(old));
+    await node.run([pattern]);
+    for (const name of ['second', 'third']) {
+      if (existsSync(`${path()}.1`)) renameSync(`${path()}.1`, `${path()}.2`);
+      renameSync(path(), `${path()}.1`);
+      writeFileSync(path(), textOf(lines(name, 10)));
+    }
+    appendFileSync(`${path()}.2`, textOf(tail));
+    writeFileSync(`${path()}.3.gz`, 'not for reading\n');
+    assert.deepEqual((await node.run([pattern])).incomplete, []);
+    assert.deepEqual(peer.lines, [...old, ...tail, ...lines('second', 10), ...lines('third', 10)].sort());
+    copyFileSync(`${path()}.2`, `${path()}.4`);
+    unlinkSync(`${path()}.2`);
+    await node.run([pattern]);
+    for (const name of ['.1', '.4']) unlinkSync(`${path()}${name}`);
+    peer.uploads = [];
+    assert.deepEqual([(await node.run([pattern])).incomplete, node.warnings, peer.sent], [[], [], 0]);
+  });
+});
