@@ -4,16 +4,23 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { generateFlows } from '../fixtures/generate-flows.ts';
 import { Random } from '../fixtures/random.ts';
-import { addSender, forward, sharedWorkbench } from './harness.ts';
+import { addSender, credentialsFolder, mcm, sharedWorkbench } from './harness.ts';
+import { SlowWire } from './slow-wire.ts';
 
 const workbench = sharedWorkbench();
 const RECORDS = 10_000;
 const KILLS = 10;
-const CHUNK = 64 * 1024;
+const CHUNK = 128 * 1024;
+/** Milliseconds on the wire, each way: longer than all else, so that a kill finds uploads and answers under way. */
+const DELAY = 40;
 
 describe('a forwarder that is killed', () => {
-  it('loses nothing and repeats nothing, ten times over', async () => {
+  it('loses nothing and repeats nothing, ten times over', async (t) => {
     const sender = await addSender(workbench, 'killed');
+    const wire = await SlowWire.start(sender.credentials.address, DELAY);
+    t.after(() => wire.stop());
+    const credentials = credentialsFolder(sender.folder, sender.credentials, { address: wire.address });
+    const always = ['forward', '--once', '--credentials', credentials, '--state', join(sender.folder, 'state')];
     const random = new Random(20_261_122);
     const index = 'tigera_secure_ee_flows.killed.*';
     for (let round = 1; round <= KILLS; round++) {
@@ -22,15 +29,15 @@ describe('a forwarder that is killed', () => {
       const records = [...generateFlows({ seed: round, count: RECORDS, from: now - 3_600_000, to: now })];
       writeFileSync(log, `${records.join('\n')}\n`);
       const size = readFileSync(log).length;
-      const args = ['--flow', log, '--chunk-bytes', String(CHUNK)];
+      const args = [...always, '--host', 'node-1', '--flow', log, '--chunk-bytes', String(CHUNK)];
       const chunks = Math.floor(size / CHUNK);
-      const killAfter = random.between(1, chunks - 40);
-      const delay = random.between(0, 40);
+      const killAfter = random.between(1, chunks - 10);
+      const delay = random.between(0, 2 * DELAY);
 
       let acknowledgements = 0;
       let pid = 0;
       let timer: NodeJS.Timeout | undefined;
-      const killed = await forward(workbench, sender, [...args, '-v', '2'], {
+      const killed = await mcm(workbench, [...args, '-v', '2'], {
         onStart: (child) => {
           pid = child.pid ?? 0;
         },
@@ -47,11 +54,14 @@ describe('a forwarder that is killed', () => {
       assert.ok(offset > 0, `round ${round}: after its first acknowledgement`);
       assert.ok(offset < size, `round ${round}: before its last one (${offset} of ${size} bytes)`);
 
-      const again = await forward(workbench, sender, args);
+      const again = await mcm(workbench, args);
       assert.equal(again.code, 0, again.stderr);
       assert.equal(acknowledgedOffset(sender.folder, log), size);
       assert.equal(await workbench.elasticsearch.count(index), RECORDS * round, `round ${round}`);
     }
+    // Otherwise nothing of the above would show that only what was acknowledged is remembered.
+    assert.ok(wire.lostRequests >= KILLS / 2, `${wire.lostRequests} connections were cut with uploads on the wire`);
+    assert.ok(wire.lostAnswers >= 1, `${wire.lostAnswers} connections were cut with answers on the wire`);
   });
 });
 
