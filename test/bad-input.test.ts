@@ -271,15 +271,43 @@ describe('forward', () => {
     assert.match(stderr, /: is a directory\n$/);
   });
 
-  it('leaves out a record that is too long, and goes on behind it', async () => {
+  it('sets a record aside that is too long, with its beginning, and goes on behind it', async () => {
     const [one = '', two = ''] = flows(2, 73);
     const long = JSON.stringify({ end_time: NOW, action: 'x'.repeat(11 * 1024 * 1024) });
     const file = inFolder('long.log', `${one}\n${long}\n${two}\n`);
+    const offset = one.length + 1;
     const { code, stdout, stderr } = await forward(workbench, sender, ['--flow', file, '-o', 'json']);
     assert.equal(code, 0, stderr);
     const [type] = (JSON.parse(stdout) as ForwardReport).types;
     assert.deepEqual([type?.shipped, type?.setAside, type?.leftBytes], [2, 1, 0]);
-    assert.match(stderr, /a record at offset \d+ was left out: \d+ bytes in one line are too many/);
+    assert.match(
+      stderr,
+      new RegExp(
+        `a record at offset ${offset} was set aside: 10485761 bytes in one line are too many\n.*of the record at offset ${offset} the last \\d+ bytes were not sent\n`,
+      ),
+    );
+    await workbench.elasticsearch.request('POST', '/_refresh');
+    const { hits } = (await workbench.elasticsearch.request(
+      'GET',
+      `/kubectl_mcm_dead_letters.bad-input.*/_search?q=offset:${offset}%20AND%20length:10485761`,
+    )) as { hits: { hits: { _source: { line: string } }[] } };
+    assert.equal(hits.hits.length, 1);
+    assert.ok(long.startsWith(hits.hits[0]?._source.line ?? '-'));
+  });
+
+  it('does not let a path steer the terminal', async () => {
+    const { stderr } = await forward(workbench, sender, ['--flow', '/nonexistent/\u001b]0;title.log']);
+    assert.equal(stderr, 'error: /nonexistent/\\x1b]0;title.log: no such file or directory\n');
+  });
+
+  it('names a state directory that is none', async () => {
+    const file = inFolder('state-file', '');
+    const { code, stdout, stderr } = await forward(workbench, sender, ['--flow', file, '--state', file]);
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(
+      stderr,
+      /^error: cannot use the state directory \S+: mkdir \S+: file exists\nmake it a directory .* --state; /,
+    );
   });
 
   it('ships audit records of a megabyte and more', async () => {
@@ -382,7 +410,7 @@ describe('forward', () => {
     assert.match(stdout, /^bad-input: 0 records shipped \(0 flow\), 0 set aside, \d+ bytes left, /);
     assert.equal(
       stderr,
-      `error: the manager at 127.0.0.1:${port} cannot be reached: connection refused; the rest is left for the next run\n`,
+      `error: ${file}: the manager at 127.0.0.1:${port} cannot be reached: connection refused; the rest is left for the next run\n`,
     );
     const next = await mcm(workbench, [...args, '--credentials', sender.manifest]);
     assert.equal(next.code, 0, next.stderr);
@@ -428,18 +456,26 @@ describe('forward', () => {
     assert.match(stderr, /is not the one that this forwarder was made for: its certificate is of another CA/);
   });
 
-  it('starts anew from a checkpoint that is damaged, says so, and stores nothing twice', async () => {
+  it('goes on from the checkpoint before one that is damaged, else anew, says so, and stores nothing twice', async () => {
     const file = inFolder('damaged.log', `${flows(8, 78).join('\n')}\n`);
     const state = join(sender.folder, 'damaged-state');
     const args = ['--flow', file, '--state', state, '-o', 'json'];
-    assert.equal((await forward(workbench, sender, args)).code, 0);
+    for (let run = 0; run < 2; run++) assert.equal((await forward(workbench, sender, args)).code, 0);
     const before = await workbench.elasticsearch.count('tigera_secure_ee_flows.bad-input.*');
-    assert.deepEqual(readdirSync(state), ['checkpoint.json']);
-    writeFileSync(join(state, 'checkpoint.json'), '{"version":1,"positi');
-    const { code, stdout, stderr } = await forward(workbench, sender, args);
-    assert.equal(code, 0);
-    assert.match(stderr, /^warning: the checkpoint cannot be read and everything is sent again/);
-    assert.equal((JSON.parse(stdout) as ForwardReport).types[0]?.known, 8);
+    assert.deepEqual(readdirSync(state), ['checkpoint.json', 'checkpoint.previous.json', 'lock']);
+    const damaged = async (...names: string[]) => {
+      for (const name of names) writeFileSync(join(state, name), '{"version":2,"positi');
+      const { code, stdout, stderr } = await forward(workbench, sender, args);
+      assert.equal(code, 0);
+      const [type] = (JSON.parse(stdout) as ForwardReport).types;
+      return { stderr, shipped: type?.shipped, known: type?.known };
+    };
+    const one = await damaged('checkpoint.json');
+    assert.match(one.stderr, /^warning: the checkpoint \S+ is damaged \(.*\): going on from the one before it, \S+\n$/);
+    assert.deepEqual([one.shipped, one.known], [0, 0]);
+    const both = await damaged('checkpoint.json', 'checkpoint.previous.json');
+    assert.match(both.stderr, /^warning: the checkpoint .*: everything is sent again \(nothing gets stored twice\)\n$/);
+    assert.deepEqual([both.shipped, both.known], [8, 8]);
     assert.equal(await workbench.elasticsearch.count('tigera_secure_ee_flows.bad-input.*'), before);
   });
 });
