@@ -10,9 +10,9 @@ import { SlowWire } from './slow-wire.ts';
 const workbench = sharedWorkbench();
 const RECORDS = 10_000;
 const KILLS = 10;
-const CHUNK = 128 * 1024;
-/** Milliseconds on the wire, each way: longer than all else, so that a kill finds uploads and answers under way. */
-const DELAY = 40;
+const CHUNK = 256 * 1024;
+/** Milliseconds on the wire: longer than all else, so that a kill finds uploads that never arrive, and answers. */
+const DELAY = { requests: 300, answers: 100 };
 
 describe('a forwarder that is killed', () => {
   it('loses nothing and repeats nothing, ten times over', async (t) => {
@@ -20,7 +20,7 @@ describe('a forwarder that is killed', () => {
     const wire = await SlowWire.start(sender.credentials.address, DELAY);
     t.after(() => wire.stop());
     const credentials = credentialsFolder(sender.folder, sender.credentials, { address: wire.address });
-    const always = ['forward', '--once', '--credentials', credentials, '--state', join(sender.folder, 'state')];
+    const state = join(sender.folder, 'state');
     const random = new Random(20_261_122);
     const index = 'tigera_secure_ee_flows.killed.*';
     for (let round = 1; round <= KILLS; round++) {
@@ -29,15 +29,16 @@ describe('a forwarder that is killed', () => {
       const records = [...generateFlows({ seed: round, count: RECORDS, from: now - 3_600_000, to: now })];
       writeFileSync(log, `${records.join('\n')}\n`);
       const size = readFileSync(log).length;
-      const args = [...always, '--host', 'node-1', '--flow', log, '--chunk-bytes', String(CHUNK)];
+      const args = ['forward', '--once', '--state', state, '--host', 'node-1', '--flow', log];
       const chunks = Math.floor(size / CHUNK);
       const killAfter = random.between(1, chunks - 10);
-      const delay = random.between(0, 2 * DELAY);
+      const delay = random.between(0, DELAY.requests + DELAY.answers);
 
+      const slow = ['--credentials', credentials, '--chunk-bytes', String(CHUNK), '-v', '2'];
       let acknowledgements = 0;
       let pid = 0;
       let timer: NodeJS.Timeout | undefined;
-      const killed = await mcm(workbench, [...args, '-v', '2'], {
+      const killed = await mcm(workbench, [...args, ...slow], {
         onStart: (child) => {
           pid = child.pid ?? 0;
         },
@@ -54,7 +55,7 @@ describe('a forwarder that is killed', () => {
       assert.ok(offset > 0, `round ${round}: after its first acknowledgement`);
       assert.ok(offset < size, `round ${round}: before its last one (${offset} of ${size} bytes)`);
 
-      const again = await mcm(workbench, args);
+      const again = await mcm(workbench, [...args, '--credentials', sender.manifest]);
       assert.equal(again.code, 0, again.stderr);
       assert.equal(acknowledgedOffset(sender.folder, log), size);
       assert.equal(await workbench.elasticsearch.count(index), RECORDS * round, `round ${round}`);

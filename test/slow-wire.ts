@@ -1,6 +1,11 @@
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 
+interface Delay {
+  readonly requests: number;
+  readonly answers: number;
+}
+
 /** A TCP proxy that takes its time: what is on the wire when an end is gone is gone with it. */
 export class SlowWire {
   readonly #server: Server;
@@ -12,8 +17,8 @@ export class SlowWire {
     this.#server = server;
   }
 
-  /** @param delay milliseconds that every byte takes, each way. */
-  static async start(target: string, delay: number): Promise<SlowWire> {
+  /** @param delay milliseconds that bytes take to the server and back. */
+  static async start(target: string, delay: Delay): Promise<SlowWire> {
     const { hostname, port } = new URL(`tcp://${target}`);
     const server = createServer();
     const wire = new SlowWire(server);
@@ -30,21 +35,21 @@ export class SlowWire {
     this.#server.close();
   }
 
-  #join(client: Socket, server: Socket, delay: number): void {
+  #join(client: Socket, server: Socket, delay: Delay): void {
     let [requests, answers] = [0, 0];
     client.on('data', (bytes) => {
       requests++;
       setTimeout(() => {
         requests--;
         if (!server.destroyed) server.write(bytes);
-      }, delay);
+      }, delay.requests);
     });
     server.on('data', (bytes) => {
       answers++;
       setTimeout(() => {
         answers--;
         if (!client.destroyed) client.write(bytes);
-      }, delay);
+      }, delay.answers);
     });
     for (const end of [client, server]) end.on('error', () => undefined);
     client.once('close', () => {
@@ -52,6 +57,6 @@ export class SlowWire {
       if (answers > 0) this.lostAnswers++;
       server.destroy();
     });
-    server.once('close', () => setTimeout(() => client.destroy(), delay));
+    server.once('close', () => setTimeout(() => client.destroy(), delay.answers));
   }
 }
