@@ -95,6 +95,7 @@ async function walk(testbed: Testbed, nodes: readonly NodeLogs[]): Promise<void>
     `${FIRST_BATCH.flow} flow and ${FIRST_BATCH.dns} DNS records a cluster, as a node of Calico writes them; audit logs as they come`,
   );
 
+  for (const node of nodes) node.countAudit();
   step('Ship the log files (from cron on each node, or by a DaemonSet)');
   await show(testbed, forwardLine(eu));
   writeFileSync(join(testbed.directory, 'prod-us-forward.yaml'), configOf(us));
@@ -142,7 +143,7 @@ async function report(testbed: Testbed, nodes: readonly NodeLogs[]): Promise<voi
   const rows = [];
   for (const node of nodes) {
     const { name } = node.cluster;
-    for (const [type, sent] of node.recordsShipped()) {
+    for (const [type, sent] of node.recordsToSend()) {
       const stored = await testbed.elasticsearch.count(`tigera_secure_ee_${type}.${name}.*`);
       rows.push({ cluster: name, type: labels.get(type) ?? type, sent, stored });
     }

@@ -13,6 +13,7 @@ export class NodeLogs {
   readonly audit: string;
   readonly state: string;
   #seed: number;
+  readonly #written = { flow: 0, dns: 0, audit: 0 };
 
   constructor(cluster: ClusterFacts, seed: number) {
     this.cluster = cluster;
@@ -27,22 +28,39 @@ export class NodeLogs {
   append(counts: { readonly flow: number; readonly dns: number }, from: number, to: number): void {
     const seed = this.#seed++;
     const lines = (records: Iterable<string>) => `${[...records].join('\n')}\n`;
+    this.#written.flow += counts.flow;
+    this.#written.dns += counts.dns;
     appendFileSync(this.flow, lines(generateFlows({ seed, count: counts.flow, from, to })));
     appendFileSync(this.dns, lines(generateDns({ seed, count: counts.dns, from, to })));
   }
 
-  /** Records of each type up to where a run of the forwarder got: complete lines before its checkpoint. */
-  recordsShipped(): ReadonlyMap<string, number> {
-    const { positions } = JSON.parse(readFileSync(join(this.state, 'checkpoint.json'), 'utf8')) as {
-      positions: { type: string; path: string; offset: number }[];
-    };
-    return new Map(
-      positions.map(({ type, path, offset }) => {
-        const lines = readFileSync(path).subarray(0, offset).toString('latin1').split('\n');
-        return [type, lines.length - 1];
-      }),
-    );
+  /** Counts the audit records there are before a run of the forwarder, which must send these at least. */
+  countAudit(): void {
+    this.#written.audit = linesIn(readFileSync(this.audit));
   }
+
+  /**
+   * Records of each type that a run of the forwarder had to send: as many as were written, and of the audit log, which
+   * the API server goes on writing, those up to where the run found the file's end. @throws Error when it stopped before
+   */
+  recordsToSend(): ReadonlyMap<string, number> {
+    const { positions } = JSON.parse(readFileSync(join(this.state, 'checkpoint.json'), 'utf8')) as {
+      positions: { path: string; offset: number }[];
+    };
+    const { flow, dns, audit: least } = this.#written;
+    const end = positions.find(({ path }) => path === this.audit)?.offset ?? 0;
+    const audit = linesIn(readFileSync(this.audit).subarray(0, end));
+    if (audit < least) throw new Error(`only ${audit} of ${least} audit records of ${this.cluster.name} were sent`);
+    return new Map([
+      ['flows', flow],
+      ['dns', dns],
+      ['audit_kube', audit],
+    ]);
+  }
+}
+
+function linesIn(bytes: Buffer): number {
+  return bytes.toString('latin1').split('\n').length - 1;
 }
 
 /** Work that leaves its mark in a managed cluster's own audit log. */

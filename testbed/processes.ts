@@ -51,8 +51,12 @@ export async function mustRun(command: string, args: readonly string[], options:
   throw new Error(`${command} ${args.join(' ')}: ${signal ?? `exit code ${code}`}\n${(stderr || stdout).slice(-4000)}`);
 }
 
-/** Lets the kernel kill a server when the process that started it is gone, however it went (Linux). */
 const PARENT_DEATH = '/usr/bin/setpriv';
+
+/** A command that the kernel kills when the process which started it is gone, however it went (Linux). */
+export function guarded(command: string, args: readonly string[]): readonly [string, readonly string[]] {
+  return existsSync(PARENT_DEATH) ? [PARENT_DEATH, ['--pdeathsig', 'KILL', '--', command, ...args]] : [command, args];
+}
 
 /** A server of the testbed, as a process of its own. */
 export class ServerProcess {
@@ -72,10 +76,8 @@ export class ServerProcess {
     this.logFile = options.logFile;
     mkdirSync(dirname(options.logFile), { recursive: true });
     const log = openSync(options.logFile, 'a');
-    const guarded = existsSync(PARENT_DEATH);
     this.#child = spawn(
-      guarded ? PARENT_DEATH : command,
-      guarded ? ['--pdeathsig', 'KILL', '--', command, ...args] : args,
+      ...guarded(command, args),
       // A process group of its own: Ctrl-C on the terminal must not reach it before its owner stops it in order.
       { stdio: ['ignore', log, log], env: options.env ?? process.env, detached: true },
     );

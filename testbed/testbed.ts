@@ -5,7 +5,7 @@ import { Elasticsearch, ElasticsearchClient } from './elasticsearch/elasticsearc
 import { kubernetesBinaries } from './kubernetes/binaries.ts';
 import { Cluster, type ClusterFacts, certificateContext, tokenContext, writeKubeconfig } from './kubernetes/cluster.ts';
 import { TIGERA_OPERATOR_OBJECTS } from './kubernetes/tigera-operator.ts';
-import { freePorts, mustRun, type Outcome, type RunOptions, run, ServerProcess } from './processes.ts';
+import { freePorts, guarded, mustRun, type Outcome, type RunOptions, run, ServerProcess } from './processes.ts';
 
 const PROJECT = join(import.meta.dirname, '..');
 const LOOPBACK = '127.0.0.1';
@@ -73,12 +73,20 @@ export class Workbench {
 
   /** Runs the real kubectl; `kubectl mcm` is our plugin. */
   async kubectl(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-    return await run('kubectl', args, { cwd: this.directory, ...options, env: { ...this.env, ...options.env } });
+    return await run(...guarded('kubectl', args), {
+      cwd: this.directory,
+      ...options,
+      env: { ...this.env, ...options.env },
+    });
   }
 
   /** The same, for what must succeed: its stdout. */
   async mustKubectl(args: readonly string[], options: RunOptions = {}): Promise<string> {
-    return await mustRun('kubectl', args, { cwd: this.directory, ...options, env: { ...this.env, ...options.env } });
+    return await mustRun(...guarded('kubectl', args), {
+      cwd: this.directory,
+      ...options,
+      env: { ...this.env, ...options.env },
+    });
   }
 
   /**
