@@ -20,6 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   logs: [],
   clusters: ['kube'],
   rbac: ['kube', 'logs'],
+  tunnel: [],
   install: ['clusters', 'kube', 'rbac'],
   manager: ['clusters', 'install', 'kube', 'logs', 'rbac'],
   plugin: ['clusters', 'install', 'kube', 'logs', 'manager', 'rbac'],

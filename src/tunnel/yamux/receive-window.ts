@@ -1,0 +1,96 @@
+import { INITIAL_WINDOW } from './frame.ts';
+import type { WindowBudget } from './window-budget.ts';
+
+/** What a session knows of the way to its peer and back, in milliseconds; undefined before the first measurement. */
+export interface RoundTrip {
+  readonly latest: number | undefined;
+  readonly shortest: number | undefined;
+}
+
+export const LARGEST_WINDOW = 16 * 1024 * 1024;
+
+/** A round trip this much over the shortest means that data queues on the way, where it delays pings as well. */
+const QUEUEING = 300;
+
+/** Half a window in fewer round trips than this: the sender had to wait for us. */
+const TOO_SMALL = 2;
+
+/** Half a window in more round trips than this: the sender does not need it. Far from TOO_SMALL, lest it swing. */
+const TOO_LARGE = 16;
+
+/**
+ * How much one stream's sender may have in flight, and when to tell it that it may send more.
+ *
+ * The window doubles as long as it is used up within a few round trips, since it alone is then what limits the sender:
+ * 256 KiB at 100 ms are 2.5 MB/s. It shrinks when it is not used, and when the round trip grows: what waits in front of
+ * a slow uplink keeps the peer's pings waiting too, and Guardian gives a session up after ten seconds without an answer.
+ */
+export class ReceiveWindow {
+  readonly #budget: WindowBudget;
+  readonly #roundTrip: RoundTrip;
+  #size = INITIAL_WINDOW;
+  /** What the sender may still send. */
+  #credit = INITIAL_WINDOW;
+  /** Read by the consumer since the last update. */
+  #consumed = 0;
+  #lastUpdate: number | undefined;
+
+  constructor(budget: WindowBudget, roundTrip: RoundTrip) {
+    this.#budget = budget;
+    this.#roundTrip = roundTrip;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** Data came in. False when the sender had no right to send so much. */
+  receive(bytes: number): boolean {
+    if (bytes > this.#credit) return false;
+    this.#credit -= bytes;
+    return true;
+  }
+
+  /** The consumer took data, at `now` (milliseconds). The credit to grant; 0 while it is not worth a frame. */
+  consume(bytes: number, now: number): number {
+    this.#consumed += bytes;
+    if (this.#consumed < this.#size / 2) return 0;
+    // What is unread or in flight, and the new credit, together are the window.
+    const grant = this.#consumed + this.#resize(now);
+    this.#lastUpdate = now;
+    this.#consumed = 0;
+    this.#credit += grant;
+    return grant;
+  }
+
+  /** Gives what it took of the budget back; it is not used afterwards. */
+  release(): void {
+    this.#budget.giveBack(this.#size - INITIAL_WINDOW);
+    this.#size = INITIAL_WINDOW;
+  }
+
+  /** By how much it grew, or (negative) shrank: never by more than half. */
+  #resize(now: number): number {
+    const { latest, shortest } = this.#roundTrip;
+    if (this.#lastUpdate === undefined || latest === undefined || shortest === undefined) return 0;
+    // A clock's tick more, for peers on the same machine.
+    const roundTrips = (now - this.#lastUpdate) / (shortest + 0.5);
+    if (latest > shortest + QUEUEING || roundTrips > TOO_LARGE) return this.#shrink();
+    return roundTrips < TOO_SMALL ? this.#grow() : 0;
+  }
+
+  #shrink(): number {
+    if (this.#size === INITIAL_WINDOW) return 0;
+    const less = this.#size / 2;
+    this.#budget.giveBack(less);
+    this.#size -= less;
+    return -less;
+  }
+
+  #grow(): number {
+    const more = this.#size;
+    if (this.#size + more > LARGEST_WINDOW || !this.#budget.take(more)) return 0;
+    this.#size += more;
+    return more;
+  }
+}
