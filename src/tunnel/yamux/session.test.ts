@@ -170,14 +170,16 @@ describe('the end of a stream', () => {
     const ended = await accept(1);
     await say(rawFrame(DATA, 0, 1, window), rawFrame(WINDOW, FIN, 1, 0));
     ended.resume();
+    assert.deepEqual(await say(), []);
+    assert.equal(ended.readableEnded, true);
     const destroyed = await accept(3);
     await say(rawFrame(DATA, 0, 3, window.subarray(1)));
-    destroyed.destroy();
+    destroyed.resume().destroy();
+    assert.deepEqual(await say(), ['00 01 0008 00000003 00000000']);
     const reset = await accept(5);
     await say(rawFrame(DATA, 0, 5, window), rawFrame(WINDOW, RST, 5, 0));
     reset.resume();
     assert.deepEqual(await say(), []);
-    assert.equal(ended.readableEnded, true);
   });
 
   it('is not waited for longer than closeTimeout, while nothing comes', async (t) => {
