@@ -1,0 +1,29 @@
+// npm run bench -- NAME [--json FILE]
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { type Result, table } from './result.ts';
+
+/** Each tells of its progress, and resolves with its rows. */
+type Benchmark = (rows: readonly string[], tell: (text: string) => void) => Promise<Result[]>;
+
+const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
+  tunnel: async () => (await import('./tunnel/tunnel.ts')).tunnel,
+};
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { json: { type: 'string' }, row: { type: 'string', multiple: true } },
+});
+const [name = ''] = positionals;
+const load = BENCHMARKS[name];
+if (load === undefined || positionals.length > 1) {
+  process.stderr.write(
+    `usage: npm run bench -- NAME [--row ROW]... [--json FILE]\nNAME: ${Object.keys(BENCHMARKS).join(', ')}\n`,
+  );
+  process.exitCode = 1;
+} else {
+  const benchmark = await load();
+  const results = await benchmark(values.row ?? [], (text) => process.stderr.write(`${text}\n`));
+  process.stdout.write(table(results));
+  if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(results, null, 2)}\n`);
+}

@@ -1,0 +1,48 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createInterface, type Interface } from 'node:readline';
+
+/** Clock ticks a second in /proc: the same on every Linux that Node.js runs on. */
+const TICKS = 100;
+
+/** A program that says what it has to say in lines of JSON. */
+export class Program {
+  readonly #child: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+
+  constructor(command: string, args: readonly (string | number)[]) {
+    this.#child = spawn(command, args.map(String), { stdio: ['pipe', 'pipe', 'inherit'] });
+    const { stdout } = this.#child;
+    if (stdout === null) throw new Error('no output');
+    const lines: Interface = createInterface({ input: stdout });
+    this.#lines = lines[Symbol.asyncIterator]();
+  }
+
+  /** The next line. @throws Error when the program ends instead. */
+  async next<T>(): Promise<T> {
+    const { value, done } = await this.#lines.next();
+    if (done === true) throw new Error(`${this.#child.spawnargs.join(' ')} ended`);
+    return JSON.parse(value) as T;
+  }
+
+  /** Seconds of processor time that it has used so far, all threads together. */
+  cpuSeconds(): number {
+    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8');
+    // Behind the name, which is in parentheses and may hold anything; utime and stime are the 14th and 15th field.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / TICKS;
+  }
+
+  /** Lets it know by the end of its input that it should finish. */
+  finish(): void {
+    this.#child.stdin?.end();
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const ended = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await ended;
+  }
+}
