@@ -7,6 +7,12 @@ const MOST_DELAYED = 16;
 /** Milliseconds between measurements of the round trip. */
 const MEASURE_INTERVAL = 1_000;
 
+/** A round trip this much over the shortest means that data queues on the way, where pings have to wait as well. */
+const QUEUEING = 300;
+
+/** No way is this long by itself; where even the first answer took longer, it had to queue. In milliseconds. */
+const LONGEST = 1_000;
+
 /** A ping of ours that is not answered yet. */
 interface Ping {
   readonly sent: number;
@@ -41,6 +47,11 @@ export class Pings {
     const [oldest] = this.#waiting.values();
     if (oldest === undefined) return this.#latest;
     return Math.max(this.#latest ?? 0, performance.now() - oldest.sent);
+  }
+
+  /** Whether data queues on the way, as far as pings have shown. */
+  get queueing(): boolean {
+    return (this.latest ?? 0) > Math.min(this.#shortest ?? LONGEST, LONGEST) + QUEUEING;
   }
 
   /** Resolves with the round trip in milliseconds; rejects when the session ends first. */
@@ -82,7 +93,10 @@ export class Pings {
   }
 
   #onPing(value: number): void {
-    if (this.#delayed >= MOST_DELAYED) {
+    const { queueing } = this;
+    if (queueing || this.#shortest === undefined) this.measure();
+    // A ping that had to queue has used up the time there was for putting the answer off.
+    if (queueing || this.#delayed >= MOST_DELAYED) {
       this.#send(FLAG.ack, value);
       return;
     }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { INITIAL_WINDOW } from './frame.ts';
-import { LARGEST_WINDOW, ReceiveWindow } from './receive-window.ts';
+import { LARGEST_WINDOW, ReceiveWindow, SMALLEST_WINDOW } from './receive-window.ts';
 import { WindowBudget } from './window-budget.ts';
 
 const KIB = 1024;
@@ -10,22 +10,14 @@ const MIB = 1024 * KIB;
 /** A sender that always uses its window up, and a reader that takes half a window every `interval` milliseconds. */
 class Transfer {
   readonly window: ReceiveWindow;
-  readonly roundTrip: { latest?: number; shortest?: number } = {};
+  readonly roundTrip: { shortest: number | undefined; queueing: boolean } = { shortest: undefined, queueing: false };
   #now = 1_000;
   /** What is sent and not read. */
   #held = 0;
   #credit = INITIAL_WINDOW;
 
   constructor(budget = new WindowBudget(100 * MIB)) {
-    const { roundTrip } = this;
-    this.window = new ReceiveWindow(budget, {
-      get latest() {
-        return roundTrip.latest;
-      },
-      get shortest() {
-        return roundTrip.shortest;
-      },
-    });
+    this.window = new ReceiveWindow(budget, this.roundTrip);
   }
 
   /** Reads half a window; returns the size that the window has then. */
@@ -45,7 +37,7 @@ class Transfer {
 
 describe('ReceiveWindow', () => {
   it('grants what was read once that is half a window', () => {
-    const window = new ReceiveWindow(new WindowBudget(0), { latest: undefined, shortest: undefined });
+    const window = new ReceiveWindow(new WindowBudget(0), { shortest: undefined, queueing: false });
     assert.equal(window.receive(INITIAL_WINDOW), true);
     assert.equal(window.receive(1), false);
     assert.equal(window.consume(INITIAL_WINDOW / 2 - 1, 0), 0);
@@ -58,7 +50,7 @@ describe('ReceiveWindow', () => {
   it('doubles up to 16 MiB while half of it is read within two round trips', () => {
     const transfer = new Transfer();
     assert.equal(transfer.step(10), INITIAL_WINDOW, 'the round trip is not known yet');
-    Object.assign(transfer.roundTrip, { latest: 100, shortest: 100 });
+    transfer.roundTrip.shortest = 100;
     const sizes = Array.from({ length: 8 }, () => transfer.step(190) / MIB);
     assert.deepEqual(sizes, [0.5, 1, 2, 4, 8, 16, 16, 16]);
     assert.equal(transfer.window.size, LARGEST_WINDOW);
@@ -66,7 +58,7 @@ describe('ReceiveWindow', () => {
 
   it('stays as it is where it is large enough, and shrinks where it is not used', () => {
     const transfer = new Transfer();
-    Object.assign(transfer.roundTrip, { latest: 100, shortest: 100 });
+    transfer.roundTrip.shortest = 100;
     for (let count = 0; count < 4; count++) transfer.step(190);
     assert.equal(transfer.window.size, 2 * MIB);
     assert.equal(transfer.step(1_000), 2 * MIB);
@@ -76,14 +68,23 @@ describe('ReceiveWindow', () => {
     );
   });
 
-  it('shrinks when data queues on the way', () => {
-    const transfer = new Transfer();
-    Object.assign(transfer.roundTrip, { latest: 100, shortest: 100 });
+  it('shrinks when data queues on the way, below its initial size too', () => {
+    const budget = new WindowBudget(MIB);
+    const transfer = new Transfer(budget);
+    transfer.roundTrip.shortest = 100;
     for (let count = 0; count < 3; count++) transfer.step(50);
-    transfer.roundTrip.latest = 401;
-    assert.deepEqual([transfer.step(50), transfer.step(50), transfer.step(50)], [512 * KIB, 256 * KIB, 256 * KIB]);
-    transfer.roundTrip.latest = 400;
-    assert.equal(transfer.step(50), 512 * KIB);
+    assert.equal(transfer.window.size, MIB);
+    transfer.roundTrip.queueing = true;
+    const sizes = Array.from({ length: 7 }, () => transfer.step(50) / KIB);
+    assert.deepEqual(sizes, [512, 256, 128, 64, 32, 32, 32]);
+    assert.equal(transfer.window.size, SMALLEST_WINDOW);
+    transfer.roundTrip.queueing = false;
+    assert.deepEqual(
+      [transfer.step(1_000), transfer.step(1_000), transfer.step(1_000)],
+      [64 * KIB, 128 * KIB, 256 * KIB],
+    );
+    assert.equal(transfer.step(1_000), 256 * KIB, 'what was not queued needs no more');
+    assert.equal(budget.taken, 0);
   });
 
   it('takes from a budget, and gives back once', () => {
@@ -91,7 +92,7 @@ describe('ReceiveWindow', () => {
     const [one, two] = [new WindowBudget(10 * MIB, all), new WindowBudget(300 * KIB, all)];
     const [large, small] = [new Transfer(one), new Transfer(two)];
     for (const transfer of [large, small]) {
-      Object.assign(transfer.roundTrip, { latest: 100, shortest: 100 });
+      transfer.roundTrip.shortest = 100;
       for (let count = 0; count < 6; count++) transfer.step(50);
     }
     assert.deepEqual([large.window.size, small.window.size], [MIB, 256 * KIB]);

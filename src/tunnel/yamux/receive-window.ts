@@ -1,16 +1,18 @@
 import { INITIAL_WINDOW } from './frame.ts';
 import type { WindowBudget } from './window-budget.ts';
 
-/** What a session knows of the way to its peer and back, in milliseconds; undefined before the first measurement. */
+/** What a session knows of the way to its peer and back. */
 export interface RoundTrip {
-  readonly latest: number | undefined;
+  /** Milliseconds; undefined before the first measurement. */
   readonly shortest: number | undefined;
+  /** Whether data waits on the way, in front of a slow uplink. */
+  readonly queueing: boolean;
 }
 
 export const LARGEST_WINDOW = 16 * 1024 * 1024;
 
-/** A round trip this much over the shortest means that data queues on the way, where it delays pings as well. */
-const QUEUEING = 300;
+/** Where data queues on the way, even the initial windows of a few streams may be too much. */
+export const SMALLEST_WINDOW = 32 * 1024;
 
 /** Half a window in fewer round trips than this: the sender had to wait for us. */
 const TOO_SMALL = 2;
@@ -22,8 +24,8 @@ const TOO_LARGE = 16;
  * How much one stream's sender may have in flight, and when to tell it that it may send more.
  *
  * The window doubles as long as it is used up within a few round trips, since it alone is then what limits the sender:
- * 256 KiB at 100 ms are 2.5 MB/s. It shrinks when it is not used, and when the round trip grows: what waits in front of
- * a slow uplink keeps the peer's pings waiting too, and Guardian gives a session up after ten seconds without an answer.
+ * 256 KiB at 100 ms are 2.5 MB/s. It shrinks when it is not used, and when data queues on the way: what waits there keeps
+ * the peer's pings waiting too, and Guardian gives a session up after ten seconds without an answer.
  */
 export class ReceiveWindow {
   readonly #budget: WindowBudget;
@@ -65,31 +67,33 @@ export class ReceiveWindow {
 
   /** Gives what it took of the budget back; it is not used afterwards. */
   release(): void {
-    this.#budget.giveBack(this.#size - INITIAL_WINDOW);
+    this.#budget.giveBack(Math.max(0, this.#size - INITIAL_WINDOW));
     this.#size = INITIAL_WINDOW;
   }
 
   /** By how much it grew, or (negative) shrank: never by more than half. */
   #resize(now: number): number {
-    const { latest, shortest } = this.#roundTrip;
-    if (this.#lastUpdate === undefined || latest === undefined || shortest === undefined) return 0;
+    const { shortest, queueing } = this.#roundTrip;
+    if (queueing) return this.#shrink(SMALLEST_WINDOW);
+    if (this.#lastUpdate === undefined || shortest === undefined) return 0;
     // A clock's tick more, for peers on the same machine.
     const roundTrips = (now - this.#lastUpdate) / (shortest + 0.5);
-    if (latest > shortest + QUEUEING || roundTrips > TOO_LARGE) return this.#shrink();
-    return roundTrips < TOO_SMALL ? this.#grow() : 0;
+    if (roundTrips > TOO_LARGE) return this.#shrink(INITIAL_WINDOW);
+    return roundTrips < TOO_SMALL || this.#size < INITIAL_WINDOW ? this.#grow() : 0;
   }
 
-  #shrink(): number {
-    if (this.#size === INITIAL_WINDOW) return 0;
+  #shrink(least: number): number {
+    if (this.#size <= least) return 0;
     const less = this.#size / 2;
-    this.#budget.giveBack(less);
+    if (this.#size > INITIAL_WINDOW) this.#budget.giveBack(less);
     this.#size -= less;
     return -less;
   }
 
   #grow(): number {
     const more = this.#size;
-    if (this.#size + more > LARGEST_WINDOW || !this.#budget.take(more)) return 0;
+    if (more >= LARGEST_WINDOW) return 0;
+    if (more >= INITIAL_WINDOW && !this.#budget.take(more)) return 0;
     this.#size += more;
     return more;
   }

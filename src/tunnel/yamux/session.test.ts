@@ -39,7 +39,8 @@ async function connect(t: TestContext, config: Partial<SessionConfig> = {}) {
         lines.push(...peer.takeHex());
       }
     }
-    return lines.filter((line) => !/^00 02 0002 00000000 0000fff[ef]$/.test(line));
+    // Its first ping makes us ping as well.
+    return lines.filter((line) => !/^00 02 0002 00000000 0000fff[ef]$|^00 02 0001 00000000 00000001$/.test(line));
   }
   async function accept(id = 1): Promise<YamuxStream> {
     await say(rawFrame(WINDOW, SYN, id, 0));
@@ -296,9 +297,12 @@ describe('pings', () => {
     const put: (() => void)[] = [];
     const { peer, session } = await connect(t, { answerPing: (reply) => put.push(reply) });
     await peer.send(...Array.from({ length: 20 }, (_, value) => rawFrame(PING, SYN, 0, value)));
-    while (peer.frames.length < 4) await sleep(1);
+    while (peer.frames.length < 5) await sleep(1);
     assert.deepEqual(
-      peer.frames.splice(0).map(({ length }) => length),
+      peer.frames
+        .splice(0)
+        .slice(1)
+        .map(({ length }) => length),
       [16, 17, 18, 19],
     );
     assert.equal(put.length, 16);
@@ -332,6 +336,43 @@ describe('pings', () => {
     session.close(new Error('enough'));
     await assert.rejects(second, /enough/);
     await assert.rejects(session.ping(), /enough/);
+  });
+
+  it('are answered at once while data queues on the way, which is measured until it is over', async (t) => {
+    let put = 0;
+    const { peer, session } = await connect(t, { answerPing: () => put++ });
+    const ask = rawFrame(PING, SYN, 0, 7);
+    const answers = async () => {
+      while (peer.frames.length < 1) await sleep(1);
+      return peer.takeHex();
+    };
+    await peer.send(ask);
+    assert.deepEqual(await answers(), ['00 02 0001 00000000 00000001']);
+    await peer.send(rawFrame(PING, ACK, 0, 1));
+    const late = session.ping();
+    assert.deepEqual(await answers(), ['00 02 0001 00000000 00000002']);
+    await sleep(1_000);
+    assert.equal(put, 1);
+    await peer.send(ask);
+    assert.deepEqual(await answers(), ['00 02 0002 00000000 00000007']);
+    await peer.send(rawFrame(PING, ACK, 0, 2));
+    assert.ok((await late) >= 1_000);
+    await peer.send(ask);
+    assert.deepEqual(await answers(), ['00 02 0001 00000000 00000003', '00 02 0002 00000000 00000007']);
+    await peer.send(rawFrame(PING, ACK, 0, 3), ask);
+    while (put < 2) await sleep(1);
+    assert.deepEqual(peer.takeHex(), []);
+  });
+
+  it('are answered at once, too, where even the first measurement has to queue', async (t) => {
+    let put = 0;
+    const { peer, session } = await connect(t, { answerPing: () => put++ });
+    session.ping().catch(() => undefined);
+    await sleep(1_400);
+    await peer.send(rawFrame(PING, SYN, 0, 7));
+    while (peer.frames.length < 2) await sleep(1);
+    assert.deepEqual(peer.takeHex(), ['00 02 0001 00000000 00000001', '00 02 0002 00000000 00000007']);
+    assert.equal(put, 0);
   });
 
   it('end the session of a peer that asks and does not read', async (t) => {
