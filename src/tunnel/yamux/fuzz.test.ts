@@ -176,5 +176,5 @@ it('survives what a peer may send, and delivers unaltered what came before it we
 }, async () => {
   const { FUZZ_SEED, FUZZ_ROUNDS } = process.env;
   if (FUZZ_SEED !== undefined) await round(Number(FUZZ_SEED));
-  else for (let seed = 1; seed <= Number(FUZZ_ROUNDS ?? 800); seed++) await round(seed);
+  else for (let seed = 1; seed <= Number(FUZZ_ROUNDS ?? 500); seed++) await round(seed);
 });

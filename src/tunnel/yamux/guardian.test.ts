@@ -109,6 +109,7 @@ describe("Guardian's conversation, byte by byte", () => {
       waits.push(performance.now() - sent);
       const ping = value === '00000000' ? ['00 02 0001 00000000 00000001'] : [];
       assert.deepEqual(guardian.takeHex(), [...ping, `00 02 0002 00000000 ${value}`]);
+      await guardian.sendHex('00 02 0002 00000000 00000001');
     }
     const [first = 0, ...later] = waits;
     assert.ok(first < 500, `${first} ms`);
