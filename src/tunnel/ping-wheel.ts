@@ -8,7 +8,7 @@ const TICK = 100;
 
 /**
  * Puts the answers to pings off. Guardian pings again 100 ms after each answer, for ever: answered at once, a thousand
- * idle tunnels keep a third of a core busy and a few thousand leave no time to accept others; so they take a twentieth.
+ * idle tunnels keep a third of a core busy and a few thousand leave no time to accept others; so they take a thirtieth.
  *
  * One timer for all sessions, since so many timers would cost as much as what they save.
  */
