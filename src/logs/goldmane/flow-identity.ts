@@ -5,7 +5,7 @@ import { hash } from 'node:crypto';
  * flow that is sent again, whatever order its members come in and whatever its counters say.
  *
  * The Key goes in as it came, with what this version does not know of it. So does the order of its policies: up to
- * Calico 3.31 one flow's policies come in any order, and Goldmane counts each order as a flow of its own.
+ * Calico 3.31.4 one flow's policies come in any order, and Goldmane counts each order as a flow of its own.
  */
 export function flowIdentity(key: unknown, start: number, end: number): string {
   return hash('sha256', JSON.stringify([sorted(key), start, end]), 'base64url').slice(0, 22);
