@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Registry } from 'prom-client';
-import type { UploadAnswer } from '../logs/ingest/upload.ts';
+import type { UploadOutcome } from '../logs/ingest/upload.ts';
 import type { LogType } from '../logs/types/log-type.ts';
 
 /** Why a connection to the port for clusters was refused. */
@@ -31,9 +31,10 @@ export class ManagerMetrics {
     collectDefaultMetrics({ register: this.registry });
   }
 
-  taken(cluster: string, { name: type }: LogType, { accepted, known, setAside }: UploadAnswer): void {
+  taken(cluster: string, { name: type }: LogType, { accepted, known, differing, setAside }: UploadOutcome): void {
     this.#records.inc({ cluster, type, verdict: 'stored' }, accepted - known);
-    this.#records.inc({ cluster, type, verdict: 'known' }, known);
+    this.#records.inc({ cluster, type, verdict: 'known' }, known - differing);
+    this.#records.inc({ cluster, type, verdict: 'differing' }, differing);
     this.#records.inc({ cluster, type, verdict: 'set_aside' }, setAside);
   }
 

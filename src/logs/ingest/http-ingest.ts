@@ -2,11 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { codeOf, messageOf, UserError } from '../../errors.ts';
-import { readUploadSource, UploadTooLong } from '../record/source.ts';
+import { GoldmaneReader } from '../goldmane/goldmane-reader.ts';
+import { type LineReader, RecordReader } from '../record/record.ts';
+import { readUploadSource, type UploadSource, UploadTooLong } from '../record/source.ts';
 import { type LogStore, StoreUnavailable } from '../store/log-store.ts';
+import { flows } from '../types/flows.ts';
 import { LOG_TYPES } from '../types/index.ts';
 import type { LogType } from '../types/log-type.ts';
-import { takeUpload, type UploadAnswer } from './upload.ts';
+import { takeUpload, type UploadOutcome } from './upload.ts';
 
 /** What keeps one sender, or one cluster, from taking the room of all the others. */
 export interface IngestLimits {
@@ -32,7 +35,7 @@ const RETRY_AFTER = 5;
 
 export interface IngestEvents {
   /** An upload was stored and is about to be answered 200. */
-  taken(cluster: string, type: LogType, answer: UploadAnswer): void;
+  taken(cluster: string, type: LogType, outcome: UploadOutcome): void;
   /** An upload has to be sent again: there was no room for it, the store did not take it, or its sender stalled. */
   turnedAway(cluster: string, type: LogType, reason: string): void;
 }
@@ -57,12 +60,29 @@ class Stalled extends BadUpload {
   }
 }
 
-const PATHS: ReadonlyMap<string, LogType> = new Map(
-  LOG_TYPES.flatMap((type) => type.ingestPaths.map((path): [string, LogType] => [path, type])),
-);
+/** What is sent to one path. */
+interface Route {
+  readonly type: LogType;
+  readonly readerFor: (source: UploadSource) => LineReader;
+  /** Goldmane's connection is of no more use to it after an answer with a body. */
+  readonly emptyAnswer: boolean;
+}
+
+const ROUTES: ReadonlyMap<string, Route> = new Map([
+  ...LOG_TYPES.flatMap((type) =>
+    type.ingestPaths.map((path): [string, Route] => [
+      path,
+      { type, readerFor: (source) => new RecordReader(type, source), emptyAnswer: false },
+    ]),
+  ),
+  [
+    '/api/v1/flows/bulk',
+    { type: flows, readerFor: (source: UploadSource) => new GoldmaneReader(source), emptyAnswer: true },
+  ],
+]);
 
 /**
- * Takes NDJSON over HTTP at the paths that Calico's log collectors post to. The cluster is the caller's to know (from
+ * Takes NDJSON over HTTP at the paths that Calico's log collectors and Goldmane post to. The cluster is the caller's to know (from
  * the client certificate); nothing in a request can say it.
  *
  * 200 means that every record is durable. 503 means that none of it may be taken for sent; for want of room it comes at
@@ -90,9 +110,11 @@ export class HttpIngest {
     signal: AbortSignal,
   ): Promise<void> {
     try {
-      const answer = await this.#take(request, cluster, signal);
+      const route = routeOf(request);
+      const { differing: _differing, ...answer } = await this.#take(route, request, cluster, signal);
       signal.throwIfAborted();
-      answerJson(response, 200, answer);
+      if (route.emptyAnswer) response.writeHead(200, { 'content-length': 0 }).end();
+      else answerJson(response, 200, answer);
     } catch (error) {
       if (signal.aborted) return;
       // What was not read is let pass, so that the sender gets to read the answer.
@@ -104,19 +126,20 @@ export class HttpIngest {
     }
   }
 
-  async #take(request: IncomingMessage, cluster: string, signal: AbortSignal): Promise<UploadAnswer> {
-    const type = PATHS.get(request.url ?? '');
-    if (type === undefined)
-      throw new BadUpload(404, `no log type is taken at this path; there are ${[...PATHS.keys()].join(', ')}`);
-    if (request.method !== 'POST') throw new BadUpload(405, 'POST is needed');
+  async #take(
+    { type, readerFor }: Route,
+    request: IncomingMessage,
+    cluster: string,
+    signal: AbortSignal,
+  ): Promise<UploadOutcome> {
     const source = sourceOf(request, cluster);
     try {
       this.#enter(cluster);
       try {
         const body = bodyOf(request, this.#limits.idle);
-        const answer = await takeUpload({ type, source, body }, this.#store, signal);
-        this.#events.taken(cluster, type, answer);
-        return answer;
+        const outcome = await takeUpload({ type, source, reader: readerFor(source), body }, this.#store, signal);
+        this.#events.taken(cluster, type, outcome);
+        return outcome;
       } finally {
         this.#leave(cluster);
       }
@@ -149,6 +172,14 @@ export class HttpIngest {
     else this.#underWay.delete(cluster);
     this.#total--;
   }
+}
+
+function routeOf(request: IncomingMessage): Route {
+  const route = ROUTES.get(request.url ?? '');
+  if (route === undefined)
+    throw new BadUpload(404, `no log type is taken at this path; there are ${[...ROUTES.keys()].join(', ')}`);
+  if (request.method !== 'POST') throw new BadUpload(405, 'POST is needed');
+  return route;
 }
 
 function sourceOf(request: IncomingMessage, cluster: string) {

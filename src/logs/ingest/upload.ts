@@ -1,5 +1,5 @@
 import { type Line, LineSplitter } from '../record/lines.ts';
-import { type DeadLetter, type LogRecord, RecordReader } from '../record/record.ts';
+import type { DeadLetter, LineReader, LogRecord } from '../record/record.ts';
 import type { UploadSource } from '../record/source.ts';
 import type { LogStore } from '../store/log-store.ts';
 import type { LogType } from '../types/log-type.ts';
@@ -21,9 +21,16 @@ export interface UploadAnswer {
   readonly reasons: readonly { readonly offset: number; readonly reason: string }[];
 }
 
+export interface UploadOutcome extends UploadAnswer {
+  /** How many of the known ones came with another checksum than is stored; what is stored stays as it is. */
+  readonly differing: number;
+}
+
 export interface Upload {
   readonly type: LogType;
   readonly source: UploadSource;
+  /** Knows the form of the lines. */
+  readonly reader: LineReader;
   /** NDJSON, decompressed. */
   readonly body: AsyncIterable<Buffer>;
 }
@@ -35,7 +42,7 @@ export interface Upload {
  * @throws StoreUnavailable when not all of it could be stored: then nothing may be acknowledged, and the sender sends
  *   it again.
  */
-export async function takeUpload(upload: Upload, store: LogStore, signal: AbortSignal): Promise<UploadAnswer> {
+export async function takeUpload(upload: Upload, store: LogStore, signal: AbortSignal): Promise<UploadOutcome> {
   const intake = new Intake(upload, store, signal);
   const splitter = new LineSplitter({ offset: upload.source.position?.offset ?? 0 });
   for await (const chunk of upload.body) {
@@ -47,19 +54,19 @@ export async function takeUpload(upload: Upload, store: LogStore, signal: AbortS
   const last = splitter.end();
   if (last !== undefined) intake.add(last);
   await intake.flush();
-  return intake.answer();
+  return intake.outcome();
 }
 
 class Intake {
   readonly #upload: Upload;
   readonly #store: LogStore;
   readonly #signal: AbortSignal;
-  readonly #reader: RecordReader;
   #records: LogRecord[] = [];
   #letters: DeadLetter[] = [];
   #bytes = 0;
   #accepted = 0;
   #known = 0;
+  #differing = 0;
   #setAside = 0;
   readonly #reasons: { offset: number; reason: string }[] = [];
 
@@ -67,11 +74,10 @@ class Intake {
     this.#upload = upload;
     this.#store = store;
     this.#signal = signal;
-    this.#reader = new RecordReader(upload.type, upload.source);
   }
 
   add(line: Line): void {
-    const read = this.#reader.read(line);
+    const read = this.#upload.reader.read(line);
     if (read.kind === 'blank') return;
     this.#bytes += line.bytes.length;
     if (read.kind === 'record') this.#records.push(read.record);
@@ -94,6 +100,7 @@ class Intake {
       const outcome = await this.#store.write({ type, cluster: source.cluster, records }, this.#signal);
       this.#accepted += outcome.stored + outcome.known;
       this.#known += outcome.known;
+      this.#differing += outcome.differing;
       letters.push(...outcome.refused);
     }
     if (letters.length === 0) return;
@@ -104,7 +111,13 @@ class Intake {
     }
   }
 
-  answer(): UploadAnswer {
-    return { accepted: this.#accepted, known: this.#known, setAside: this.#setAside, reasons: this.#reasons };
+  outcome(): UploadOutcome {
+    return {
+      accepted: this.#accepted,
+      known: this.#known,
+      differing: this.#differing,
+      setAside: this.#setAside,
+      reasons: this.#reasons,
+    };
   }
 }

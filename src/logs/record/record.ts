@@ -4,6 +4,7 @@ import { type Document, DocumentReader } from './document.ts';
 import { isBlank, type Line } from './lines.ts';
 import { RecordIds, type UploadSource } from './source.ts';
 import { dayOf } from './time.ts';
+import { TimeWindow } from './time-window.ts';
 
 /** One record, ready to be stored. */
 export interface LogRecord {
@@ -15,6 +16,8 @@ export interface LogRecord {
   readonly document: Document;
   /** JSON members to add to the document: `"cluster":"prod-eu","@timestamp":1597166383000`. */
   readonly added: string;
+  /** Checksum of what may differ although the id is the same; undefined where the id says all. */
+  readonly checksum?: string;
 }
 
 /** A line that is no record, or that the store refused for its own fault; kept apart, with the reason. */
@@ -29,23 +32,21 @@ export type ReadLine =
   | { readonly kind: 'dead-letter'; readonly letter: DeadLetter }
   | { readonly kind: 'blank' };
 
-const DAY = 86_400_000;
+/** Turns the lines of one upload into records, one after the other. */
+export interface LineReader {
+  read(line: Line): ReadLine;
+}
 
-/** How far a sender's clock may be ahead of ours. */
-const AHEAD = DAY / 2;
-
-/** Turns the lines of one upload into records. */
-export class RecordReader {
+/** Reads records as node's log files hold them. */
+export class RecordReader implements LineReader {
   readonly #ids: RecordIds;
   readonly #documents: DocumentReader;
   readonly #cluster: string;
   readonly #host: string;
-  readonly #retentionDays: number;
-  readonly #now: number;
+  readonly #window: TimeWindow;
 
   constructor(type: LogType, source: UploadSource, now = Date.now()) {
-    this.#retentionDays = type.retentionDays;
-    this.#now = now;
+    this.#window = new TimeWindow(type, now);
     this.#ids = new RecordIds(source, type);
     this.#documents = new DocumentReader(type.timeFields);
     this.#cluster = `"cluster":${JSON.stringify(source.cluster)}`;
@@ -59,25 +60,12 @@ export class RecordReader {
       if (line.length > line.bytes.length) throw new Error(`${line.length} bytes in one line are too many`);
       if (!isUtf8(line.bytes)) throw new Error('not UTF-8');
       const document = this.#documents.read(line.bytes);
-      this.#mustBeOfThisTime(document.time);
+      this.#window.check(document.time);
       const host = document.hasHost ? '' : this.#host;
       const added = `${this.#cluster},"@timestamp":${document.time}${host}`;
       return { kind: 'record', record: { id, day: dayOf(document.time), line, document, added } };
     } catch (error) {
       return { kind: 'dead-letter', letter: { id, line, reason: (error as Error).message } };
     }
-  }
-
-  /**
-   * Every day of every cluster is an index of its own: a sender with a clock gone wrong, or with a file of years, would
-   * fill Elasticsearch with indices that nobody looks into and that nothing deletes.
-   */
-  #mustBeOfThisTime(time: number): void {
-    const when = new Date(time).toISOString();
-    if (time > this.#now + AHEAD) throw new Error(`its time, ${when}, is more than 12 hours ahead`);
-    // By whole days, since whole days are deleted.
-    const oldest = Math.floor(this.#now / DAY) * DAY - this.#retentionDays * DAY;
-    if (time < oldest)
-      throw new Error(`its time, ${when}, is older than the ${this.#retentionDays} days that are kept`);
   }
 }

@@ -15,6 +15,8 @@ export interface WriteOutcome {
   readonly stored: number;
   /** There already: sent before. */
   readonly known: number;
+  /** How many of the known ones are stored with another checksum. */
+  readonly differing: number;
   /** Refused for their own fault, and not stored. */
   readonly refused: readonly DeadLetter[];
 }

@@ -47,23 +47,43 @@ export class ElasticsearchStore implements LogStore {
   async write({ type, cluster, records }: RecordBatch, signal: AbortSignal): Promise<WriteOutcome> {
     await this.#prepare(signal);
     const ingested = Date.now();
-    const items = records.map((record) => ({
-      index: this.#names.day(type, cluster, record.day),
-      id: record.id,
-      pieces: documentOf(record, ingested),
-    }));
+    const items = records.map(
+      (record): BulkItem => ({
+        index: this.#names.day(type, cluster, record.day),
+        id: record.id,
+        pieces: documentOf(record, ingested),
+      }),
+    );
     const verdicts = await this.#create(items, signal);
     let stored = 0;
-    let known = 0;
+    const known: { readonly item: BulkItem; readonly record: LogRecord }[] = [];
     const refused: DeadLetter[] = [];
     for (const [at, verdict] of verdicts.entries()) {
-      const { id, line } = records[at] as LogRecord;
-      if (verdict.kind === 'held-back') throw new StoreUnavailable(`${items[at]?.index}: ${verdict.reason}`);
+      const record = records[at] as LogRecord;
+      const item = items[at] as BulkItem;
+      if (verdict.kind === 'held-back') throw new StoreUnavailable(`${item.index}: ${verdict.reason}`);
       if (verdict.kind === 'created') stored++;
-      else if (verdict.kind === 'known') known++;
-      else refused.push({ id, line, reason: verdict.reason });
+      else if (verdict.kind === 'known') known.push({ item, record });
+      else refused.push({ id: record.id, line: record.line, reason: verdict.reason });
     }
-    return { stored, known, refused };
+    const differing = await this.#countDiffering(known, signal);
+    return { stored, known: known.length, differing, refused };
+  }
+
+  /** Of documents that are there already, those that were stored with another checksum. */
+  async #countDiffering(
+    known: readonly { readonly item: BulkItem; readonly record: LogRecord }[],
+    signal: AbortSignal,
+  ): Promise<number> {
+    const checked = known.filter(({ record }) => record.checksum !== undefined);
+    if (checked.length === 0) return 0;
+    const docs = checked.map(({ item }) => ({ _index: item.index, _id: item.id, _source: ['checksum'] }));
+    const { docs: found } = await this.#client
+      .mget<{ readonly checksum?: string }>({ docs }, { signal })
+      .catch((error: unknown) => {
+        throw signal.aborted ? error : unavailable(error);
+      });
+    return found.filter((doc, at) => '_source' in doc && doc._source?.checksum !== checked[at]?.record.checksum).length;
   }
 
   async setAside(

@@ -1,0 +1,50 @@
+import { crc32 } from 'node:zlib';
+import { isBlank, type Line } from '../record/lines.ts';
+import type { LineReader, ReadLine } from '../record/record.ts';
+import type { UploadSource } from '../record/source.ts';
+import { dayOf } from '../record/time.ts';
+import { TimeWindow } from '../record/time-window.ts';
+import { flows } from '../types/flows.ts';
+import { readGoldmaneFlow } from './goldmane-flow.ts';
+
+/**
+ * Reads flows as Goldmane sends them. A flow's id is its cluster and its own identity: Goldmane sends a window again,
+ * in another order, until it is answered 200. Should the same flow come with other counts, the first ones stay; the
+ * checksum lets that be counted.
+ */
+export class GoldmaneReader implements LineReader {
+  readonly #cluster: string;
+  readonly #window: TimeWindow;
+
+  constructor({ cluster }: UploadSource, now = Date.now()) {
+    this.#cluster = cluster;
+    this.#window = new TimeWindow(flows, now);
+  }
+
+  read(line: Line): ReadLine {
+    if (isBlank(line.bytes)) return { kind: 'blank' };
+    try {
+      if (line.length > line.bytes.length) throw new Error(`${line.length} bytes in one line are too many`);
+      const flow = readGoldmaneFlow(line.bytes);
+      if (flow.kind === 'refused') throw new Error(flow.reason);
+      const { identity, time, record } = flow;
+      this.#window.check(time);
+      const text = JSON.stringify(record);
+      const checksum = crc32(text).toString(36);
+      return {
+        kind: 'record',
+        record: {
+          id: `${this.#cluster}/goldmane/${identity}`,
+          day: dayOf(time),
+          line,
+          document: { open: Buffer.from(text.slice(0, -1)), time, hasHost: false },
+          added: `"cluster":${JSON.stringify(this.#cluster)},"@timestamp":${time},"checksum":"${checksum}"`,
+          checksum,
+        },
+      };
+    } catch (error) {
+      const id = `${this.#cluster}/goldmane/${line.offset}/${crc32(line.bytes).toString(36)}`;
+      return { kind: 'dead-letter', letter: { id, line, reason: (error as Error).message } };
+    }
+  }
+}
