@@ -16,6 +16,7 @@ import { ElasticsearchStore } from '../src/logs/store/elasticsearch/elasticsearc
 import { ClusterPort, PORT_LIMITS, type PortLimits } from '../src/manager/cluster-port.ts';
 import { ManagerMetrics } from '../src/manager/metrics.ts';
 import { RepeatedLog } from '../src/manager/repeated-log.ts';
+import { Tunnels } from '../src/tunnel/tunnels.ts';
 import { eventually, post, sharedWorkbench } from './harness.ts';
 
 const workbench = sharedWorkbench();
@@ -90,8 +91,10 @@ async function startPort(
     { ...INGEST_LIMITS, ...limits.ingest },
   );
   const certificate = keysOf('manager');
+  const tunnels = new Tunnels();
+  const refusals = { certificateRefused: () => undefined, handshakeFailed: () => undefined };
   const port = new ClusterPort({
-    ...{ registry, ingest, certificate, metrics, log, repeated },
+    ...{ registry, ingest, certificate, metrics, log, repeated, tunnels, refusals },
     limits: { ...PORT_LIMITS, ...limits.port },
   });
   await new Promise<void>((resolve) => port.server.listen(0, '127.0.0.1', resolve));

@@ -5,6 +5,7 @@ import { CertificateRegistry } from '../src/clusters/certificate-registry.ts';
 import { createKeyPair, daysFromNow } from '../src/clusters/key-pair.ts';
 import { type ManagedCluster, managedCluster } from '../src/clusters/managed-cluster.ts';
 import { ClusterStatusWriter } from '../src/manager/cluster-status.ts';
+import { ConnectionStates } from '../src/manager/connection-states.ts';
 import { eventually, getObject, sharedWorkbench } from './harness.ts';
 import { ApiProxy, adminClient } from './proxies.ts';
 
@@ -29,7 +30,9 @@ async function secondWriter(t: TestContext) {
   const registry = new CertificateRegistry();
   const errors: unknown[] = [];
   const client = adminClient(workbench, { url: proxy.url });
-  const writer = new ClusterStatusWriter(client, registry, (_cluster, error) => errors.push(error));
+  const writer = new ClusterStatusWriter(client, registry, new ConnectionStates('second'), (_cluster, error) =>
+    errors.push(error),
+  );
   const writes = () => proxy.requests.filter((asked) => asked.startsWith('PATCH')).length;
   /** Lets due writes be made: then there have been so many, and no more. */
   const mustHaveWritten = async (expected: number, why?: string, signal: AbortSignal = never) => {

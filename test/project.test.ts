@@ -20,10 +20,10 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   logs: [],
   clusters: ['kube'],
   rbac: ['kube', 'logs'],
-  tunnel: [],
   install: ['clusters', 'kube', 'rbac'],
-  manager: ['clusters', 'install', 'kube', 'logs', 'rbac'],
-  plugin: ['clusters', 'install', 'kube', 'logs', 'manager', 'rbac'],
+  tunnel: [],
+  manager: ['clusters', 'install', 'kube', 'logs', 'rbac', 'tunnel'],
+  plugin: ['clusters', 'install', 'kube', 'logs', 'manager', 'rbac', 'tunnel'],
 };
 
 describe('the rooms of src/', () => {

@@ -62,6 +62,13 @@ export class CertificateRegistry {
     return this.#registrations.get(cluster)?.problem;
   }
 
+  /** Milliseconds since 1970 at which the last of its tunnel's certificates runs out; undefined where it has none. */
+  tunnelExpiry(cluster: string): number | undefined {
+    const certificates = this.#registrations.get(cluster)?.certificates ?? [];
+    const ends = certificates.filter(({ use }) => use === 'tunnel').map(({ notAfter }) => notAfter);
+    return ends.length === 0 ? undefined : Math.max(...ends);
+  }
+
   /** Decides on a certificate by its fingerprint (see CertificateFacts) at the time `now`, in milliseconds. */
   admit(fingerprint: string, now: number): Admission {
     const claim = this.#claims.get(fingerprint);

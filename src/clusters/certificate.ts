@@ -29,14 +29,18 @@ export function fingerprintOf(certificate: X509Certificate): string {
   return certificate.fingerprint256.replaceAll(':', '').toLowerCase();
 }
 
-function factsOf(certificate: X509Certificate): CertificateFacts {
+/** What a certificate says of itself; proof only where its fingerprint is known. */
+export function subjectOf(certificate: X509Certificate): Pick<CertificateFacts, 'commonName' | 'use'> {
   // The subject as an object: in the one-line forms a crafted CN could pretend to be another attribute.
   const subject: Readonly<Record<string, unknown>> = { ...certificate.toLegacyObject().subject };
   const { CN, OU } = subject;
+  return { commonName: typeof CN === 'string' ? CN : '', use: useOf(OU) };
+}
+
+function factsOf(certificate: X509Certificate): CertificateFacts {
   return {
     fingerprint: fingerprintOf(certificate),
-    commonName: typeof CN === 'string' ? CN : '',
-    use: useOf(OU),
+    ...subjectOf(certificate),
     notBefore: Date.parse(certificate.validFrom),
     notAfter: Date.parse(certificate.validTo),
   };

@@ -63,13 +63,37 @@ const schema = {
         phase: {
           type: 'string',
           maxLength: 64,
-          description: 'Pending until records arrive, then Receiving; or what is wrong with its certificates.',
+          description:
+            'Connected or Disconnected, by its tunnel; before there was one Pending, or Receiving once records arrive; or what is wrong with its certificates.',
         },
         lastSeen: {
           type: 'string',
           format: 'date-time',
-          description: 'When records of the cluster last arrived, at most a minute behind.',
+          description: 'When anything last came from the cluster, at most a minute behind.',
         },
+        connection: {
+          type: 'object',
+          description: 'Its tunnel. The condition ManagedClusterConnected says whether it is open.',
+          properties: {
+            since: { type: 'string', format: 'date-time', description: 'When the tunnel opened, or closed.' },
+            address: { type: 'string', maxLength: 64, description: 'Where the cluster connected from.' },
+            manager: { type: 'string', maxLength: 300, description: 'The manager it connected to.' },
+            roundTripMilliseconds: { type: 'integer', format: 'int64', minimum: 0 },
+            reconnects: { type: 'integer', format: 'int64', minimum: 0 },
+            lastError: {
+              type: 'string',
+              maxLength: 1024,
+              description: 'Why it was last disconnected or refused.',
+            },
+          },
+        },
+        calicoVersion: { type: 'string', maxLength: 64 },
+        certificateExpires: {
+          type: 'string',
+          format: 'date-time',
+          description: 'When the last of the certificates that may open a tunnel runs out.',
+        },
+        namespaces: { type: 'integer', format: 'int64', minimum: 0 },
         conditions: {
           type: 'array',
           description: 'ManagedClusterConnected, and CertificateConflict or CertificateUnreadable where there is one.',

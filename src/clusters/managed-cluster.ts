@@ -35,12 +35,41 @@ export interface ManagedCluster extends KubeObject {
 export interface ManagedClusterStatus {
   /** One word for people; `conditions` say why. */
   readonly phase?: ClusterPhase;
-  /** RFC 3339; when the manager last took records of this cluster, at most a minute behind. */
+  /** RFC 3339; when anything last came from this cluster, at most a minute behind. */
   readonly lastSeen?: string;
+  readonly connection?: ConnectionStatus | undefined;
+  /** Calico's version in the managed cluster, where it lets us read it. */
+  readonly calicoVersion?: string | undefined;
+  readonly namespaces?: number | undefined;
+  /** RFC 3339; when the last of the certificates that may open a tunnel runs out. */
+  readonly certificateExpires?: string;
   readonly conditions?: readonly Condition[];
 }
 
-export type ClusterPhase = 'Pending' | 'Receiving' | 'CertificateConflict' | 'CertificateUnreadable';
+/** Type of the condition that says whether the cluster's tunnel is open; Calico's own name for it. */
+export const CONNECTED_CONDITION = 'ManagedClusterConnected';
+
+/** The cluster's tunnel; the condition ManagedClusterConnected says whether it is open. */
+export interface ConnectionStatus {
+  /** RFC 3339; when the tunnel opened or, if it is closed, when that happened. */
+  readonly since?: string;
+  /** Where the cluster connected from. */
+  readonly address?: string;
+  /** The manager it connected to. */
+  readonly manager?: string;
+  readonly roundTripMilliseconds?: number;
+  readonly reconnects?: number;
+  /** Why it was last disconnected or refused, in words. */
+  readonly lastError?: string;
+}
+
+export type ClusterPhase =
+  | 'Pending'
+  | 'Receiving'
+  | 'Connected'
+  | 'Disconnected'
+  | 'CertificateConflict'
+  | 'CertificateUnreadable';
 
 /** A ManagedCluster as `add-cluster` creates it. */
 export function managedCluster(

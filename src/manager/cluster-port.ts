@@ -1,35 +1,34 @@
-import {
-  createServer as createHttpServer,
-  type Server as HttpServer,
-  type IncomingMessage,
-  type ServerResponse,
-} from 'node:http';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
+import type { X509Certificate } from 'node:crypto';
+import { createServer, type Server, type Socket } from 'node:net';
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
-import { type CertificateUse, fingerprintOf } from '../clusters/certificate.ts';
+import { type CertificateUse, fingerprintOf, subjectOf } from '../clusters/certificate.ts';
 import type { Admission, CertificateRegistry } from '../clusters/certificate-registry.ts';
 import type { KeyPair } from '../clusters/key-pair.ts';
 import { codeOf } from '../errors.ts';
 import type { HttpIngest } from '../logs/ingest/http-ingest.ts';
+import type { Tunnel } from '../tunnel/tunnel.ts';
+import type { Tunnels } from '../tunnel/tunnels.ts';
 import type { ManagerMetrics, RefusedConnection } from './metrics.ts';
 import type { RepeatedLog } from './repeated-log.ts';
+import { type UploadConnectionLimits, UploadConnections } from './upload-connections.ts';
 
 /** What keeps one peer, or one cluster, from taking the connections of all the others. Milliseconds. */
-export interface PortLimits {
+export interface PortLimits extends UploadConnectionLimits {
   /** For the TLS handshake. */
   readonly handshake: number;
-  /** For the headers of a connection's request. */
-  readonly headers: number;
-  /** For a forwarder's idle connection. */
-  readonly keepAlive: number;
-  /** For a connection that may not speak, and is told why. */
-  readonly refusal: number;
+  /** Handshakes under way at once, and how many of them with one address. */
+  readonly handshakes: number;
+  readonly handshakesPerAddress: number;
   /** Connections of one cluster at once, and of all those together that may not speak. */
   readonly connections: number;
 }
 
 export const PORT_LIMITS: PortLimits = {
   handshake: 8_000,
+  // When the manager comes back, thousands dial at once: they are served in turn, some hundred a second.
+  handshakes: 4_096,
+  handshakesPerAddress: 2_048,
   // A forwarder sends its headers with the first packets.
   headers: 30_000,
   // Longer than the pauses between a forwarder's uploads.
@@ -45,13 +44,23 @@ const TCP_KEEP_ALIVE = 30_000;
 /** Milliseconds between looks at certificates that have run out. */
 const EXPIRY_CHECK = 500;
 
+/** Told why somebody got no tunnel, as far as it can be said which cluster that was. */
+export interface RefusalEvents {
+  /** A certificate that names the cluster, which proves nothing, was refused. */
+  certificateRefused(claimed: string, reason: string): void;
+  /** A TLS handshake failed. */
+  handshakeFailed(address: string, reason: string): void;
+}
+
 export interface ClusterPortOptions {
   readonly registry: CertificateRegistry;
   readonly ingest: HttpIngest;
+  readonly tunnels: Tunnels;
   readonly certificate: KeyPair;
   readonly metrics: ManagerMetrics;
   readonly log: Logger;
   readonly repeated: RepeatedLog;
+  readonly refusals: RefusalEvents;
   readonly limits?: PortLimits;
 }
 
@@ -59,15 +68,16 @@ interface Connection {
   readonly fingerprint: string;
   /** What was decided when it came. */
   readonly admission: Admission;
-  /** Requests that are not answered yet. */
-  requests: number;
-  /** Ends it unless a request comes. */
-  deadline: NodeJS.Timeout;
+  /** The tunnel that it is, once it has turned out to be one. */
+  tunnel: Tunnel | undefined;
+  /** What would be decided now. */
+  readonly admit: () => Admission;
 }
 
 /**
  * The port that managed clusters dial (9449): mutual TLS, where the certificate says which cluster it is and what it
- * may do. No CA list is advertised, since the clusters' certificates are their own signers: the fingerprint decides.
+ * may do: open a tunnel, or send uploads. No CA list is advertised, since the clusters' certificates are their own
+ * signers: the fingerprint decides.
  *
  * What a ManagedCluster no longer vouches for (deleted, replaced, expired) is cut off within a second of the manager's
  * learning of it, uploads under way unanswered.
@@ -76,88 +86,158 @@ export class ClusterPort {
   readonly server: Server;
   readonly #options: ClusterPortOptions;
   readonly #limits: PortLimits;
-  /**
-   * Never listens: it is handed the connections whose certificate is a forwarder's. Node looks for late headers and
-   * requests only in servers that listen, hence the deadlines here.
-   */
-  readonly #http: HttpServer;
+  readonly #context: SecureContext;
+  readonly #uploads: UploadConnections;
+  /** Past their handshakes. */
   readonly #connections = new Map<TLSSocket, Connection>();
   /** How many there are of each cluster, and under '' of those that may not speak. */
-  readonly #counts = new Map<string, number>();
-  readonly #expiry: NodeJS.Timeout;
+  readonly #owners = new Counts();
+  readonly #handshakes = new Set<TLSSocket>();
+  readonly #addresses = new Counts();
 
   constructor(options: ClusterPortOptions) {
     this.#options = options;
-    const { certificate, registry, limits = PORT_LIMITS } = options;
+    const { certificate, registry, ingest, log, limits = PORT_LIMITS } = options;
     this.#limits = limits;
-    this.#http = createHttpServer({ keepAliveTimeout: limits.keepAlive, requestTimeout: 0 }, (request, response) =>
-      this.#serve(request, response),
-    );
-    this.server = createServer({
+    this.#uploads = new UploadConnections(ingest, log, limits);
+    this.#context = createSecureContext({
       cert: certificate.certificate,
       key: certificate.key,
       minVersion: 'TLSv1.2',
-      requestCert: true,
-      rejectUnauthorized: false,
-      // Guardian offers no ALPN, forwarders do or do not; h2 would cost more than it gives for bulk uploads.
-      ALPNProtocols: ['http/1.1'],
-      handshakeTimeout: limits.handshake,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: TCP_KEEP_ALIVE,
+      // Forwarders resume their sessions.
+      sessionIdContext: 'kubectl-mcm',
     });
-    this.server.on('secureConnection', (socket) => this.#accept(socket));
-    this.server.on('tlsClientError', (error, socket) => this.#handshakeFailed(error, socket.remoteAddress));
+    this.server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE }, (socket) =>
+      this.#shakeHands(socket),
+    );
     registry.onChange(() => this.#closeRevoked());
-    this.#expiry = setInterval(() => this.#closeRevoked(), EXPIRY_CHECK).unref();
-    this.server.once('close', () => clearInterval(this.#expiry));
+    const expiry = setInterval(() => this.#closeRevoked(), EXPIRY_CHECK).unref();
+    this.server.once('close', () => clearInterval(expiry));
   }
 
   /** Stops listening and cuts every connection; resolves when none is left, handshakes included. */
   async close(): Promise<void> {
     await new Promise<void>((resolve) => {
       this.server.close(() => resolve());
-      for (const socket of this.#connections.keys()) socket.destroy();
+      for (const socket of [...this.#handshakes, ...this.#connections.keys()]) socket.destroy();
     });
   }
 
-  #accept(socket: TLSSocket): void {
-    socket.on('error', (error) => this.#options.log.debug({ err: error }, 'connection failed'));
-    const fingerprint = peerFingerprint(socket);
-    const admission = this.#admission(fingerprint, 'forwarder');
-    const { connections, headers, refusal } = this.#limits;
-    if (!admission.admitted)
-      this.#refused('certificate', admission.reason, { fingerprint, peer: socket.remoteAddress });
+  #shakeHands(raw: Socket): void {
+    const peer = raw.remoteAddress ?? '';
+    const { handshake, handshakes, handshakesPerAddress } = this.#limits;
+    // Who never finishes a handshake must not keep others from theirs.
+    if (this.#handshakes.size >= handshakes || this.#addresses.of(peer) >= handshakesPerAddress) {
+      this.#refused('too_many', 'too many TLS handshakes are under way', { peer });
+      raw.destroy();
+      return;
+    }
+    const socket = new TLSSocket(raw, {
+      isServer: true,
+      secureContext: this.#context,
+      requestCert: true,
+      rejectUnauthorized: false,
+      // Guardian offers no ALPN, forwarders do or do not; h2 would cost more than it gives for bulk uploads.
+      ALPNProtocols: ['http/1.1'],
+    });
+    this.#handshakes.add(socket);
+    this.#addresses.add(peer);
+    const late = setTimeout(() => socket.destroy(new Error(TOO_SLOW)), handshake);
+    let error: Error | undefined;
+    socket.on('error', (thrown) => {
+      error = thrown;
+      // Goes with what lies under it: a connection reset during the handshake leaves that open.
+      socket.destroy();
+    });
+    const done = () => {
+      clearTimeout(late);
+      if (!this.#handshakes.delete(socket)) return false;
+      this.#addresses.remove(peer);
+      return true;
+    };
+    socket.once('close', () => {
+      raw.destroy();
+      if (done()) this.#handshakeFailed(error, peer);
+    });
+    socket.once('secure', () => {
+      done();
+      this.#accept(socket, peer);
+    });
+  }
+
+  #accept(socket: TLSSocket, peer: string): void {
+    const certificate = socket.getPeerX509Certificate();
+    const admit = () => this.#admit(certificate);
+    const admission = admit();
+    if (!admission.admitted) this.#tellRefusal(certificate, admission.reason, peer);
     const owner = admission.admitted ? admission.cluster : '';
-    const count = this.#counts.get(owner) ?? 0;
-    if (count >= connections) {
+    if (this.#owners.of(owner) >= this.#limits.connections) {
       const whose = owner === '' ? 'that may not speak' : `of the cluster "${owner}"`;
-      this.#refused('too_many', `${count} connections ${whose} are open already`, { peer: socket.remoteAddress });
+      this.#refused('too_many', `${this.#limits.connections} connections ${whose} are open already`, { peer });
       socket.destroy();
       return;
     }
-    this.#counts.set(owner, count + 1);
-    const deadline = this.#destroyAfter(admission.admitted ? headers : refusal, socket);
-    const connection = { fingerprint, admission, requests: 0, deadline };
+    const fingerprint = certificate === undefined ? '' : fingerprintOf(certificate);
+    const connection: Connection = { fingerprint, admission, admit, tunnel: undefined };
     this.#connections.set(socket, connection);
-    socket.once('close', () => this.#closed(socket, connection, owner));
-    this.#http.emit('connection', socket);
+    this.#owners.add(owner);
+    socket.once('close', () => {
+      this.#owners.remove(owner);
+      this.#connections.delete(socket);
+    });
+    if (certificate === undefined || subjectOf(certificate).use !== 'tunnel') {
+      this.#uploads.take(socket, admit);
+      return;
+    }
+    this.#onFirstByte(socket, (byte) => {
+      if (byte !== YAMUX_VERSION) {
+        this.#uploads.take(socket, () => refusedAs('forwarder', admit()));
+      } else if (admission.admitted) {
+        connection.tunnel = this.#options.tunnels.accept(socket, { cluster: admission.cluster, certificate });
+      } else {
+        // Guardian reads no words.
+        socket.destroy();
+      }
+    });
   }
 
-  #closed(socket: TLSSocket, { deadline }: Connection, owner: string): void {
-    clearTimeout(deadline);
-    this.#connections.delete(socket);
-    const left = (this.#counts.get(owner) ?? 0) - 1;
-    if (left > 0) this.#counts.set(owner, left);
-    else this.#counts.delete(owner);
+  /**
+   * Tells what the peer begins with. A tunnel's certificate alone must not replace the tunnel that is open: somebody may
+   * try what the port answers, or have given the wrong keys to a forwarder.
+   */
+  #onFirstByte(socket: TLSSocket, decide: (byte: number | undefined) => void): void {
+    const late = setTimeout(() => socket.destroy(), this.#limits.headers);
+    socket.once('close', () => clearTimeout(late));
+    socket.once('data', (chunk: Buffer) => {
+      clearTimeout(late);
+      socket.pause();
+      socket.unshift(chunk);
+      decide(chunk[0]);
+      socket.resume();
+    });
   }
 
-  #handshakeFailed(error: Error, peer: string | undefined): void {
-    const code = codeOf(error) ?? 'unknown';
+  #admit(certificate: X509Certificate | undefined): Admission {
+    if (certificate === undefined) return { admitted: false, reason: 'no client certificate' };
+    return this.#options.registry.admit(fingerprintOf(certificate), Date.now());
+  }
+
+  #tellRefusal(certificate: X509Certificate | undefined, reason: string, peer: string): void {
+    const fingerprint = certificate === undefined ? '' : fingerprintOf(certificate);
+    this.#refused('certificate', reason, { fingerprint, peer });
+    if (certificate === undefined) return;
+    const { commonName, use } = subjectOf(certificate);
+    if (use === 'tunnel') this.#options.refusals.certificateRefused(commonName, reason);
+  }
+
+  #handshakeFailed(error: Error | undefined, peer: string): void {
+    const code = error === undefined ? 'ECONNRESET' : (codeOf(error) ?? error.message);
     this.#options.log.debug({ err: error, peer }, 'TLS handshake failed');
     this.#options.metrics.refused('handshake');
     // Probes of load balancers connect and hang up: that is counted, and no news.
-    if (code !== 'ECONNRESET') this.#options.repeated.warn('TLS handshake failed', code, { peer });
+    if (code === 'ECONNRESET') return;
+    this.#options.repeated.warn('TLS handshake failed', code, { peer });
+    this.#options.refusals.handshakeFailed(peer, error?.message ?? code);
   }
 
   #refused(why: RefusedConnection, reason: string, details: object): void {
@@ -165,74 +245,43 @@ export class ClusterPort {
     this.#options.repeated.warn('connection refused', reason, details);
   }
 
-  #admission(fingerprint: string, use: CertificateUse): Admission {
-    if (fingerprint === '') return { admitted: false, reason: 'no client certificate' };
-    const admission = this.#options.registry.admit(fingerprint, Date.now());
-    if (!admission.admitted || admission.use === use) return admission;
-    return { admitted: false, reason: `this is a ${admission.use}'s certificate, not a ${use}'s` };
-  }
-
-  #serve(request: IncomingMessage, response: ServerResponse): void {
-    const socket = request.socket as TLSSocket;
-    const connection = this.#connections.get(socket);
-    if (connection === undefined) return;
-    const { fingerprint } = connection;
-    const admission = connection.admission.admitted ? this.#admission(fingerprint, 'forwarder') : connection.admission;
-    if (!admission.admitted) {
-      refuse(response, admission.reason);
-      return;
-    }
-    const { headers, keepAlive } = this.#limits;
-    clearTimeout(connection.deadline);
-    connection.requests++;
-    const gone = new AbortController();
-    response.once('close', () => {
-      gone.abort();
-      connection.requests--;
-      // Node ends an idle connection before that; not one that dribbles the headers of its next request.
-      if (connection.requests === 0 && !socket.destroyed) {
-        connection.deadline = this.#destroyAfter(keepAlive + headers, socket);
-      }
-    });
-    this.#options.ingest.handle(request, response, admission.cluster, gone.signal).catch((error: unknown) => {
-      this.#options.log.error({ err: error, cluster: admission.cluster }, 'upload failed');
-      if (!response.headersSent) response.writeHead(500, { 'content-length': 0 });
-      response.end();
-    });
-  }
-
-  #destroyAfter(milliseconds: number, socket: TLSSocket): NodeJS.Timeout {
-    return setTimeout(() => {
-      this.#options.log.debug({ peer: socket.remoteAddress }, 'connection ended: no request in time');
-      socket.destroy();
-    }, milliseconds);
-  }
-
   #closeRevoked(): void {
-    for (const [socket, connection] of this.#connections) {
-      const { fingerprint, admission: before } = connection;
+    for (const [socket, { fingerprint, admission: before, tunnel, admit }] of this.#connections) {
       if (!before.admitted || socket.destroyed) continue;
-      const admission = this.#admission(fingerprint, 'forwarder');
+      const admission = admit();
       if (admission.admitted) continue;
       this.#options.repeated.warn('connection closed', `${before.cluster}: ${admission.reason}`, { fingerprint });
+      tunnel?.close(admission.reason);
       socket.destroy();
     }
   }
 }
 
-/** '' for a client without a certificate. */
-function peerFingerprint(socket: TLSSocket): string {
-  const certificate = socket.getPeerX509Certificate();
-  return certificate === undefined ? '' : fingerprintOf(certificate);
+/** The first byte of every frame of yamux, and of no HTTP request. */
+const YAMUX_VERSION = 0;
+
+function refusedAs(use: CertificateUse, admission: Admission): Admission {
+  if (!admission.admitted) return admission;
+  return { admitted: false, reason: `this is a ${admission.use}'s certificate, not a ${use}'s` };
 }
 
-function refuse(response: ServerResponse, reason: string): void {
-  const text = `${JSON.stringify({ error: reason })}\n`;
-  response.writeHead(403, {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(text),
-    // Nothing this connection can ask for will be answered otherwise.
-    connection: 'close',
-  });
-  response.end(text);
+const TOO_SLOW = 'the TLS handshake took too long';
+
+/** How many there are of each name; names of which there is none take no room. */
+class Counts {
+  readonly #counts = new Map<string, number>();
+
+  of(name: string): number {
+    return this.#counts.get(name) ?? 0;
+  }
+
+  add(name: string): void {
+    this.#counts.set(name, this.of(name) + 1);
+  }
+
+  remove(name: string): void {
+    const left = this.of(name) - 1;
+    if (left > 0) this.#counts.set(name, left);
+    else this.#counts.delete(name);
+  }
 }

@@ -8,6 +8,7 @@ import {
 import type { KubeClient } from '../kube/client.ts';
 import type { Condition } from '../kube/objects.ts';
 import { isStatus } from '../kube/status.ts';
+import type { ConnectionStates } from './connection-states.ts';
 
 /** The manager's own field manager, so that `install` and people never fight with it over the status. */
 const STATUS_MANAGER = 'kubectl-mcm-manager';
@@ -21,6 +22,9 @@ const MOST_WRITES = 16;
 /** Milliseconds until a write that failed is tried again, doubled each time. */
 const FIRST_RETRY = 1_000;
 const LAST_RETRY = 60_000;
+
+/** By the condition ManagedClusterConnected. */
+const PHASES: Readonly<Record<string, ClusterPhase>> = { True: 'Connected', False: 'Disconnected' };
 
 interface Tracked {
   object: ManagedCluster;
@@ -40,18 +44,26 @@ interface Tracked {
 export class ClusterStatusWriter {
   readonly #client: KubeClient;
   readonly #registry: CertificateRegistry;
+  readonly #connections: ConnectionStates;
   readonly #onError: (cluster: string, error: unknown) => void;
   readonly #tracked = new Map<string, Tracked>();
   #writes = 0;
 
-  constructor(client: KubeClient, registry: CertificateRegistry, onError: (cluster: string, error: unknown) => void) {
+  constructor(
+    client: KubeClient,
+    registry: CertificateRegistry,
+    connections: ConnectionStates,
+    onError: (cluster: string, error: unknown) => void,
+  ) {
     this.#client = client;
     this.#registry = registry;
+    this.#connections = connections;
     this.#onError = onError;
   }
 
   /** An object as the API server has it now. */
   observe(object: ManagedCluster): void {
+    this.#connections.observe(object);
     const written = object.status?.lastSeen === undefined ? 0 : Date.parse(object.status.lastSeen);
     const known = this.#tracked.get(object.metadata.name);
     if (known === undefined || known.object.metadata.uid !== object.metadata.uid) {
@@ -73,11 +85,12 @@ export class ClusterStatusWriter {
 
   forget(cluster: string): void {
     this.#tracked.delete(cluster);
+    this.#connections.forget(cluster);
   }
 
   /** Only these objects exist. */
   retain(clusters: ReadonlySet<string>): void {
-    for (const cluster of this.#tracked.keys()) if (!clusters.has(cluster)) this.#tracked.delete(cluster);
+    for (const cluster of this.#tracked.keys()) if (!clusters.has(cluster)) this.forget(cluster);
   }
 
   /** Records of the cluster were taken. */
@@ -92,6 +105,7 @@ export class ClusterStatusWriter {
     for (const tracked of this.#tracked.values()) {
       if (this.#writes >= MOST_WRITES) return;
       if (tracked.writing || now < tracked.notBefore) continue;
+      tracked.lastSeen = Math.max(tracked.lastSeen, this.#connections.lastSeen(tracked.object.metadata.name));
       const status = this.#desired(tracked, now);
       const aged = tracked.lastSeen - tracked.writtenLastSeen >= LAST_SEEN_INTERVAL;
       if (aged || !sameState(tracked.object.status, status)) void this.#write(tracked, status, signal);
@@ -130,21 +144,18 @@ export class ClusterStatusWriter {
 
   #desired({ object, lastSeen }: Tracked, now: number): ManagedClusterStatus {
     const problem = this.#registry.problemOf(object.metadata.name);
-    const phase: ClusterPhase = problem?.type ?? (lastSeen > 0 ? 'Receiving' : 'Pending');
-    const conditions: Omit<Condition, 'lastTransitionTime'>[] = [
-      {
-        type: 'ManagedClusterConnected',
-        status: 'Unknown',
-        reason: 'NoTunnel',
-        message: 'No tunnel of this cluster has connected.',
-      },
-    ];
+    const expiry = this.#registry.tunnelExpiry(object.metadata.name);
+    const { condition, ...tunnel } = this.#connections.statusOf(object, now);
+    const phase = problem?.type ?? PHASES[condition.status] ?? (lastSeen > 0 ? 'Receiving' : 'Pending');
+    const conditions: Omit<Condition, 'lastTransitionTime'>[] = [condition];
     if (problem !== undefined) {
       conditions.push({ type: problem.type, status: 'True', reason: 'Refused', message: problem.message });
     }
     return {
       phase,
       ...(lastSeen > 0 ? { lastSeen: new Date(lastSeen).toISOString() } : {}),
+      ...tunnel,
+      ...(expiry === undefined ? {} : { certificateExpires: new Date(expiry).toISOString() }),
       conditions: conditions.map((condition) => withTransition(condition, object.status?.conditions ?? [], now)),
     };
   }
@@ -160,7 +171,7 @@ function withTransition(
   return { ...condition, lastTransitionTime: since.replace(/\.\d+Z$/, 'Z') };
 }
 
-/** Equal but for "last seen", which changes all the time. */
+/** Equal but for what changes all the time: "last seen" and the round trip. */
 function sameState(a: ManagedClusterStatus | undefined, b: ManagedClusterStatus): boolean {
   return stateText(a) === stateText(b);
 }
@@ -172,5 +183,8 @@ function stateText(status: ManagedClusterStatus | undefined): string {
     reason,
     message,
   ]);
-  return JSON.stringify([status?.phase, conditions]);
+  const { since, address, manager, reconnects, lastError } = status?.connection ?? {};
+  const connection = [since, address, manager, reconnects, lastError];
+  const { phase, calicoVersion, namespaces, certificateExpires } = status ?? {};
+  return JSON.stringify([phase, conditions, connection, calicoVersion, namespaces, certificateExpires]);
 }

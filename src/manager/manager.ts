@@ -1,4 +1,5 @@
 import type { Server } from 'node:net';
+import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { CertificateRegistry } from '../clusters/certificate-registry.ts';
@@ -12,15 +13,18 @@ import { watchCollection } from '../kube/watch.ts';
 import { HttpIngest } from '../logs/ingest/http-ingest.ts';
 import type { LogStore } from '../logs/store/log-store.ts';
 import { LogAccess } from '../rbac/log-access.ts';
+import { Tunnels } from '../tunnel/tunnels.ts';
 import { AggregatedApiServer } from './aggregated-api.ts';
 import { ClusterPort } from './cluster-port.ts';
 import { ClusterStatusWriter } from './cluster-status.ts';
+import { ConnectionStates } from './connection-states.ts';
 import { FRONT_PROXY_CONFIG, readFrontProxy } from './front-proxy.ts';
 import { createHealthServer } from './health-port.ts';
 import { LogApi } from './log-api.ts';
 import { ManagerMetrics } from './metrics.ts';
 import { RepeatedLog } from './repeated-log.ts';
 import { readServingCertificate } from './serving-certificate.ts';
+import { serveTunnels } from './tunnel-service.ts';
 
 export interface ManagerOptions {
   readonly client: KubeClient;
@@ -53,7 +57,8 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
   const registry = new CertificateRegistry();
   const metrics = new ManagerMetrics();
   const repeated = new RepeatedLog(log);
-  const status = new ClusterStatusWriter(client, registry, (cluster, error) =>
+  const states = new ConnectionStates(`${hostname()}:${options.clusters.port}`);
+  const status = new ClusterStatusWriter(client, registry, states, (cluster, error) =>
     repeated.warn('status not written', error instanceof StatusError ? error.reason : messageOf(error), {
       cluster,
       err: error,
@@ -69,7 +74,13 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
       repeated.warn('upload turned away', reason, { cluster, type: type.name });
     },
   });
-  const clusterPort = new ClusterPort({ registry, ingest, certificate, metrics, log, repeated });
+  const tunnels = new Tunnels();
+  serveTunnels({ tunnels, states, ingest, certificate, log }, signal);
+  const refusals = {
+    certificateRefused: (claimed: string, reason: string) => states.refused(claimed, reason),
+    handshakeFailed: (address: string, reason: string) => states.handshakeFailed(address, reason),
+  };
+  const clusterPort = new ClusterPort({ registry, ingest, tunnels, certificate, metrics, log, repeated, refusals });
   const api = new LogApi({
     store,
     access: new LogAccess(client, signal),
@@ -106,6 +117,7 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     await Promise.all(watches);
   } finally {
     failed.abort();
+    tunnels.close();
     await clusterPort.close();
     aggregatedApi.server.close().closeAllConnections();
     health.close().closeAllConnections();

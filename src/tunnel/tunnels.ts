@@ -1,0 +1,128 @@
+import { EventEmitter } from 'node:events';
+import type { TLSSocket } from 'node:tls';
+import { PingWheel } from './ping-wheel.ts';
+import { Tunnel, type TunnelIdentity } from './tunnel.ts';
+import type { YamuxStream } from './yamux/stream.ts';
+import { WindowBudget } from './yamux/window-budget.ts';
+
+/** What decides about tunnels, in milliseconds and bytes. */
+export interface TunnelLimits {
+  /** A tunnel from which nothing has come for so long is dead. Guardian pings again 100 ms after each answer. */
+  readonly silence: number;
+  /** Between measurements of the round trip. */
+  readonly measure: number;
+  /** How long a tunnel that is replaced has to end what is under way. */
+  readonly handOver: number;
+  /** Streams that one cluster may have open. */
+  readonly streams: number;
+  /** Receive windows of one cluster, and of all together, beyond what every stream has. */
+  readonly windows: number;
+  readonly allWindows: number;
+}
+
+export const TUNNEL_LIMITS: TunnelLimits = {
+  silence: 10_000,
+  measure: 30_000,
+  handOver: 1_000,
+  streams: 1_000,
+  windows: 32 * 1024 * 1024,
+  allWindows: 256 * 1024 * 1024,
+};
+
+/** Milliseconds between looks at which tunnels are still alive. */
+const LOOK = 1_000;
+
+interface Events {
+  /** A cluster has connected, or connected anew: its earlier tunnel does not count any more. */
+  connected: [tunnel: Tunnel];
+  /** The cluster's tunnel is closed and it has no other. */
+  disconnected: [tunnel: Tunnel, reason: string];
+  /** The cluster has opened a stream. */
+  stream: [stream: YamuxStream, tunnel: Tunnel];
+}
+
+/** The tunnels that are open, at most one a cluster: the newest. */
+export class Tunnels extends EventEmitter<Events> {
+  readonly #limits: TunnelLimits;
+  readonly #budget: WindowBudget;
+  readonly #pings = new PingWheel();
+  readonly #current = new Map<string, Tunnel>();
+  /** Those that are replaced and not closed yet, too. */
+  readonly #open = new Set<Tunnel>();
+  readonly #measured = new WeakMap<Tunnel, number>();
+  readonly #look: NodeJS.Timeout;
+
+  constructor(limits: TunnelLimits = TUNNEL_LIMITS) {
+    super();
+    this.#limits = limits;
+    this.#budget = new WindowBudget(limits.allWindows);
+    this.#look = setInterval(() => this.#lookAtAll(), LOOK).unref();
+  }
+
+  /** The tunnel of a cluster that is connected. */
+  get(cluster: string): Tunnel | undefined {
+    return this.#current.get(cluster);
+  }
+
+  /** Of every cluster that is connected. */
+  [Symbol.iterator](): IterableIterator<Tunnel> {
+    return this.#current.values();
+  }
+
+  get size(): number {
+    return this.#current.size;
+  }
+
+  /** Takes a connection, past its TLS handshake, as the tunnel of the cluster it belongs to. */
+  accept(socket: TLSSocket, identity: TunnelIdentity): Tunnel {
+    const { streams, windows } = this.#limits;
+    const tunnel = new Tunnel(socket, identity, {
+      maxStreams: streams,
+      budget: new WindowBudget(windows, this.#budget),
+      answerPing: this.#pings.responder(),
+    });
+    const { cluster, session } = tunnel;
+    session.on('stream', (stream) => this.emit('stream', stream, tunnel));
+    session.once('close', (reason) => this.#closed(tunnel, reason));
+    const before = this.#current.get(cluster);
+    this.#current.set(cluster, tunnel);
+    this.#open.add(tunnel);
+    if (before !== undefined) this.#replace(before, tunnel);
+    this.emit('connected', tunnel);
+    return tunnel;
+  }
+
+  /** Closes every tunnel and takes no more. */
+  close(): void {
+    clearInterval(this.#look);
+    for (const tunnel of this.#open) tunnel.close('the manager stops');
+  }
+
+  /** Guardian dials anew when its session has died for it; we may learn of that later, or never. */
+  #replace(old: Tunnel, by: Tunnel): void {
+    old.session.goAway();
+    const reason = `replaced by a newer connection from ${by.address}`;
+    setTimeout(() => old.close(reason), this.#limits.handOver).unref();
+  }
+
+  #closed(tunnel: Tunnel, reason: Error): void {
+    this.#open.delete(tunnel);
+    if (this.#current.get(tunnel.cluster) !== tunnel) return;
+    this.#current.delete(tunnel.cluster);
+    this.emit('disconnected', tunnel, reason.message);
+  }
+
+  #lookAtAll(): void {
+    const { silence, measure } = this.#limits;
+    const now = performance.now();
+    for (const tunnel of this.#open) {
+      if (tunnel.session.silence > silence) {
+        tunnel.close(`nothing came for ${silence / 1000} s`);
+      } else if (tunnel.session.silence > silence / 2 || now - (this.#measured.get(tunnel) ?? 0) > measure) {
+        // Asked also where it pings by itself: that alone does not tell how far away it is.
+        this.#measured.set(tunnel, now);
+        tunnel.session.ping().catch(() => undefined);
+      }
+    }
+  }
+}
