@@ -5,11 +5,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { Testbed } from '../testbed/testbed.ts';
 import { say, show, step } from './narration.ts';
-import { makeAuditTraffic, NodeLogs } from './traffic.ts';
+import { ClusterTraffic, makeAuditTraffic } from './traffic.ts';
 
 const CLUSTERS = ['prod-eu', 'prod-us'] as const;
 const FIRST_BATCH = { flow: 10_000, dns: 5_000 };
+/** Flows that come from Goldmane, by the tunnel. */
+const GOLDMANE_BATCH = 500;
 const LATER_BATCH = { flow: 60, dns: 30 };
+/** A node's records name the node; Goldmane's are of the whole cluster. */
+const FROM_FILES = { exists: { field: 'host' } };
+const FROM_GOLDMANE = { bool: { must_not: [FROM_FILES] } };
+
 const PAUSE = 5_000;
 const HOUR = 3_600_000;
 
@@ -48,7 +54,7 @@ async function demo(once: boolean): Promise<number> {
     return 1;
   }
   try {
-    const nodes = testbed.facts.managed.map((cluster, at) => new NodeLogs(cluster, 1 + at * 1_000_000));
+    const nodes = testbed.facts.managed.map((cluster, at) => new ClusterTraffic(cluster, 1 + at * 1_000_000));
     const interrupted = new Promise<never>((_, reject) =>
       stop.signal.addEventListener('abort', () => reject(stop.signal.reason)),
     );
@@ -67,8 +73,8 @@ async function demo(once: boolean): Promise<number> {
 }
 
 /** Everything a newcomer would do, in order. */
-async function walk(testbed: Testbed, nodes: readonly NodeLogs[]): Promise<void> {
-  const [eu, us] = nodes as [NodeLogs, NodeLogs];
+async function walk(testbed: Testbed, nodes: readonly ClusterTraffic[]): Promise<void> {
+  const [eu, us] = nodes as [ClusterTraffic, ClusterTraffic];
   step('Make the first one a management cluster (here the manager runs as a process beside it)');
   await show(
     testbed,
@@ -83,7 +89,13 @@ async function walk(testbed: Testbed, nodes: readonly NodeLogs[]): Promise<void>
   step('Connect a managed cluster by its manifest, and another in one step');
   await show(testbed, 'kubectl mcm add-cluster prod-eu -o prod-eu.yaml');
   await show(testbed, 'kubectl apply --context prod-eu -f prod-eu.yaml');
-  await show(testbed, 'kubectl mcm add-cluster prod-us --managed-context prod-us -o prod-us.yaml');
+  say(
+    "\nIn a cluster with Calico's operator, Guardian connects now. These have none, so our agent does what Guardian does.",
+  );
+  await eu.startAgent(testbed);
+  const added = show(testbed, 'kubectl mcm add-cluster prod-us --managed-context prod-us -o prod-us.yaml --wait');
+  await Promise.all([added, us.startAgent(testbed)]);
+  await show(testbed, 'kubectl mcm clusters -o wide');
 
   step('Work goes on in the managed clusters: flows, DNS queries, and changes that their API servers audit');
   const now = Date.now();
@@ -100,6 +112,8 @@ async function walk(testbed: Testbed, nodes: readonly NodeLogs[]): Promise<void>
   await show(testbed, forwardLine(eu));
   writeFileSync(join(testbed.directory, 'prod-us-forward.yaml'), configOf(us));
   await show(testbed, 'kubectl mcm forward --once --config prod-us-forward.yaml');
+  for (const node of nodes) await node.sendAsGoldmane(testbed, GOLDMANE_BATCH, now - HOUR, now);
+  say(`\n${GOLDMANE_BATCH} more flows of each cluster came through the tunnel, as Goldmane sends them`);
   await show(testbed, 'kubectl mcm clusters');
 
   step('Ask');
@@ -115,13 +129,13 @@ async function walk(testbed: Testbed, nodes: readonly NodeLogs[]): Promise<void>
   await show(testbed, 'kubectl mcm logs --cluster prod-us --as alice', 1);
 }
 
-function forwardLine({ cluster, flow, dns, audit, state }: NodeLogs): string {
+function forwardLine({ cluster, flow, dns, audit, state }: ClusterTraffic): string {
   const { name } = cluster;
   const own = (path: string) => path.slice(cluster.directory.length - name.length);
   return `kubectl mcm forward --once --credentials ${name}.yaml --state ${own(state)} --flow ${own(flow)} --dns ${own(dns)} --audit-kube ${own(audit)}`;
 }
 
-function configOf({ cluster, flow, dns, audit, state }: NodeLogs): string {
+function configOf({ cluster, flow, dns, audit, state }: ClusterTraffic): string {
   return [
     `credentials: ${cluster.name}.yaml`,
     `state: ${state}`,
@@ -134,7 +148,7 @@ function configOf({ cluster, flow, dns, audit, state }: NodeLogs): string {
 }
 
 /** What was sent (counted in the files) and what is stored (counted by Elasticsearch), as one line of JSON. */
-async function report(testbed: Testbed, nodes: readonly NodeLogs[]): Promise<void> {
+async function report(testbed: Testbed, nodes: readonly ClusterTraffic[]): Promise<void> {
   const labels = new Map([
     ['flows', 'flow'],
     ['dns', 'dns'],
@@ -144,20 +158,22 @@ async function report(testbed: Testbed, nodes: readonly NodeLogs[]): Promise<voi
   for (const node of nodes) {
     const { name } = node.cluster;
     for (const [type, sent] of node.recordsToSend()) {
-      const stored = await testbed.elasticsearch.count(`tigera_secure_ee_${type}.${name}.*`);
+      const stored = await testbed.elasticsearch.count(`tigera_secure_ee_${type}.${name}.*`, FROM_FILES);
       rows.push({ cluster: name, type: labels.get(type) ?? type, sent, stored });
     }
+    const stored = await testbed.elasticsearch.count(`tigera_secure_ee_flows.${name}.*`, FROM_GOLDMANE);
+    rows.push({ cluster: name, type: 'goldmane', sent: GOLDMANE_BATCH, stored });
   }
   say(`\n${JSON.stringify(rows)}`);
 }
 
-async function stayUp(testbed: Testbed, nodes: readonly NodeLogs[], stop: AbortSignal): Promise<void> {
+async function stayUp(testbed: Testbed, nodes: readonly ClusterTraffic[], stop: AbortSignal): Promise<void> {
   step('Everything stays up, with new traffic every few seconds, until Ctrl-C. In another terminal:');
   say(`
 export KUBECONFIG=${testbed.facts.kubeconfig}
 export PATH=${testbed.facts.bin}:$PATH
 
-kubectl mcm clusters
+kubectl mcm clusters -o wide
 kubectl mcm logs --cluster prod-eu --since 1m --tail 20
 kubectl mcm logs --cluster prod-us --type dns --tail 10 -o json
 kubectl mcm logs --cluster prod-eu --type audit --since 5m

@@ -1,18 +1,24 @@
-import { appendFileSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { generateDns } from '../fixtures/generate-dns.ts';
 import { generateFlows } from '../fixtures/generate-flows.ts';
 import type { ClusterFacts } from '../testbed/kubernetes/cluster.ts';
+import { freePorts } from '../testbed/processes.ts';
 import type { Testbed } from '../testbed/testbed.ts';
+import { sendAsGoldmane } from './goldmane.ts';
+import { say } from './narration.ts';
 
-/** The log files of one node of a managed cluster. */
-export class NodeLogs {
+/** What a managed cluster sends: the log files of one of its nodes, and flows as Goldmane sends them. */
+export class ClusterTraffic {
   readonly cluster: ClusterFacts;
   readonly flow: string;
   readonly dns: string;
   readonly audit: string;
   readonly state: string;
   #seed: number;
+  /** Where Goldmane would connect. */
+  #agentPort = 0;
   readonly #written = { flow: 0, dns: 0, audit: 0 };
 
   constructor(cluster: ClusterFacts, seed: number) {
@@ -32,6 +38,37 @@ export class NodeLogs {
     this.#written.dns += counts.dns;
     appendFileSync(this.flow, lines(generateFlows({ seed, count: counts.flow, from, to })));
     appendFileSync(this.dns, lines(generateDns({ seed, count: counts.dns, from, to })));
+  }
+
+  /**
+   * Starts the cluster's end of the tunnel, once add-cluster has written its manifest; resolves when it is connected.
+   */
+  async startAgent(testbed: Testbed): Promise<void> {
+    const { name } = this.cluster;
+    const manifest = this.#manifest(testbed);
+    while (!existsSync(manifest) || readFileSync(manifest, 'utf8') === '') await sleep(100);
+    const [port = 0] = await freePorts(1);
+    this.#agentPort = port;
+    say(
+      `\n$ kubectl mcm agent --credentials ${name}.yaml --context ${name} --listen 127.0.0.1:${port}   (in the background)`,
+    );
+    const agent = testbed.startAgent({
+      context: name,
+      manifest,
+      logName: name,
+      flags: ['--listen', `127.0.0.1:${port}`],
+    });
+    await agent.untilReady(async () => readFileSync(agent.logFile, 'utf8').includes('"msg":"connected"'));
+  }
+
+  /** Sends flows through the tunnel. */
+  async sendAsGoldmane(testbed: Testbed, count: number, from: number, to: number): Promise<void> {
+    const manifest = this.#manifest(testbed);
+    await sendAsGoldmane({ port: this.#agentPort, manifest, seed: this.#seed++, count, from, to });
+  }
+
+  #manifest(testbed: Testbed): string {
+    return join(testbed.directory, `${this.cluster.name}.yaml`);
   }
 
   /** Counts the audit records there are before a run of the forwarder, which must send these at least. */

@@ -34,9 +34,11 @@ describe('the demo', () => {
       'prod-eu audit',
       'prod-eu dns',
       'prod-eu flow',
+      'prod-eu goldmane',
       'prod-us audit',
       'prod-us dns',
       'prod-us flow',
+      'prod-us goldmane',
     ]);
     for (const { cluster, type, sent, stored } of rows) {
       assert.equal(stored, sent, `${cluster} ${type}`);

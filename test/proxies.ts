@@ -81,7 +81,12 @@ export class ApiProxy {
 export class TcpProxy {
   readonly #port: number;
   readonly #sockets = new Set<Socket>();
+  #cut = false;
   readonly #server = createTcpServer((near) => {
+    if (this.#cut) {
+      this.#sockets.add(near.on('error', () => undefined));
+      return;
+    }
     const far = connect(this.#port, '127.0.0.1');
     near.pipe(far);
     far.pipe(near);
@@ -112,6 +117,16 @@ export class TcpProxy {
   /** Nothing more passes on the connections there are. New ones are as good as ever. */
   freeze(): void {
     for (const socket of this.#sockets) socket.unpipe().pause();
+  }
+
+  /** The same for new ones, until it is mended: they connect, and nothing comes of it. */
+  cut(): void {
+    this.#cut = true;
+    this.freeze();
+  }
+
+  mend(): void {
+    this.#cut = false;
   }
 
   stop(): void {

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Elasticsearch, ElasticsearchClient } from './elasticsearch/elasticsearch.ts';
 import { kubernetesBinaries } from './kubernetes/binaries.ts';
+import { CALICO_OBJECTS, CALICO_RESOURCES } from './kubernetes/calico.ts';
 import { Cluster, type ClusterFacts, certificateContext, tokenContext, writeKubeconfig } from './kubernetes/cluster.ts';
-import { TIGERA_OPERATOR_OBJECTS } from './kubernetes/tigera-operator.ts';
 import { freePorts, guarded, mustRun, type Outcome, type RunOptions, run, ServerProcess } from './processes.ts';
 
 const PROJECT = join(import.meta.dirname, '..');
@@ -39,6 +39,14 @@ export interface ManagerOptions {
   readonly flags?: readonly string[];
   /** What answers 200 once it may be used; `/livez` where its store is not there yet. */
   readonly readyPath?: string;
+}
+
+export interface AgentOptions {
+  /** The managed cluster's context in the kubeconfig. */
+  readonly context: string;
+  readonly manifest: string;
+  readonly logName: string;
+  readonly flags?: readonly string[];
 }
 
 /** Working with the servers of a testbed, as its users do. */
@@ -117,6 +125,13 @@ export class Workbench {
     await manager.untilReady(async () => (await fetch(`http://${LOOPBACK}:${ports.health}${readyPath}`)).ok);
     return manager;
   }
+
+  /** Starts an agent for a managed cluster, by the manifest that add-cluster wrote. It connects by itself. */
+  startAgent({ context, manifest, logName, flags = [] }: AgentOptions): ServerProcess {
+    const command = [join(PROJECT, 'bin', 'kubectl-mcm'), 'agent', '--context', context, '--credentials', manifest];
+    const logFile = join(this.directory, `agent-${logName}.log`);
+    return new ServerProcess('agent', process.execPath, [...command, ...flags], { logFile, env: this.env });
+  }
 }
 
 /**
@@ -173,7 +188,7 @@ export class Testbed extends Workbench {
       bin,
     };
     const testbed = new Testbed(facts, servers);
-    await Promise.all(managed.map(({ name }) => testbed.#installOperator(name)));
+    await Promise.all(managed.map(({ name }) => testbed.#installCalico(name)));
     return testbed;
   }
 
@@ -184,21 +199,27 @@ export class Testbed extends Workbench {
     return manager;
   }
 
+  /** Also stops with the testbed. */
+  override startAgent(options: AgentOptions): ServerProcess {
+    const agent = super.startAgent(options);
+    this.#servers.push(agent);
+    return agent;
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.#servers.map((server) => server.stop()));
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  async #installOperator(context: string): Promise<void> {
-    const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: TIGERA_OPERATOR_OBJECTS });
-    await this.mustKubectl(['--context', context, 'apply', '-f', '-'], { input });
-    await this.mustKubectl([
-      '--context',
-      context,
-      'wait',
-      '--for=condition=Established',
-      'crd/managementclusterconnections.operator.tigera.io',
-      '--timeout=30s',
-    ]);
+  async #installCalico(context: string): Promise<void> {
+    const apply = async (items: readonly object[]) => {
+      const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+      await this.mustKubectl(['--context', context, 'apply', '-f', '-'], { input });
+    };
+    await apply(CALICO_RESOURCES);
+    const definitions = CALICO_RESOURCES.filter(({ kind }) => kind === 'CustomResourceDefinition');
+    const names = definitions.map(({ metadata }) => `crd/${metadata.name}`);
+    await this.mustKubectl(['--context', context, 'wait', '--for=condition=Established', ...names, '--timeout=30s']);
+    await apply(CALICO_OBJECTS);
   }
 }

@@ -2,6 +2,17 @@ import type { KubeObject, Secret } from '../kube/objects.ts';
 import type { KeyPair } from './key-pair.ts';
 import { NAMESPACE } from './managed-cluster.ts';
 
+/** Name of the ManagementClusterConnection; tigera-operator reads no other. */
+export const CONNECTION_NAME = 'tigera-secure';
+
+/** Name of the Secret that Guardian reads, and of its keys. */
+export const TUNNEL_SECRET = 'tigera-managed-cluster-connection';
+export const TUNNEL_KEYS = {
+  ca: 'management-cluster.crt',
+  certificate: 'managed-cluster.crt',
+  key: 'managed-cluster.key',
+} as const;
+
 /** Name of the forwarder's Secret in the managed cluster, and of its keys. */
 export const FORWARDER_SECRET = 'forwarder';
 export const FORWARDER_KEYS = { address: 'address', ca: 'ca.crt', certificate: 'tls.crt', key: 'tls.key' } as const;
@@ -26,13 +37,13 @@ export function connectionManifest(options: ConnectionOptions): KubeObject[] {
     {
       apiVersion: 'operator.tigera.io/v1',
       kind: 'ManagementClusterConnection',
-      metadata: { name: 'tigera-secure' },
+      metadata: { name: CONNECTION_NAME },
       spec: { managementClusterAddr: address },
     } as KubeObject,
-    secret('tigera-managed-cluster-connection', operatorNamespace, {
-      'management-cluster.crt': ca,
-      'managed-cluster.crt': tunnel.certificate,
-      'managed-cluster.key': tunnel.key,
+    secret(TUNNEL_SECRET, operatorNamespace, {
+      [TUNNEL_KEYS.ca]: ca,
+      [TUNNEL_KEYS.certificate]: tunnel.certificate,
+      [TUNNEL_KEYS.key]: tunnel.key,
     }),
     // Calico 3.30 and 3.31 read the first name, 3.32 only the second.
     secret('tigera-voltron-linseed-certs-public', operatorNamespace, { 'tls.crt': ca }),

@@ -1,12 +1,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
-import { parseAllDocuments } from 'yaml';
 import { messageOf, UserError } from '../errors.ts';
-import type { Secret } from '../kube/objects.ts';
 import { readCertificates } from './certificate.ts';
 import { FORWARDER_KEYS, FORWARDER_SECRET } from './connection-manifest.ts';
 import { NAMESPACE } from './managed-cluster.ts';
+import { readSecretFile } from './secret-file.ts';
 
 /** What a forwarder needs to reach its manager and to be known there. */
 export interface ForwarderCredentials {
@@ -27,9 +24,9 @@ export interface ForwarderCredentials {
  * @throws UserError naming what is missing.
  */
 export function readForwarderCredentials(path: string): ForwarderCredentials {
-  const read = readSecret(path);
+  const secret = readSecretFile(path, { name: FORWARDER_SECRET, namespace: NAMESPACE });
   const value = (key: string): string => {
-    const found = read(key);
+    const found = secret.value(key);
     if (found === undefined) throw new UserError(`error: ${path}: the forwarder's Secret has no ${key}`);
     return found;
   };
@@ -52,36 +49,4 @@ export function readForwarderCredentials(path: string): ForwarderCredentials {
     if (error instanceof UserError) throw error;
     throw new UserError(`error: ${path}: the forwarder's Secret cannot be used: ${messageOf(error)}`);
   }
-}
-
-function readSecret(path: string): (key: string) => string | undefined {
-  try {
-    return statSync(path).isDirectory() ? secretInDirectory(path) : secretInManifest(path);
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw new UserError(`error: cannot read the credentials: ${messageOf(error)}`);
-  }
-}
-
-function secretInDirectory(directory: string): (key: string) => string | undefined {
-  return (key) => {
-    try {
-      return readFileSync(join(directory, key), 'utf8');
-    } catch {
-      return undefined;
-    }
-  };
-}
-
-function secretInManifest(file: string): (key: string) => string | undefined {
-  for (const document of parseAllDocuments(readFileSync(file, 'utf8'))) {
-    const object = document.toJS() as Partial<Secret> | null;
-    const { name, namespace } = object?.metadata ?? {};
-    if (object?.kind !== 'Secret' || name !== FORWARDER_SECRET || namespace !== NAMESPACE) continue;
-    const { data = {} } = object;
-    return (key) => (data[key] === undefined ? undefined : Buffer.from(data[key], 'base64').toString('utf8'));
-  }
-  throw new UserError(`error: ${file} has no Secret ${NAMESPACE}/${FORWARDER_SECRET}`, {
-    hint: 'it is in the manifest that "kubectl mcm add-cluster NAME -o FILE" writes',
-  });
 }

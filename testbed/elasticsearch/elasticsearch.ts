@@ -35,10 +35,11 @@ export class ElasticsearchClient {
     return JSON.parse(text);
   }
 
-  /** Documents in the indices of a pattern, counted by Elasticsearch, written ones included. */
-  async count(pattern: string): Promise<number> {
+  /** Documents in the indices of a pattern (that match a query), counted by Elasticsearch, written ones included. */
+  async count(pattern: string, query: object = { match_all: {} }): Promise<number> {
     await this.request('POST', `/${pattern}/_refresh?ignore_unavailable=true`);
-    const { count } = (await this.request('GET', `/${pattern}/_count?ignore_unavailable=true`)) as { count: number };
+    const path = `/${pattern}/_count?ignore_unavailable=true`;
+    const { count } = (await this.request('POST', path, { query })) as { count: number };
     return count;
   }
 }

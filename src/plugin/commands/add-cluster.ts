@@ -8,8 +8,10 @@ import { MANAGEMENT_CONFIG, MANAGEMENT_KEYS } from '../../install/management.ts'
 import type { KubeClient } from '../../kube/client.ts';
 import { type ConfigMap, type KubeObject, objectName } from '../../kube/objects.ts';
 import { isStatus } from '../../kube/status.ts';
+import { awaitConnection } from '../await-connection.ts';
 import { defineCommand, type Io } from '../command.ts';
 import { connect } from '../connect.ts';
+import { parseDuration } from '../duration.ts';
 import { toYaml } from '../print.ts';
 
 /** How long a managed cluster's certificates are good for. */
@@ -32,8 +34,8 @@ holds the private keys: it cannot be shown again.`,
 kubectl mcm add-cluster prod-eu -o prod-eu.yaml
 kubectl apply --context prod-eu -f prod-eu.yaml
 
-# Both at once, where the kubeconfig has a context for the managed cluster
-kubectl mcm add-cluster prod-eu --managed-context prod-eu`,
+# Both at once, where the kubeconfig has a context for the managed cluster, and wait until it is connected
+kubectl mcm add-cluster prod-eu --managed-context prod-eu --wait`,
   flags: {
     output: {
       type: 'string',
@@ -45,6 +47,16 @@ kubectl mcm add-cluster prod-eu --managed-context prod-eu`,
       type: 'string',
       value: 'NAME',
       description: 'Apply the manifest to the cluster of this kubeconfig context.',
+    },
+    wait: {
+      type: 'boolean',
+      description: 'With --managed-context: wait until the cluster is connected, saying what for.',
+    },
+    timeout: {
+      type: 'string',
+      value: 'DURATION',
+      default: '5m',
+      description: 'How long --wait waits, for example 90s.',
     },
     'operator-namespace': {
       type: 'string',
@@ -61,6 +73,7 @@ kubectl mcm add-cluster prod-eu --managed-context prod-eu`,
     const manifest = connectionManifest(connection);
     const wanted = registration(name, connection);
     requireLabel(flags['operator-namespace']);
+    const timeout = waitTimeout(flags.wait, flags.timeout, managed);
     // Everything that can be refused is refused before anything is written, the name first.
     await register(management, wanted, true, io.signal);
     if (managed !== undefined) await rehearse(managed, manifest, io.signal);
@@ -77,6 +90,11 @@ kubectl mcm add-cluster prod-eu --managed-context prod-eu`,
       throw error;
     }
     if (file === undefined && managed === undefined) io.out.write(toYaml(manifest));
+    if (flags.wait && managed !== undefined) {
+      const onWaiting = (words: string) => io.err.write(`Waiting for ${words}\n`);
+      await awaitConnection({ management, managed, cluster: name, timeout, onWaiting, signal: io.signal });
+      say.write(`${objectName(wanted)} connected\n`);
+    }
     io.err.write(`Next: ${nextStep(file?.path, managed)}\n`);
     return 0;
   },
@@ -88,6 +106,18 @@ const STDOUT: readonly string[] = ['-', 'yaml'];
 function registration(name: string, { tunnel, forwarder, operatorNamespace }: ConnectionOptions) {
   const certificate = Buffer.from(tunnel.certificate + forwarder.certificate).toString('base64');
   return managedCluster(name, { operatorNamespace, certificate });
+}
+
+/** In milliseconds; checked before anything is written. */
+function waitTimeout(wait: boolean, text: string, managed: KubeClient | undefined): number {
+  if (wait && managed === undefined) {
+    throw new UserError('error: --wait needs --managed-context', {
+      hint: 'without it nothing is applied that could connect',
+    });
+  }
+  const timeout = parseDuration(text);
+  if (timeout !== undefined) return timeout;
+  throw new UserError(`error: invalid argument "${text}" for "--timeout" flag: time: invalid duration "${text}"`);
 }
 
 function requireLabel(namespace: string): void {

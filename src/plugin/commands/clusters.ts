@@ -4,7 +4,7 @@ import { isStatus } from '../../kube/status.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
 import { humanDuration } from '../duration.ts';
-import { formatTable, printList } from '../print.ts';
+import { formatTable, printable, printList } from '../print.ts';
 
 /** `clusters`: the managed clusters and their state. */
 export const command = defineCommand({
@@ -12,10 +12,15 @@ export const command = defineCommand({
   description: `
 List the managed clusters and their state.
 
-STATUS is Pending until the first records arrive, then Receiving. LAST SEEN is when the last ones did, at most a minute
-behind.`,
+STATUS is Connected or Disconnected for a cluster that has a tunnel (Guardian's, or our agent's); before it had one,
+Pending, or Receiving once records of its forwarder arrive. LAST SEEN is when anything last came from it, at most a minute
+behind. With -o wide: since when it is connected or not, the round trip, Calico's version, how long its certificate is
+good for, how often it connected again, and why it last was disconnected or refused.`,
   examples: `
 kubectl mcm clusters
+
+# Why is a cluster not connected?
+kubectl mcm clusters -o wide
 
 # Names only, for scripts
 kubectl mcm clusters -o name`,
@@ -24,8 +29,8 @@ kubectl mcm clusters -o name`,
       type: 'string',
       short: 'o',
       value: 'FORMAT',
-      choices: ['json', 'yaml', 'name'],
-      description: 'Output format.',
+      choices: ['wide', 'json', 'yaml', 'name'],
+      description: 'Output format; wide tells more of the connection.',
     },
     'no-headers': { type: 'boolean', description: 'Print the table without its headers.' },
   },
@@ -39,18 +44,21 @@ kubectl mcm clusters -o name`,
       });
     // Items of a list do not say their kind.
     const items = list.items.map((item) => ({ ...item, apiVersion: MANAGED_CLUSTER_API, kind: 'ManagedCluster' }));
-    if (flags.output !== undefined) {
+    const wide = flags.output === 'wide';
+    if (flags.output !== undefined && !wide) {
       printList(io.out, items, flags.output as 'json' | 'yaml' | 'name');
     } else if (items.length === 0) {
       io.err.write('No resources found\n');
     } else {
-      const headers = ['NAME', 'STATUS', 'LAST SEEN', 'AGE'];
-      const rows = items.map((item) => row(item, io.now()));
+      const headers = [...HEADERS, ...(wide ? WIDE_HEADERS : [])];
+      const rows = items.map((item) => [...row(item, io.now()), ...(wide ? wideRow(item, io.now()) : [])]);
       io.out.write(flags['no-headers'] ? formatTable(rows[0] ?? [], rows.slice(1)) : formatTable(headers, rows));
     }
     return 0;
   },
 });
+
+const HEADERS = ['NAME', 'STATUS', 'LAST SEEN', 'AGE'];
 
 function row({ metadata, status }: ManagedCluster, now: number): string[] {
   return [
@@ -59,6 +67,28 @@ function row({ metadata, status }: ManagedCluster, now: number): string[] {
     age(status?.lastSeen, '<never>', now),
     age(metadata.creationTimestamp, '<unknown>', now),
   ];
+}
+
+/** What `-o wide` adds. SINCE is how long it has been connected, or disconnected. */
+const WIDE_HEADERS = ['SINCE', 'ROUND TRIP', 'CALICO', 'NAMESPACES', 'CERTIFICATE', 'RECONNECTS', 'LAST ERROR'];
+
+function wideRow({ status = {} }: ManagedCluster, now: number): string[] {
+  const { since, roundTripMilliseconds, reconnects, lastError } = status.connection ?? {};
+  return [
+    age(since, '<never>', now),
+    roundTripMilliseconds === undefined ? '<unknown>' : `${roundTripMilliseconds}ms`,
+    status.calicoVersion ?? '<unknown>',
+    status.namespaces === undefined ? '<unknown>' : String(status.namespaces),
+    daysLeft(status.certificateExpires, now),
+    String(reconnects ?? 0),
+    lastError ?? '<none>',
+  ].map(printable);
+}
+
+function daysLeft(expires: string | undefined, now: number): string {
+  if (expires === undefined) return '<none>';
+  const left = Date.parse(expires) - now;
+  return left <= 0 ? 'expired' : `${Math.floor(left / 86_400_000)}d left`;
 }
 
 function age(time: string | undefined, missing: string, now: number): string {

@@ -54,6 +54,11 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
         summary: "Ship a managed cluster's log files to the manager",
         load: () => import('./forward.ts'),
       },
+      {
+        words: 'agent',
+        summary: "Connect a managed cluster to its manager by a tunnel, where Calico's Guardian does not",
+        load: () => import('./agent.ts'),
+      },
     ],
   },
   {

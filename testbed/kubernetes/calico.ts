@@ -1,10 +1,11 @@
 import type { KubeObject } from '../../src/kube/objects.ts';
 
 /**
- * What tigera-operator brings to a cluster that our manifest needs: its namespace, and the resource it reads. The
- * schema says what Calico's reference documents of ManagementClusterConnection.
+ * What Calico and tigera-operator bring to a cluster, as far as we have to do with it: the operator's namespace, the
+ * resource that our manifest has for it, and the one that says Calico's version. The schemas are those of Calico's
+ * reference documentation.
  */
-export const TIGERA_OPERATOR_OBJECTS: readonly KubeObject[] = [
+export const CALICO_RESOURCES: readonly KubeObject[] = [
   { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'tigera-operator' } },
   {
     apiVersion: 'apiextensions.k8s.io/v1',
@@ -52,5 +53,53 @@ export const TIGERA_OPERATOR_OBJECTS: readonly KubeObject[] = [
         },
       ],
     },
+  } as KubeObject,
+  {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: 'clusterinformations.projectcalico.org' },
+    spec: {
+      group: 'projectcalico.org',
+      scope: 'Cluster',
+      names: {
+        kind: 'ClusterInformation',
+        listKind: 'ClusterInformationList',
+        plural: 'clusterinformations',
+        singular: 'clusterinformation',
+      },
+      versions: [
+        {
+          name: 'v3',
+          served: true,
+          storage: true,
+          schema: {
+            openAPIV3Schema: {
+              type: 'object',
+              properties: {
+                apiVersion: { type: 'string' },
+                kind: { type: 'string' },
+                metadata: { type: 'object' },
+                spec: {
+                  type: 'object',
+                  properties: { calicoVersion: { type: 'string' }, datastoreReady: { type: 'boolean' } },
+                },
+              },
+            },
+          },
+        },
+      ],
+    },
+  } as KubeObject,
+];
+
+export const CALICO_VERSION = 'v3.32.1';
+
+/** What a running Calico writes, once its resources are there. */
+export const CALICO_OBJECTS: readonly KubeObject[] = [
+  {
+    apiVersion: 'projectcalico.org/v3',
+    kind: 'ClusterInformation',
+    metadata: { name: 'default' },
+    spec: { calicoVersion: CALICO_VERSION, datastoreReady: true },
   } as KubeObject,
 ];

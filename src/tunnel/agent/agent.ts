@@ -1,0 +1,121 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createSecureContext } from 'node:tls';
+import { InnerServer } from '../inner-server.ts';
+import { YamuxSession } from '../yamux/session.ts';
+import { type ApiTarget, apiProxy } from './api-proxy.ts';
+import { type DialOptions, dial } from './dial.ts';
+
+/** Guardian's: milliseconds from an answered ping to the next, and until an unanswered one ends the session. */
+const PING_INTERVAL = 100;
+const PING_TIMEOUT = 10_000;
+
+/** Milliseconds before dialling again: drawn between none and this, which doubles with each failure. */
+const FIRST_RETRY = 500;
+const LAST_RETRY = 30_000;
+
+/** A session that lived so long was no failure. */
+const STEADY = 10_000;
+
+export interface AgentOptions extends DialOptions {
+  /** The kube-apiserver that the management side may ask. */
+  readonly api: ApiTarget;
+  /** Where workloads of the cluster (Goldmane) connect, to be passed on; undefined for nowhere. */
+  readonly listen: { readonly host: string; readonly port: number } | undefined;
+  readonly events: AgentEvents;
+}
+
+export interface AgentEvents {
+  listening(address: string): void;
+  connected(): void;
+  /** Not connected any more, or not at all; dials again in `retry` milliseconds. */
+  disconnected(reason: string, retry: number): void;
+}
+
+/**
+ * The managed cluster's end of a tunnel, which is what Guardian is: dials the management side, passes what it asks for
+ * to the kube-apiserver, and what workloads send to it. Runs until `signal` aborts, whatever becomes of connections.
+ *
+ * @throws Error when it cannot listen, or its certificates cannot be used.
+ */
+export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
+  const context = createSecureContext({ cert: options.certificate, key: options.key, minVersion: 'TLSv1.2' });
+  const inner = new InnerServer({ context, protocols: ['h2'], listener: apiProxy(options.api) });
+  let session: YamuxSession | undefined;
+  const listener = await listen(options, () => session);
+  let retry = FIRST_RETRY;
+  try {
+    while (!signal.aborted) {
+      const begun = performance.now();
+      let reason: string;
+      try {
+        session = new YamuxSession(await dial(options, signal), { role: 'client' });
+        options.events.connected();
+        reason = await serve(session, inner, signal);
+      } catch (error) {
+        reason = (error as Error).message;
+      }
+      session = undefined;
+      if (signal.aborted) break;
+      retry = performance.now() - begun > STEADY ? FIRST_RETRY : Math.min(retry * 2, LAST_RETRY);
+      const pause = Math.random() * retry;
+      options.events.disconnected(reason, pause);
+      await sleep(pause, undefined, { signal }).catch(() => undefined);
+    }
+  } finally {
+    listener?.close();
+  }
+}
+
+/** Resolves with the reason once the session is over. */
+async function serve(session: YamuxSession, inner: InnerServer, signal: AbortSignal): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  session.once('close', (reason) => resolve(reason.message));
+  session.on('stream', (stream) => inner.accept(stream));
+  // No new streams: the management side wants us to dial anew.
+  session.once('goAway', () => session.close(new Error('the management side asked to dial anew')));
+  const stop = () => session.close(new Error('the agent stops'));
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    void keepAlive(session);
+    return await promise;
+  } finally {
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+async function keepAlive(session: YamuxSession): Promise<void> {
+  while (!session.closed) {
+    await sleep(PING_INTERVAL, undefined, { ref: false });
+    const late = setTimeout(() => {
+      session.close(new Error(`a ping was not answered within ${PING_TIMEOUT / 1000} s`));
+    }, PING_TIMEOUT);
+    await session.ping().catch(() => undefined);
+    clearTimeout(late);
+  }
+}
+
+/** Each connection becomes a stream of the tunnel, its bytes as they are. */
+async function listen(
+  { listen: at, events }: AgentOptions,
+  session: () => YamuxSession | undefined,
+): Promise<Server | undefined> {
+  if (at === undefined) return undefined;
+  const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
+    passOn(socket, session()).catch(() => socket.destroy());
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(at, resolve);
+  });
+  const address = server.address();
+  events.listening(typeof address === 'object' && address !== null ? `${address.address}:${address.port}` : '');
+  return server;
+}
+
+async function passOn(socket: Socket, session: YamuxSession | undefined): Promise<void> {
+  if (session === undefined) throw new Error('not connected');
+  const stream = session.open();
+  await Promise.all([pipeline(socket, stream), pipeline(stream, socket)]);
+}

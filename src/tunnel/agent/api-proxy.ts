@@ -1,0 +1,89 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream/promises';
+import { type Dispatcher, getGlobalDispatcher } from 'undici';
+
+/** The managed cluster's own kube-apiserver, and who asks it. */
+export interface ApiTarget {
+  /** `https://HOST:PORT`, perhaps with a path. */
+  readonly server: string;
+  authenticate(): Promise<{
+    readonly headers: Readonly<Record<string, string | readonly string[]>>;
+    readonly dispatcher: Dispatcher | undefined;
+  }>;
+}
+
+/** Headers that are about one connection and not for the next. */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+]);
+
+/**
+ * Answers what the management side asks of the cluster, as Guardian does: `/api/` and `/apis/` go to the
+ * kube-apiserver with the agent's own rights, whatever the request says of its own; nothing else goes anywhere.
+ */
+export function apiProxy(target: ApiTarget): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => {
+    const path = (request.url ?? '').split('?', 1)[0] ?? '';
+    if (path === '/api' || path === '/apis') {
+      response.writeHead(307, { location: `${path}/` }).end();
+    } else if (path.startsWith('/api/') || path.startsWith('/apis/')) {
+      passOn(target, request, response).catch(() => {
+        // Whoever asked sees a broken answer, or no answer.
+        if (response.headersSent) response.destroy();
+        else response.writeHead(502, { 'content-length': 0 }).end();
+      });
+    } else {
+      response.writeHead(404, { 'content-type': 'text/plain; charset=utf-8' }).end('404 page not found\n');
+    }
+  };
+}
+
+async function passOn(target: ApiTarget, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  const { headers, dispatcher = getGlobalDispatcher() } = await target.authenticate();
+  const { origin, pathname } = new URL(target.server);
+  const method = request.method ?? 'GET';
+  const answer = await dispatcher.request({
+    origin,
+    path: `${pathname.replace(/\/$/, '')}${request.url}`,
+    method: method as Dispatcher.HttpMethod,
+    headers: authorized(endToEnd(request.headers), headers),
+    body: method === 'GET' || method === 'HEAD' ? null : request,
+    // A watch may be silent for long.
+    bodyTimeout: 0,
+    signal: gone.signal,
+  });
+  response.writeHead(answer.statusCode, endToEnd(answer.headers));
+  response.flushHeaders();
+  await pipeline(answer.body, response);
+}
+
+function endToEnd(headers: IncomingHttpHeaders): Record<string, string | string[]> {
+  const kept: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined && !name.startsWith(':') && !HOP_BY_HOP.has(name)) kept[name] = value;
+  }
+  return kept;
+}
+
+/**
+ * Its rights are the agent's own, never what the request brings along. Of the agent's headers only this one: an
+ * impersonation of its kubeconfig would be taken for the caller's.
+ */
+function authorized(
+  headers: Record<string, string | string[]>,
+  own: Readonly<Record<string, string | readonly string[]>>,
+): Record<string, string | string[]> {
+  const { authorization: _theirs, ...others } = headers;
+  return typeof own.authorization === 'string' ? { ...others, authorization: own.authorization } : others;
+}
