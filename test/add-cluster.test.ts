@@ -6,9 +6,11 @@ import { describe, it } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import type { ManagedCluster } from '../src/clusters/managed-cluster.ts';
 import type { KubeObject, Secret } from '../src/kube/objects.ts';
+import type { ServerProcess } from '../testbed/processes.ts';
 import { getObject, mcm, newFolder, sharedWorkbench } from './harness.ts';
 
 const workbench = sharedWorkbench();
+const NOW = new Date().toISOString();
 
 async function exists(cluster: string): Promise<boolean> {
   return (await workbench.kubectl(['get', 'managedcluster', cluster])).code === 0;
@@ -88,9 +90,37 @@ describe('add-cluster', () => {
     await workbench.mustKubectl(['--context', 'prod-eu', 'apply', '-f', join(folder, 'manifest.yaml')]);
   });
 
-  it('applies the manifest to another context of the kubeconfig', async () => {
-    const { code, stdout, stderr } = await mcm(workbench, ['add-cluster', 'applied', '--managed-context', 'prod-us']);
+  it('applies the manifest to another context of the kubeconfig, and waits until the cluster is connected', async (t) => {
+    const manifest = join(newFolder(workbench, 'applied'), 'manifest.yaml');
+    const args = [
+      'add-cluster',
+      'applied',
+      '--managed-context',
+      'prod-us',
+      '-o',
+      manifest,
+      '--wait',
+      '--timeout',
+      '60s',
+    ];
+    let said = '';
+    let agent: ServerProcess | undefined;
+    t.after(() => agent?.stop());
+    const { code, stdout, stderr } = await mcm(workbench, args, {
+      onOutput: (text) => {
+        said += text;
+        if (agent !== undefined || !/^Waiting for Guardian's first connection$/m.test(said)) return;
+        agent = workbench.startAgent({ context: 'prod-us', manifest, logName: 'applied' });
+      },
+    });
     assert.equal(code, 0, stderr);
+    assert.match(stdout, /^managedcluster\.kubectl-mcm\.io\/applied connected$/m);
+    const wide = await mcm(workbench, ['clusters', '-o', 'wide']);
+    assert.match(
+      wide.stdout,
+      /^NAME +STATUS +LAST SEEN +AGE +SINCE +ROUND TRIP +CALICO +NAMESPACES +CERTIFICATE +RECONNECTS +LAST ERROR\n/,
+    );
+    assert.match(wide.stdout, /^applied +Connected +.* 364d left +0 +<none>$/m);
     assert.match(stdout, /^managedcluster\.kubectl-mcm\.io\/applied created\n/);
     assert.match(stdout, /^secret\/forwarder created \(prod-us\)$/m);
     assert.doesNotMatch(stdout, /PRIVATE|tls\.key/);
@@ -187,6 +217,55 @@ describe('add-cluster', () => {
       /^error: "management" has no ManagementClusterConnection \(operator\.tigera\.io\/v1\): tigera-operator is not installed there\n/,
     );
     assert.equal(await exists('bare'), false);
+  });
+
+  it('says what it waits for, and gives up when its time is over', async () => {
+    const inUs = async (...args: string[]) => await workbench.mustKubectl(['--context', 'prod-us', ...args]);
+    const connection = 'managementclusterconnection/tigera-secure';
+    await inUs('delete', connection);
+    await inUs('delete', 'secret', '--all', '-n', 'tigera-operator');
+    await inUs('delete', 'secret', '--all', '-n', 'kubectl-mcm');
+    const words = 'secret "tigera-managed-cluster-connection" not found';
+    const conditions = [
+      { type: 'Degraded', status: 'True', reason: 'ResourceReadError', message: words, lastTransitionTime: NOW },
+    ];
+    const patch = [
+      'patch',
+      connection,
+      '--subresource=status',
+      '--type=merge',
+      '-p',
+      JSON.stringify({ status: { conditions } }),
+    ];
+    let degraded: Promise<string> | undefined;
+    const args = ['add-cluster', 'late', '--managed-context', 'prod-us', '--wait', '--timeout', '8s'];
+    const { code, stderr } = await mcm(workbench, args, {
+      onOutput: (text) => {
+        if (text.includes('Waiting for Guardian')) degraded ??= inUs(...patch);
+      },
+    });
+    await degraded;
+    assert.equal(code, 1);
+    assert.match(stderr, /^Waiting for Guardian's first connection\nWaiting for tigera-operator, which says: secret /m);
+    assert.match(
+      stderr,
+      /^error: timed out waiting for the condition on managedclusters\/late\nwaited for: tigera-operator/m,
+    );
+  });
+
+  it('refuses what it cannot wait for before anything is registered', async () => {
+    for (const [args, words] of [
+      [['--wait'], /^error: --wait needs --managed-context\n/],
+      [
+        ['--wait', '--managed-context', 'prod-us', '--timeout', 'soon'],
+        /^error: invalid argument "soon" for "--timeout"/,
+      ],
+    ] as const) {
+      const { code, stderr } = await mcm(workbench, ['add-cluster', 'unawaited', ...args]);
+      assert.equal(code, 1);
+      assert.match(stderr, words);
+      assert.equal(await exists('unawaited'), false);
+    }
   });
 
   it('refuses a context that is not there', async () => {
