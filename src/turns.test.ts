@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { TooManyWaiting, Turns } from './turns.ts';
+import { TooManyWaiting, Turns, untilAborted } from './turns.ts';
 
 const never = new AbortController().signal;
 
@@ -19,6 +19,24 @@ async function settled(): Promise<void> {
   for (let at = 0; at < 10; at++) await Promise.resolve();
 }
 
+describe('untilAborted', () => {
+  it('hears of what fails after it was aborted, also where that was before it began', async () => {
+    const unheard: unknown[] = [];
+    const listen = (reason: unknown) => unheard.push(reason);
+    process.on('unhandledRejection', listen);
+    try {
+      const { promise, reject } = Promise.withResolvers<never>();
+      await assert.rejects(untilAborted(promise, AbortSignal.abort(new Error('gone'))), /gone/);
+      reject(new Error('failed later'));
+      // Node looks for rejections that nobody heard of after each turn of its loop.
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.deepEqual(unheard, []);
+    } finally {
+      process.off('unhandledRejection', listen);
+    }
+  });
+});
+
 describe('Turns', () => {
   it('lets no more run at once than it may, the others in order', async () => {
     const begun: string[] = [];
@@ -32,6 +50,22 @@ describe('Turns', () => {
     for (const { finish } of works) finish();
     await Promise.all(works.map(({ done }) => done));
     assert.deepEqual(begun, ['a', 'b', 'c', 'd']);
+  });
+
+  it('gives a turn to one, also where another comes at the moment when it is free', async () => {
+    const turns = new Turns({ atOnce: 2, waiting: 9 });
+    let running = 0;
+    let most = 0;
+    const piece = async () => {
+      most = Math.max(most, ++running);
+      await settled();
+      running--;
+    };
+    const worker = async () => {
+      for (let at = 0; at < 5; at++) await turns.take(piece, never);
+    };
+    await Promise.all([worker(), worker(), worker(), worker()]);
+    assert.equal(most, 2);
   });
 
   it('turns away who would have to wait behind too many', async () => {

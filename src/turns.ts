@@ -1,11 +1,12 @@
 /** Resolves as `promise` does, or rejects as soon as `signal` aborts; the promise itself goes on. */
 export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = () => reject(signal.reason);
-  signal.addEventListener('abort', abort, { once: true });
+  // Raced even where it is too late, so that a failure of `promise` finds somebody to hear of it.
+  if (signal.aborted) abort();
+  else signal.addEventListener('abort', abort, { once: true });
   try {
-    return await Promise.race([promise, aborted]);
+    return await Promise.race([aborted, promise]);
   } finally {
     signal.removeEventListener('abort', abort);
   }
@@ -33,28 +34,34 @@ export class Turns {
     try {
       return await work();
     } finally {
-      this.#free++;
-      this.#waiting.shift()?.();
+      this.#pass();
     }
+  }
+
+  /** Gives a turn that has ended to the next in line, so that nobody who comes meanwhile has it as well. */
+  #pass(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free++;
+    else next();
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    if (this.#free === 0) {
-      if (this.#waiting.length >= this.#mostWaiting)
-        throw new TooManyWaiting(`${this.#mostWaiting} are waiting already`);
-      const { promise, resolve } = Promise.withResolvers<void>();
-      this.#waiting.push(resolve);
-      try {
-        await untilAborted(promise, signal);
-      } catch (error) {
-        const at = this.#waiting.indexOf(resolve);
-        // Called already: then the turn goes to the next in line.
-        if (at === -1) this.#waiting.shift()?.();
-        else this.#waiting.splice(at, 1);
-        throw error;
-      }
+    if (this.#free > 0) {
+      this.#free--;
+      return;
     }
-    this.#free--;
+    if (this.#waiting.length >= this.#mostWaiting) throw new TooManyWaiting(`${this.#mostWaiting} are waiting already`);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push(resolve);
+    try {
+      await untilAborted(promise, signal);
+    } catch (error) {
+      const at = this.#waiting.indexOf(resolve);
+      // Called already: then the turn was ours, and goes on to the next in line.
+      if (at === -1) this.#pass();
+      else this.#waiting.splice(at, 1);
+      throw error;
+    }
   }
 }
