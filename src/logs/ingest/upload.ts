@@ -78,8 +78,9 @@ class Intake {
 
   add(line: Line): void {
     const read = this.#upload.reader.read(line);
+    // Of blank lines too: a record is a view of the chunk that it came in, and keeps all of that.
+    this.#bytes += line.length + 1;
     if (read.kind === 'blank') return;
-    this.#bytes += line.bytes.length;
     if (read.kind === 'record') this.#records.push(read.record);
     else this.#letters.push(read.letter);
   }

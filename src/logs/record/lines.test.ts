@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Random } from '../../../fixtures/random.ts';
 import { isBlank, type Line, LineSplitter } from './lines.ts';
 
@@ -8,6 +10,15 @@ function split(chunks: readonly Buffer[], options?: ConstructorParameters<typeof
   const lines = chunks.flatMap((chunk) => [...splitter.push(chunk)]);
   const last = splitter.end();
   return last === undefined ? lines : [...lines, last];
+}
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+function bytesHeld(): number {
+  collectGarbage();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
 }
 
 describe('LineSplitter', () => {
@@ -69,6 +80,15 @@ describe('LineSplitter', () => {
       );
       assert.equal(lines[1]?.bytes.length, 4096);
     }
+  });
+
+  it('holds about as much as a line is long, also where it comes byte by byte', () => {
+    const splitter = new LineSplitter();
+    const before = bytesHeld();
+    for (let at = 0; at < 300_000; at++) for (const _ of splitter.push(Buffer.from('x'))) assert.fail();
+    const held = bytesHeld() - before;
+    assert.ok(held < 3_000_000, `${held} bytes`);
+    assert.equal(splitter.end()?.length, 300_000);
   });
 
   it('keeps a line of just the longest length whole', () => {

@@ -9,6 +9,7 @@ export interface Line {
 }
 
 const NEWLINE = 0x0a;
+const NOTHING = Buffer.alloc(0);
 
 /** How much of a line that is too long is kept for its dead letter. */
 const HEAD = 4096;
@@ -23,8 +24,12 @@ export const MAX_LINE = 10 * 1024 * 1024;
 export class LineSplitter {
   readonly #maxLine: number;
   #offset: number;
-  #pending: Buffer[] = [];
-  #pendingLength = 0;
+  /**
+   * The beginning of the current line, in one buffer that grows: of pieces kept each by itself the smallest would weigh
+   * a hundred times what they hold, and senders cut as they like.
+   */
+  #held = NOTHING;
+  #heldLength = 0;
   /** Bytes of the current line that were let go because it is too long. */
   #dropped = 0;
 
@@ -45,30 +50,38 @@ export class LineSplitter {
 
   /** What stands after the last newline, once the stream has ended. */
   end(): Line | undefined {
-    if (this.#pendingLength + this.#dropped === 0) return undefined;
-    return this.#finish(Buffer.alloc(0), 0);
+    return this.#heldLength === 0 ? undefined : this.#finish(NOTHING, 0);
   }
 
   #keep(part: Buffer): void {
-    this.#pending.push(part);
-    this.#pendingLength += part.length;
-    if (this.#pendingLength > this.#maxLine) {
-      const head = Buffer.concat(this.#pending).subarray(0, HEAD);
-      this.#dropped += this.#pendingLength - head.length;
-      this.#pending = [Buffer.from(head)];
-      this.#pendingLength = head.length;
+    const length = this.#heldLength + part.length;
+    if (length > this.#held.length) {
+      const grown = Buffer.allocUnsafe(Math.max(length, 2 * this.#held.length));
+      this.#held.copy(grown, 0, 0, this.#heldLength);
+      this.#held = grown;
+    }
+    part.copy(this.#held, this.#heldLength);
+    this.#heldLength = length;
+    if (length > this.#maxLine) {
+      this.#held = Buffer.from(this.#held.subarray(0, Math.min(length, HEAD)));
+      this.#heldLength = this.#held.length;
+      this.#dropped += length - this.#heldLength;
     }
   }
 
   #finish(last: Buffer, newline: number): Line {
-    const length = this.#pendingLength + this.#dropped + last.length;
+    let bytes = last;
+    if (this.#heldLength > 0) {
+      this.#keep(last);
+      bytes = this.#held.subarray(0, this.#heldLength);
+    }
+    const length = bytes.length + this.#dropped;
     const offset = this.#offset;
     this.#offset += length + newline;
-    const bytes = this.#pending.length === 0 ? last : Buffer.concat([...this.#pending, last]);
-    this.#pending = [];
-    this.#pendingLength = 0;
+    this.#held = NOTHING;
+    this.#heldLength = 0;
     this.#dropped = 0;
-    return length > this.#maxLine ? { offset, bytes: bytes.subarray(0, HEAD), length } : { offset, bytes, length };
+    return { offset, bytes: length > this.#maxLine ? bytes.subarray(0, HEAD) : bytes, length };
   }
 }
 
