@@ -64,6 +64,13 @@ describe('a record', () => {
     assert.deepEqual([record?.n, record?.cluster, record?.['@timestamp']], ['escaped', 'hostile', NOW * 1000]);
   });
 
+  it('that is nested so deep that Elasticsearch would not come back from it is set aside', async () => {
+    const deep = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`;
+    const answer = await send(sender, [`{${TIME},"n":"deep","x":${deep}}`]);
+    assert.deepEqual([answer.accepted, answer.setAside], [0, 1]);
+    assert.match(answer.reasons[0]?.reason ?? '', /nested more than 1000 levels deep/);
+  });
+
   it('that claims to be of another type is shown as what it is', async () => {
     await send(sender, [`{${TIME},"n":"typed","log_type":"audit_ee"}`]);
     const found = (await shown('hostile')).find(({ n }) => n === 'typed');

@@ -34,7 +34,7 @@ describe('takeUpload', () => {
     // A record is a view of its chunk: with a blank line of a MiB behind each, a few of them would hold them all.
     async function* body() {
       for (let n = 0; n < 20; n++) {
-        yield Buffer.from(`{"end_time":${Math.floor(Date.now() / 1000)},"n":${n}}\n${'\n'.repeat(MIB)}`);
+        yield Buffer.from(`{"end_time":${Math.floor(Date.now() / 1000)},"n":${n}}\n${' '.repeat(MIB)}\n`);
       }
     }
     const upload = { type: flows, source, reader: new RecordReader(flows, source), body: body() };

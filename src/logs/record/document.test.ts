@@ -28,6 +28,22 @@ describe('DocumentReader', () => {
     assert.deepEqual([dns.time, dns.hasHost], [Date.UTC(2026, 7, 20, 10, 20), true]);
   });
 
+  it('takes no record that is nested deeper than the store can read, in whatever form it is written', () => {
+    for (const [open, close] of [
+      ['{"a":', '}'],
+      ['[', ']'],
+    ] as const) {
+      const nested = (levels: number) => `${open.repeat(levels - 1)}1${close.repeat(levels - 1)}`;
+      for (const first of ['"x"', '"\\u0078"']) {
+        const line = (levels: number) => `{${first}:0,"end_time":1597166383,"deep":${nested(levels)}}`;
+        assert.equal(read(line(1000)).time, 1_597_166_383_000);
+        assert.throws(() => read(line(1001)), /nested more than 1000 levels deep/);
+        // The parser gives up by itself somewhere.
+        for (const levels of [5000, 100_000]) assert.throws(() => read(line(levels)), /nested more than|not JSON/);
+      }
+    }
+  });
+
   it('takes our keys out, at the top and nowhere else', () => {
     const line =
       '{"cluster":"x","end_time":1597166383,"@timestamp":7,"in":{"cluster":"y","ingested":1},"ingested":"z","s":"\\"cluster\\""}';
@@ -107,7 +123,7 @@ describe('DocumentReader', () => {
     ['{"end_time":1597166383,"p":"}', /not JSON/],
     ['{"end_time":1597166383,"p":"\\\\"}"}', /not JSON/],
     ['{"cluster":x,"end_time":5}', /not JSON/],
-    [`${'{"cluster":'.repeat(100_000)}1${'}'.repeat(100_000)}`, /not JSON|no usable time/],
+    [`${'{"cluster":'.repeat(100_000)}1${'}'.repeat(100_000)}`, /not JSON|no usable time|nested/],
   ] as const) {
     it(`refuses ${text.slice(0, 40)}`, () => assert.throws(() => read(text), reason));
   }

@@ -1,4 +1,4 @@
-import { findMembers } from './members.ts';
+import { checkDepth, findMembers } from './members.ts';
 import { parseTime } from './time.ts';
 
 /**
@@ -92,6 +92,7 @@ function parseDocument(line: Buffer, timeFields: readonly string[]): Document {
   } catch {
     throw new Error('not JSON');
   }
+  checkNesting(parsed, 1);
   const record = parsed as Record<string, unknown>;
   const time = timeFields.map((name) => parseTime(plain(record[name]))).find((found) => found !== undefined);
   if (time === undefined) {
@@ -100,6 +101,12 @@ function parseDocument(line: Buffer, timeFields: readonly string[]): Document {
   for (const key of OURS) delete record[key];
   const open = Buffer.from(JSON.stringify(record).slice(0, -1));
   return { open, time, hasHost: record.host !== undefined };
+}
+
+function checkNesting(value: unknown, depth: number): void {
+  if (typeof value !== 'object' || value === null) return;
+  checkDepth(depth);
+  for (const member of Object.values(value)) checkNesting(member, depth + 1);
 }
 
 /** JSON.rawJSON and the reviver's third argument are in V8 and not yet in TypeScript's library. */

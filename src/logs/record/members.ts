@@ -8,6 +8,17 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
 /**
+ * How deep records may be nested: the store's own bound. It keeps it badly: from a flow of 100,000 levels Elasticsearch
+ * does not come back, and the record would be sent again for ever.
+ */
+const MAX_DEPTH = 1000;
+
+/** @throws Error for a depth that no record may have. */
+export function checkDepth(depth: number): void {
+  if (depth > MAX_DEPTH) throw new Error(`nested more than ${MAX_DEPTH} levels deep`);
+}
+
+/**
  * Where the values of an object's own members begin, after their colon: for each of `names` an offset in `line`, or -1
  * where the object has no such member. The object begins at `start` and must close at `end`.
  *
@@ -16,6 +27,8 @@ const CLOSE_BRACE = 0x7d;
  *
  * undefined where only a parser can tell: an object that does not close at `end`, something like a comment
  * (Elasticsearch's parser takes them), an escape in a key, or one of the names twice.
+ *
+ * @throws Error where it is nested too deep.
  */
 export function findMembers(
   line: Buffer,
@@ -41,6 +54,7 @@ export function findMembers(
       case OPEN_BRACE:
       case OPEN_BRACKET:
         keyNext = ++depth === 1;
+        checkDepth(depth);
         break;
       case CLOSE_BRACE:
       case CLOSE_BRACKET:
