@@ -201,6 +201,18 @@ async function reads(user: string, type: string): Promise<boolean> {
   return true;
 }
 
+describe('a user with a name beyond ASCII', () => {
+  for (const name of ['jürgen', 'Łukasz', '花子@例え.jp']) {
+    it(`${name} reads what was granted to them, and may be impersonated`, async () => {
+      await grant(workbench, name, { resources: ['access-a'], resourceNames: ['flows'] });
+      const get = await userOf(workbench, { name });
+      assert.equal(itemsOf(await get(`${API}/access-a/flows`)).length, 20);
+      const { code, stderr } = await mcm(workbench, ['logs', '--cluster', 'access-a', '--as', name]);
+      assert.deepEqual([code, stderr], [0, '']);
+    });
+  }
+});
+
 describe('grants as the documentation writes them', () => {
   for (const [user, resourceNames, covers] of [
     ['ann', ['audit*'], ['audit_ee', 'audit_kube']],

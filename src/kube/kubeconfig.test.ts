@@ -78,6 +78,12 @@ describe('loadKubeContext', () => {
     });
   });
 
+  it('writes names in UTF-8', async () => {
+    const { headers } = await load({ as: 'Łukasz', asGroups: ['größe'] }, one).authenticate();
+    assert.deepEqual(headers['impersonate-user'], Buffer.from('Łukasz').toString('latin1'));
+    assert.deepEqual(headers['impersonate-group'], [Buffer.from('größe').toString('latin1')]);
+  });
+
   it("uses a pod's ServiceAccount where there is no kubeconfig", () => {
     const context = loadKubeContext({}, { KUBERNETES_SERVICE_HOST: '10.96.0.1', KUBERNETES_SERVICE_PORT: '443' });
     assert.equal(context.name, 'in-cluster');

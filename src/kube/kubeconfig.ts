@@ -275,12 +275,17 @@ class LoadedContext implements KubeContext {
   #impersonationHeaders(): Record<string, string | string[]> {
     const as = this.#impersonation;
     if (as?.user === undefined) return {};
-    const headers: Record<string, string | string[]> = { 'impersonate-user': as.user };
-    if (as.uid !== undefined) headers['impersonate-uid'] = as.uid;
-    if (as.groups.length > 0) headers['impersonate-group'] = [...as.groups];
+    const headers: Record<string, string | string[]> = { 'impersonate-user': utf8Header(as.user) };
+    if (as.uid !== undefined) headers['impersonate-uid'] = utf8Header(as.uid);
+    if (as.groups.length > 0) headers['impersonate-group'] = as.groups.map(utf8Header);
     for (const [key, values] of Object.entries(as.extra)) {
-      headers[`impersonate-extra-${encodeURIComponent(key).toLowerCase()}`] = [...values];
+      headers[`impersonate-extra-${encodeURIComponent(key).toLowerCase()}`] = values.map(utf8Header);
     }
     return headers;
   }
+}
+
+/** A value that is on the wire in UTF-8, as API servers read headers: undici writes a byte a character. */
+function utf8Header(value: string): string {
+  return Buffer.from(value, 'utf8').toString('latin1');
 }

@@ -47,7 +47,7 @@ export function authenticate(request: IncomingMessage, proxy: FrontProxy): Reque
   const commonName: unknown = socket.getPeerX509Certificate()?.toLegacyObject().subject?.CN;
   if (typeof commonName !== 'string') return undefined;
   if (proxy.allowedNames.length > 0 && !proxy.allowedNames.includes(commonName)) return undefined;
-  const values = (names: readonly string[]) => names.flatMap((name) => request.headersDistinct[name] ?? []);
+  const values = (names: readonly string[]) => names.flatMap((name) => inUtf8(request.headersDistinct[name] ?? []));
   const [user] = values(proxy.usernameHeaders);
   if (user === undefined || user === '') return undefined;
   return { user, uid: values(proxy.uidHeaders)[0], groups: values(proxy.groupHeaders), extra: extraOf(request, proxy) };
@@ -57,9 +57,14 @@ function extraOf(request: IncomingMessage, proxy: FrontProxy): Requester['extra'
   const extra: Record<string, readonly string[]> = {};
   for (const [header, values = []] of Object.entries(request.headersDistinct)) {
     const prefix = proxy.extraPrefixes.find((candidate) => header.startsWith(candidate));
-    if (prefix !== undefined) extra[decoded(header.slice(prefix.length))] = values;
+    if (prefix !== undefined) extra[decoded(header.slice(prefix.length))] = inUtf8(values);
   }
   return extra;
+}
+
+/** kube-apiserver writes names as they are, in UTF-8; Node takes every byte of a header for a character. */
+function inUtf8(values: readonly string[]): string[] {
+  return values.map((value) => Buffer.from(value, 'latin1').toString('utf8'));
 }
 
 /** Keys of extra are percent-encoded, since they may hold what a header's name may not. */
