@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { tokenContext, writeKubeconfig } from '../testbed/kubernetes/cluster.ts';
@@ -27,7 +29,7 @@ describe('the command line', () => {
     [['clusters', 'one'], `error: unexpected argument "one"\nSee 'kubectl mcm clusters --help' for usage.\n`],
     [
       ['clusters', '-o', 'xml'],
-      `error: invalid argument "xml" for "--output" flag: must be one of json, yaml, name\nSee 'kubectl mcm clusters --help' for usage.\n`,
+      `error: invalid argument "xml" for "--output" flag: must be one of wide, json, yaml, name\nSee 'kubectl mcm clusters --help' for usage.\n`,
     ],
     [['add-cluster'], `error: exactly one NAME is required, got 0\nSee 'kubectl mcm add-cluster --help' for usage.\n`],
     [['logs'], `error: required flag(s) "cluster" not set\nSee 'kubectl mcm logs --help' for usage.\n`],
@@ -130,6 +132,17 @@ describe('the API server', () => {
     assert.match(
       await failure(['clusters', '-s', `127.0.0.1:${port}`]),
       /^The connection to the server 127\.0\.0\.1:\d+ was refused/,
+    );
+  });
+
+  it('that is another kind of server', async (t) => {
+    const server = createServer((_request, response) => response.end('<html>Welcome</html>'));
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => server.close());
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    assert.equal(
+      await failure(['clusters', '--server', url]),
+      `Unable to connect to the server: ${url} answered 200 with what is not JSON - did you specify a Kubernetes API server?\n`,
     );
   });
 

@@ -157,7 +157,12 @@ export class KubeClient {
       throw this.#connectionError(error);
     }
     if (response.statusCode >= 400) throw new StatusError(parseStatus(response.statusCode, text));
-    return JSON.parse(text);
+    try {
+      return JSON.parse(text);
+    } catch {
+      const what = `${this.context.server} answered ${response.statusCode} with what is not JSON`;
+      throw new ConnectionError(`Unable to connect to the server: ${what} - did you specify a Kubernetes API server?`);
+    }
   }
 
   async #send(

@@ -84,6 +84,11 @@ describe('loadKubeContext', () => {
     assert.deepEqual(headers['impersonate-group'], [Buffer.from('größe').toString('latin1')]);
   });
 
+  it('takes a server without TLS, such as "kubectl proxy", and gives it no credentials', async () => {
+    const flags = { server: 'http://127.0.0.1:8001', token: 'flag', as: 'joe' };
+    assert.deepEqual((await load(flags, one).authenticate()).headers, { 'impersonate-user': 'joe' });
+  });
+
   it("uses a pod's ServiceAccount where there is no kubeconfig", () => {
     const context = loadKubeContext({}, { KUBERNETES_SERVICE_HOST: '10.96.0.1', KUBERNETES_SERVICE_PORT: '443' });
     assert.equal(context.name, 'in-cluster');

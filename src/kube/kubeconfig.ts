@@ -102,14 +102,12 @@ export function loadKubeContext(flags: KubeFlags, env: NodeJS.ProcessEnv = proce
   if (userName !== undefined && user === undefined)
     throw new UserError(`error: auth info "${userName}" does not exist`);
   const kubeConfig = new KubeConfig();
-  kubeConfig.loadFromClusterAndUser(
-    overrideCluster(
-      config.clusters.find((candidate) => candidate.name === clusterName),
-      clusterName,
-      flags,
-    ),
-    overrideUser(user, flags),
+  const cluster = overrideCluster(
+    config.clusters.find((candidate) => candidate.name === clusterName),
+    clusterName,
+    flags,
   );
+  kubeConfig.loadFromClusterAndUser(cluster, isPlain(cluster.server) ? NOBODY : overrideUser(user, flags));
   const kept = userName === undefined ? undefined : config.impersonations.get(userName);
   return new LoadedContext(context?.name ?? 'command line', kubeConfig, impersonate(flags, kept));
 }
@@ -205,7 +203,8 @@ function overrideCluster(found: Cluster | undefined, name: string | undefined, f
   return {
     name: name ?? 'command line',
     server,
-    skipTLSVerify: flags.insecureSkipTlsVerify ?? found?.skipTLSVerify ?? false,
+    // client-node refuses plain HTTP otherwise, where there is nothing to verify.
+    skipTLSVerify: isPlain(server) || (flags.insecureSkipTlsVerify ?? found?.skipTLSVerify ?? false),
     ...(caFile === undefined ? {} : { caFile }),
     ...(caData === undefined ? {} : { caData }),
     ...(tlsServerName === undefined ? {} : { tlsServerName }),
@@ -220,6 +219,14 @@ function urlOf(server: string | undefined, cluster: string): string {
   if (!URL.canParse(url)) throw new UserError(`error: the server "${server}" is not a URL`);
   return url.replace(/\/$/, '');
 }
+
+/** "kubectl proxy" and the like. */
+function isPlain(server: string): boolean {
+  return server.startsWith('http:');
+}
+
+/** As kubectl does: nobody's credentials go over a connection that everybody can read. */
+const NOBODY: User = { name: 'nobody' };
 
 function overrideUser(found: User | undefined, flags: KubeFlags): User {
   const base: User = found ?? { name: 'command line' };
