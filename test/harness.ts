@@ -186,15 +186,14 @@ export async function grant(
 ): Promise<void> {
   const group = 'rbac.authorization.k8s.io';
   const rules = [{ apiGroups: ['lma.tigera.io'], ...rule, verbs: ['get'] }];
-  const name = `logs-${Buffer.from(user).toString('hex')}`;
   await apply(workbench, [
-    { apiVersion: `${group}/v1`, kind: 'ClusterRole', metadata: { name }, rules },
+    { apiVersion: `${group}/v1`, kind: 'ClusterRole', metadata: { name: `logs-${user}` }, rules },
     {
       apiVersion: `${group}/v1`,
       kind: 'ClusterRoleBinding',
-      metadata: { name },
+      metadata: { name: `logs-${user}` },
       subjects: [{ kind: 'User', name: user, apiGroup: group }],
-      roleRef: { apiGroup: group, kind: 'ClusterRole', name },
+      roleRef: { apiGroup: group, kind: 'ClusterRole', name: `logs-${user}` },
     },
   ]);
 }
