@@ -41,6 +41,9 @@ describe('toYaml', () => {
 describe('printable', () => {
   it('shows what would steer a terminal', () => {
     assert.equal(printable('a\u001b[2J\u009b1mé\n'), 'a\\x1b[2J\\x9b1mé\\x0a');
+    // Text that runs from right to left would show a line's cells in another order.
+    assert.equal(printable('a\u202eb\u2069c\u2028'), 'a\\u202eb\\u2069c\\u2028');
+    assert.equal(printableJson({ a: '\u202e' }), '{"a":"\\u202e"}');
     assert.equal(printableJson({ a: '\u001b\u009b\u007fé' }), '{"a":"\\u001b\\u009b\\u007fé"}');
   });
 });

@@ -48,14 +48,19 @@ export function alignColumns(lines: readonly (readonly string[])[], gap: string)
     .join('');
 }
 
+/** What steers a terminal, turns the order of what it shows, or ends a line where none should end. */
+const STEERING = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
+
 /** Text that others wrote (records, answers, file names): whatever would steer a terminal is shown instead of sent to it. */
 export function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => `\\x${hex(character, 2)}`);
+  return text.replace(STEERING, (character) =>
+    character.charCodeAt(0) < 0x100 ? `\\x${hex(character, 2)}` : `\\u${hex(character, 4)}`,
+  );
 }
 
 /** The same in one line of JSON, which escapes only some of these characters by itself. */
 export function printableJson(value: unknown): string {
-  return JSON.stringify(value).replace(/\p{Cc}/gu, (character) => `\\u${hex(character, 4)}`);
+  return JSON.stringify(value).replace(STEERING, (character) => `\\u${hex(character, 4)}`);
 }
 
 function hex(character: string, digits: number): string {
