@@ -10,7 +10,7 @@ export class ManagerMetrics {
   readonly registry = new Registry();
   readonly #records = new Counter({
     name: 'kubectl_mcm_ingest_records_total',
-    help: 'Records of uploads that were answered 200, by what became of them: stored, known (sent before) or set_aside.',
+    help: 'Records of uploads that were answered 200, by what became of them: stored, known (sent before), differing (known, with another content) or set_aside.',
     labelNames: ['cluster', 'type', 'verdict'],
     registers: [this.registry],
   });

@@ -25,7 +25,7 @@ Register a managed cluster and make the manifest that connects it: for tigera-op
 flow logs) and for our forwarder (log files).
 
 The certificates are good for a year. To disconnect a cluster, delete what its manifest made there, and here its
-ManagedCluster ("kubectl delete managedcluster NAME"): its connections end at once. Its logs stay until they are too old.
+ManagedCluster ("kubectl delete managedcluster NAME"): its connections end at once. Its logs stay.
 
 The key pairs are made here; the management cluster gets only the certificates. So the manifest is the one place that
 holds the private keys: it cannot be shown again.`,
