@@ -251,7 +251,7 @@ export class ClusterPort {
       const admission = admit();
       if (admission.admitted) continue;
       this.#options.repeated.warn('connection closed', `${before.cluster}: ${admission.reason}`, { fingerprint });
-      tunnel?.close(admission.reason);
+      tunnel?.close('revoked', admission.reason);
       socket.destroy();
     }
   }

@@ -75,6 +75,7 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     },
   });
   const tunnels = new Tunnels();
+  metrics.countTunnels(tunnels);
   serveTunnels({ tunnels, states, ingest, certificate, log }, signal);
   const refusals = {
     certificateRefused: (claimed: string, reason: string) => states.refused(claimed, reason),

@@ -1,6 +1,8 @@
-import { Counter, collectDefaultMetrics, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { UploadOutcome } from '../logs/ingest/upload.ts';
 import type { LogType } from '../logs/types/log-type.ts';
+import type { TunnelEnd } from '../tunnel/tunnel.ts';
+import type { Tunnels } from '../tunnel/tunnels.ts';
 
 /** Why a connection to the port for clusters was refused. */
 export type RefusedConnection = 'handshake' | 'certificate' | 'too_many';
@@ -27,8 +29,34 @@ export class ManagerMetrics {
     registers: [this.registry],
   });
 
+  readonly #tunnelsOpened = new Counter({
+    name: 'kubectl_mcm_tunnels_opened_total',
+    help: 'Tunnels that managed clusters have opened, each reconnect anew.',
+    registers: [this.registry],
+  });
+  readonly #tunnelsClosed = new Counter({
+    name: 'kubectl_mcm_tunnels_closed_total',
+    help: 'Tunnels that ended: lost (the connection broke or the cluster closed it), silent, replaced by a newer one, revoked (the certificate no longer counts), protocol (what came was no yamux), or stopped with the manager.',
+    labelNames: ['reason'],
+    registers: [this.registry],
+  });
+
   constructor() {
     collectDefaultMetrics({ register: this.registry });
+  }
+
+  /** Counts these tunnels from now on. */
+  countTunnels(tunnels: Tunnels): void {
+    new Gauge({
+      name: 'kubectl_mcm_tunnels',
+      help: 'Managed clusters whose tunnel is open.',
+      registers: [this.registry],
+      collect() {
+        this.set(tunnels.size);
+      },
+    });
+    tunnels.on('connected', () => this.#tunnelsOpened.inc());
+    tunnels.on('closed', (_tunnel, end: TunnelEnd) => this.#tunnelsClosed.inc({ reason: end }));
   }
 
   taken(cluster: string, { name: type }: LogType, { accepted, known, differing, setAside }: UploadOutcome): void {

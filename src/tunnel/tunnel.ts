@@ -1,6 +1,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { SessionConfig } from './yamux/config.ts';
+import { ProtocolError } from './yamux/frame.ts';
 import { type SessionCounts, YamuxSession } from './yamux/session.ts';
 import type { YamuxStream } from './yamux/stream.ts';
 
@@ -9,6 +10,9 @@ export interface TunnelIdentity {
   readonly cluster: string;
   readonly certificate: X509Certificate;
 }
+
+/** What ended a tunnel: we did, with this reason, or it was `lost`, or what came was against the `protocol`. */
+export type TunnelEnd = 'lost' | 'protocol' | 'silent' | 'replaced' | 'revoked' | 'stopped';
 
 /**
  * The connection of one managed cluster, which the cluster has opened: either side opens streams in it. The cluster's
@@ -22,6 +26,7 @@ export class Tunnel {
   /** Milliseconds since 1970. */
   readonly since = Date.now();
   readonly session: YamuxSession;
+  #end: TunnelEnd | undefined;
 
   constructor(socket: TLSSocket, { cluster, certificate }: TunnelIdentity, config: Partial<SessionConfig>) {
     this.cluster = cluster;
@@ -44,7 +49,14 @@ export class Tunnel {
     return this.session.open();
   }
 
-  close(reason: string): void {
-    this.session.close(new Error(reason));
+  /** Closes it for our own reason; `words` are for people. */
+  close(end: TunnelEnd, words: string): void {
+    this.#end ??= end;
+    this.session.close(new Error(words));
+  }
+
+  /** What ended it, given what its session said. */
+  endOf(reason: Error): TunnelEnd {
+    return this.#end ?? (reason instanceof ProtocolError ? 'protocol' : 'lost');
   }
 }

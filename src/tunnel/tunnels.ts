@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import type { TLSSocket } from 'node:tls';
 import { PingWheel } from './ping-wheel.ts';
-import { Tunnel, type TunnelIdentity } from './tunnel.ts';
+import { Tunnel, type TunnelEnd, type TunnelIdentity } from './tunnel.ts';
 import type { YamuxStream } from './yamux/stream.ts';
 import { WindowBudget } from './yamux/window-budget.ts';
 
@@ -37,6 +37,8 @@ interface Events {
   connected: [tunnel: Tunnel];
   /** The cluster's tunnel is closed and it has no other. */
   disconnected: [tunnel: Tunnel, reason: string];
+  /** A tunnel is closed, whether the cluster has another or not. */
+  closed: [tunnel: Tunnel, end: TunnelEnd];
   /** The cluster has opened a stream. */
   stream: [stream: YamuxStream, tunnel: Tunnel];
 }
@@ -95,18 +97,19 @@ export class Tunnels extends EventEmitter<Events> {
   /** Closes every tunnel and takes no more. */
   close(): void {
     clearInterval(this.#look);
-    for (const tunnel of this.#open) tunnel.close('the manager stops');
+    for (const tunnel of this.#open) tunnel.close('stopped', 'the manager stops');
   }
 
   /** Guardian dials anew when its session has died for it; we may learn of that later, or never. */
   #replace(old: Tunnel, by: Tunnel): void {
     old.session.goAway();
     const reason = `replaced by a newer connection from ${by.address}`;
-    setTimeout(() => old.close(reason), this.#limits.handOver).unref();
+    setTimeout(() => old.close('replaced', reason), this.#limits.handOver).unref();
   }
 
   #closed(tunnel: Tunnel, reason: Error): void {
     this.#open.delete(tunnel);
+    this.emit('closed', tunnel, tunnel.endOf(reason));
     if (this.#current.get(tunnel.cluster) !== tunnel) return;
     this.#current.delete(tunnel.cluster);
     this.emit('disconnected', tunnel, reason.message);
@@ -117,7 +120,7 @@ export class Tunnels extends EventEmitter<Events> {
     const now = performance.now();
     for (const tunnel of this.#open) {
       if (tunnel.session.silence > silence) {
-        tunnel.close(`nothing came for ${silence / 1000} s`);
+        tunnel.close('silent', `nothing came for ${silence / 1000} s`);
       } else if (tunnel.session.silence > silence / 2 || now - (this.#measured.get(tunnel) ?? 0) > measure) {
         // Asked also where it pings by itself: that alone does not tell how far away it is.
         this.#measured.set(tunnel, now);
