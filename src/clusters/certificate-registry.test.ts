@@ -48,6 +48,18 @@ describe('CertificateRegistry', () => {
     assert.deepEqual([registry.has('a'), registry.has('c')], [true, false]);
   });
 
+  it('says whose certificates changed, and nothing where only the status did', () => {
+    const registry = new CertificateRegistry();
+    const changes: (string | undefined)[] = [];
+    registry.onChange((changed) => changes.push(changed));
+    registry.replaceAll([cluster('a', 'a-tunnel')]);
+    registry.set({ ...cluster('a', 'a-tunnel'), status: { phase: 'Connected' } });
+    registry.set(cluster('a', 'a-forwarder'));
+    registry.set(cluster('b', 'b-forwarder'));
+    registry.delete('b');
+    assert.deepEqual(changes, [undefined, 'a', 'b', 'b']);
+  });
+
   it('forgets what is deleted or replaced', () => {
     const registry = new CertificateRegistry();
     registry.replaceAll([cluster('a', 'a-tunnel', 'a-forwarder'), cluster('b', 'b-forwarder')]);

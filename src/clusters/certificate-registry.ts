@@ -14,6 +14,8 @@ export interface CertificateProblem {
 }
 
 interface Registration {
+  /** Of the object's spec. */
+  readonly text: string;
   readonly certificates: readonly CertificateFacts[];
   readonly problem: CertificateProblem | undefined;
 }
@@ -34,7 +36,7 @@ interface Claim {
 export class CertificateRegistry {
   readonly #registrations = new Map<string, Registration>();
   readonly #claims = new Map<string, Claim>();
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(cluster?: string) => void>();
 
   /** Everything there is: what is not in `clusters` is gone. */
   replaceAll(clusters: readonly ManagedCluster[]): void {
@@ -44,14 +46,17 @@ export class CertificateRegistry {
   }
 
   set(cluster: ManagedCluster): void {
-    this.#remove(cluster.metadata.name);
+    const { name } = cluster.metadata;
+    // Most changes are of the status, and come by the thousand when thousands connect.
+    if (this.#registrations.get(name)?.text === textOf(cluster)) return;
+    this.#remove(name);
     this.#add(cluster);
-    this.#changed();
+    this.#changed(name);
   }
 
   delete(name: string): void {
     this.#remove(name);
-    this.#changed();
+    this.#changed(name);
   }
 
   has(cluster: string): boolean {
@@ -88,8 +93,8 @@ export class CertificateRegistry {
     return { admitted: true, cluster, use: facts.use, notAfter: facts.notAfter };
   }
 
-  /** Calls back after every change. */
-  onChange(listener: () => void): void {
+  /** Calls back after every change, with the cluster whose certificates changed, or without one after `replaceAll`. */
+  onChange(listener: (cluster?: string) => void): void {
     this.#listeners.add(listener);
   }
 
@@ -113,19 +118,24 @@ export class CertificateRegistry {
     this.#registrations.delete(cluster);
   }
 
-  #changed(): void {
-    for (const listener of this.#listeners) listener();
+  #changed(cluster?: string): void {
+    for (const listener of this.#listeners) listener(cluster);
   }
 }
 
-function readRegistration({ metadata, spec }: ManagedCluster): Registration {
-  if (spec.certificate === undefined || spec.certificate === '') return { certificates: [], problem: undefined };
+function textOf({ spec }: ManagedCluster): string {
+  return spec.certificate ?? '';
+}
+
+function readRegistration(object: ManagedCluster): Registration {
+  const text = textOf(object);
+  if (text === '') return { text, certificates: [], problem: undefined };
   try {
-    const certificates = readCertificates(Buffer.from(spec.certificate, 'base64').toString('utf8'));
-    return { certificates, problem: conflictOf(metadata.name, certificates) };
+    const certificates = readCertificates(Buffer.from(text, 'base64').toString('utf8'));
+    return { text, certificates, problem: conflictOf(object.metadata.name, certificates) };
   } catch (error) {
     const message = `spec.certificate cannot be read: ${messageOf(error)}`;
-    return { certificates: [], problem: { type: 'CertificateUnreadable', message } };
+    return { text, certificates: [], problem: { type: 'CertificateUnreadable', message } };
   }
 }
 

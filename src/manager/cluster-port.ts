@@ -110,8 +110,8 @@ export class ClusterPort {
     this.server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE }, (socket) =>
       this.#shakeHands(socket),
     );
-    registry.onChange(() => this.#closeRevoked());
-    const expiry = setInterval(() => this.#closeRevoked(), EXPIRY_CHECK).unref();
+    registry.onChange((changed) => this.#closeRevoked(({ cluster }) => changed === undefined || cluster === changed));
+    const expiry = setInterval(() => this.#closeExpired(), EXPIRY_CHECK).unref();
     this.server.once('close', () => clearInterval(expiry));
   }
 
@@ -245,9 +245,15 @@ export class ClusterPort {
     this.#options.repeated.warn('connection refused', reason, details);
   }
 
-  #closeRevoked(): void {
+  #closeExpired(): void {
+    const now = Date.now();
+    this.#closeRevoked(({ notAfter }) => notAfter <= now);
+  }
+
+  /** Closes those that would not be admitted now, among those that may be concerned: there are thousands. */
+  #closeRevoked(isConcerned: (admitted: Extract<Admission, { admitted: true }>) => boolean): void {
     for (const [socket, { fingerprint, admission: before, tunnel, admit }] of this.#connections) {
-      if (!before.admitted || socket.destroyed) continue;
+      if (!before.admitted || socket.destroyed || !isConcerned(before)) continue;
       const admission = admit();
       if (admission.admitted) continue;
       this.#options.repeated.warn('connection closed', `${before.cluster}: ${admission.reason}`, { fingerprint });

@@ -197,7 +197,7 @@ async function writeStatuses(status: ClusterStatusWriter, signal: AbortSignal): 
 /** Before the first list every certificate would be refused as not registered. */
 async function registryFilled(registry: CertificateRegistry, signal: AbortSignal): Promise<void> {
   await new Promise<void>((resolve) => {
-    registry.onChange(resolve);
+    registry.onChange(() => resolve());
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }
