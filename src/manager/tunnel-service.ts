@@ -1,20 +1,13 @@
 import type { RequestListener } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { Logger } from 'pino';
 import type { KeyPair } from '../clusters/key-pair.ts';
-import { messageOf } from '../errors.ts';
 import type { HttpIngest } from '../logs/ingest/http-ingest.ts';
-import { ClusterClient } from '../tunnel/cluster-client.ts';
 import { InnerServer } from '../tunnel/inner-server.ts';
 import type { Tunnel } from '../tunnel/tunnel.ts';
 import type { Tunnels } from '../tunnel/tunnels.ts';
-import { readClusterFacts } from './cluster-facts.ts';
 import type { ConnectionStates } from './connection-states.ts';
-
-/** Milliseconds between two readings of what a cluster says of itself. */
-const FACTS_INTERVAL = 600_000;
-const FACTS_RETRY = 60_000;
+import { FactsReader } from './facts-reader.ts';
 
 export interface TunnelServiceOptions {
   readonly tunnels: Tunnels;
@@ -32,12 +25,13 @@ export interface TunnelServiceOptions {
 export function serveTunnels(options: TunnelServiceOptions, signal: AbortSignal): void {
   const { tunnels, states, certificate, log } = options;
   const context = createSecureContext({ cert: certificate.certificate, key: certificate.key, minVersion: 'TLSv1.2' });
+  const facts = new FactsReader(states, log, signal);
   const servers = new WeakMap<Tunnel, InnerServer>();
   tunnels.on('connected', (tunnel) => {
     log.info({ cluster: tunnel.cluster, peer: tunnel.address }, 'tunnel connected');
     states.connected(tunnel);
     servers.set(tunnel, innerServer(tunnel, context, options));
-    void followFacts(tunnel, states, log, signal);
+    facts.follow(tunnel);
   });
   tunnels.on('disconnected', (tunnel, reason) => {
     log.info({ cluster: tunnel.cluster, reason }, 'tunnel closed');
@@ -58,22 +52,4 @@ function innerServer({ cluster }: Tunnel, context: SecureContext, { ingest, log 
     });
   };
   return new InnerServer({ context, protocols: ['h2', 'http/1.1'], listener });
-}
-
-/** Never rejects: a cluster that says nothing of itself is connected all the same. */
-async function followFacts(tunnel: Tunnel, states: ConnectionStates, log: Logger, stopped: AbortSignal): Promise<void> {
-  const closed = new AbortController();
-  tunnel.session.once('close', () => closed.abort());
-  const signal = AbortSignal.any([stopped, closed.signal]);
-  const client = new ClusterClient(tunnel);
-  while (!signal.aborted && !tunnel.session.closed) {
-    let pause = FACTS_INTERVAL;
-    try {
-      states.learned(tunnel.cluster, await readClusterFacts(client, signal));
-    } catch (error) {
-      pause = FACTS_RETRY;
-      if (!signal.aborted) log.debug({ cluster: tunnel.cluster, reason: messageOf(error) }, 'no facts of the cluster');
-    }
-    await sleep(pause, undefined, { signal, ref: false }).catch(() => undefined);
-  }
 }

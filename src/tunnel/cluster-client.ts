@@ -37,6 +37,13 @@ export class ClusterClient {
     return await readAnswer(stream);
   }
 
+  /** Ends its stream; the next request opens another. */
+  async close(): Promise<void> {
+    const session = await this.#session?.catch(() => undefined);
+    this.#session = undefined;
+    session?.close();
+  }
+
   async #connected(): Promise<ClientHttp2Session> {
     const current = await this.#session?.catch(() => undefined);
     if (current !== undefined && !current.closed && !current.destroyed) return current;
