@@ -41,7 +41,7 @@ async function secondWriter(t: TestContext) {
     await sleep(300);
     assert.equal(writes(), expected, why);
   };
-  return { proxy, registry, writer, mustHaveWritten, errors };
+  return { proxy, registry, writer, writes, mustHaveWritten, errors };
 }
 
 describe('the status of a ManagedCluster', () => {
@@ -107,5 +107,34 @@ describe('the status of a ManagedCluster', () => {
     for (let at = 0; at < 40; at++) writer.observe(managedCluster(`one-of-many-${at}`, {}));
     await mustHaveWritten(16, undefined, stop.signal);
     await mustHaveWritten(16, undefined, stop.signal);
+  });
+
+  it('is written for one cluster as soon as it is for another', async (t) => {
+    const { writer, writes } = await secondWriter(t);
+    for (let at = 0; at < 100; at++) writer.observe(managedCluster(`one-after-another-${at}`, {}));
+    // Once, and not again a second later.
+    writer.writeDue(never);
+    await eventually(async () => writes() === 100);
+  });
+
+  it('is written less often for "last seen" alone where there are thousands of clusters', async (t) => {
+    const { writer, mustHaveWritten } = await secondWriter(t);
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+    const lastSeen = new Date().toISOString();
+    const condition = { type: 'ManagedClusterConnected', status: 'Unknown', reason: 'NoTunnel' } as const;
+    const message = 'No tunnel of this cluster has connected.';
+    const conditions = [{ ...condition, message, lastTransitionTime: lastSeen }];
+    for (let at = 0; at < 4_000; at++) {
+      writer.observe({
+        ...managedCluster(`one-of-thousands-${at}`, {}),
+        status: { phase: 'Receiving', lastSeen, conditions },
+      });
+    }
+    t.mock.timers.tick(99_999);
+    writer.received('one-of-thousands-0', Date.now());
+    await mustHaveWritten(0);
+    t.mock.timers.tick(1);
+    writer.received('one-of-thousands-0', Date.now());
+    await mustHaveWritten(1, '40 a second, of them all');
   });
 });

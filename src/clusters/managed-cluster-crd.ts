@@ -69,7 +69,8 @@ const schema = {
         lastSeen: {
           type: 'string',
           format: 'date-time',
-          description: 'When anything last came from the cluster, at most a minute behind.',
+          description:
+            'When anything last came from the cluster, a minute behind at most, two where there are thousands of clusters.',
         },
         connection: {
           type: 'object',

@@ -35,7 +35,7 @@ export interface ManagedCluster extends KubeObject {
 export interface ManagedClusterStatus {
   /** One word for people; `conditions` say why. */
   readonly phase?: ClusterPhase;
-  /** RFC 3339; when anything last came from this cluster, at most a minute behind. */
+  /** RFC 3339; when anything last came from this cluster, a minute behind at most, two where there are thousands of clusters. */
   readonly lastSeen?: string;
   readonly connection?: ConnectionStatus | undefined;
   /** Calico's version in the managed cluster, where it lets us read it. */

@@ -1,4 +1,4 @@
-import type { CertificateRegistry } from '../clusters/certificate-registry.ts';
+import type { CertificateProblem, CertificateRegistry } from '../clusters/certificate-registry.ts';
 import {
   type ClusterPhase,
   MANAGED_CLUSTER_API,
@@ -16,6 +16,10 @@ const STATUS_MANAGER = 'kubectl-mcm-manager';
 /** Milliseconds between two writes of one object's status when nothing but "last seen" changed. */
 const LAST_SEEN_INTERVAL = 60_000;
 
+/** Such writes a second, of all objects together: with thousands of clusters they come less often, down to every two minutes. */
+const LAST_SEEN_RATE = 40;
+const LONGEST_LAST_SEEN_INTERVAL = 120_000;
+
 /** Writes under way at once: what an API server that has stopped answering can hold up, and how hard it is hit after. */
 const MOST_WRITES = 16;
 
@@ -28,6 +32,8 @@ const PHASES: Readonly<Record<string, ClusterPhase>> = { True: 'Connected', Fals
 
 interface Tracked {
   object: ManagedCluster;
+  /** What the object was compared with when it last said what it should. */
+  checked: Checked | undefined;
   /** Milliseconds since 1970; 0 for never. */
   lastSeen: number;
   writtenLastSeen: number;
@@ -35,6 +41,15 @@ interface Tracked {
   /** No write before that time. */
   notBefore: number;
   retry: number;
+}
+
+/** All that a status is made of, but for the time at which something last came. */
+interface Checked {
+  readonly object: ManagedCluster;
+  readonly problem: CertificateProblem | undefined;
+  /** See ConnectionStates. */
+  readonly revision: number;
+  readonly everSeen: boolean;
 }
 
 /**
@@ -48,6 +63,9 @@ export class ClusterStatusWriter {
   readonly #onError: (cluster: string, error: unknown) => void;
   readonly #tracked = new Map<string, Tracked>();
   #writes = 0;
+  #goingRound = false;
+  /** Called when a write has ended. */
+  #onWritten: (() => void) | undefined;
 
   constructor(
     client: KubeClient,
@@ -69,6 +87,7 @@ export class ClusterStatusWriter {
     if (known === undefined || known.object.metadata.uid !== object.metadata.uid) {
       this.#tracked.set(object.metadata.name, {
         object,
+        checked: undefined,
         lastSeen: written,
         writtenLastSeen: written,
         writing: false,
@@ -99,17 +118,54 @@ export class ClusterStatusWriter {
     if (tracked !== undefined) tracked.lastSeen = Math.max(tracked.lastSeen, now);
   }
 
-  /** Begins to write what is due, each object by itself; call it about once a second. */
+  /**
+   * Begins to write what is due, MOST_WRITES objects at once and the next as soon as one of them is written; call it about
+   * once a second.
+   */
   writeDue(signal: AbortSignal): void {
-    const now = Date.now();
+    if (!this.#goingRound) void this.#round(signal);
+  }
+
+  async #round(signal: AbortSignal): Promise<void> {
+    this.#goingRound = true;
     for (const tracked of this.#tracked.values()) {
-      if (this.#writes >= MOST_WRITES) return;
-      if (tracked.writing || now < tracked.notBefore) continue;
-      tracked.lastSeen = Math.max(tracked.lastSeen, this.#connections.lastSeen(tracked.object.metadata.name));
-      const status = this.#desired(tracked, now);
-      const aged = tracked.lastSeen - tracked.writtenLastSeen >= LAST_SEEN_INTERVAL;
-      if (aged || !sameState(tracked.object.status, status)) void this.#write(tracked, status, signal);
+      if (this.#writes >= MOST_WRITES) await this.#written();
+      if (signal.aborted) break;
+      const status = this.#due(tracked, Date.now());
+      if (status !== undefined) void this.#write(tracked, status, signal);
     }
+    this.#goingRound = false;
+  }
+
+  async #written(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#onWritten = resolve;
+    });
+  }
+
+  /** The status that is to be written now. There are thousands to look at each second, of which few have changed. */
+  #due(tracked: Tracked, now: number): ManagedClusterStatus | undefined {
+    const { object, checked, notBefore, writing } = tracked;
+    if (writing || now < notBefore) return undefined;
+    const { name } = object.metadata;
+    tracked.lastSeen = Math.max(tracked.lastSeen, this.#connections.lastSeen(name));
+    const aged = tracked.lastSeen - tracked.writtenLastSeen >= this.#lastSeenInterval;
+    const current = {
+      object,
+      problem: this.#registry.problemOf(name),
+      revision: this.#connections.revisionOf(name),
+      everSeen: tracked.lastSeen > 0,
+    };
+    if (!aged && checked !== undefined && isSame(checked, current)) return undefined;
+    const status = this.#desired(tracked, now);
+    if (aged || !sameState(object.status, status)) return status;
+    tracked.checked = current;
+    return undefined;
+  }
+
+  get #lastSeenInterval(): number {
+    const paced = (this.#tracked.size / LAST_SEEN_RATE) * 1000;
+    return Math.min(Math.max(LAST_SEEN_INTERVAL, paced), LONGEST_LAST_SEEN_INTERVAL);
   }
 
   /** Never rejects: what fails is told to `onError` and tried again later. */
@@ -139,6 +195,7 @@ export class ClusterStatusWriter {
     } finally {
       tracked.writing = false;
       this.#writes--;
+      this.#onWritten?.();
     }
   }
 
@@ -169,6 +226,10 @@ function withTransition(
   const old = before.find(({ type }) => type === condition.type);
   const since = old?.status === condition.status ? old.lastTransitionTime : new Date(now).toISOString();
   return { ...condition, lastTransitionTime: since.replace(/\.\d+Z$/, 'Z') };
+}
+
+function isSame(a: Checked, b: Checked): boolean {
+  return a.object === b.object && a.problem === b.problem && a.revision === b.revision && a.everSeen === b.everSeen;
 }
 
 /** Equal but for what changes all the time: "last seen" and the round trip. */

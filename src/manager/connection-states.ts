@@ -11,11 +11,13 @@ import type { ClusterFacts } from './cluster-facts.ts';
 /** Milliseconds that a cluster has to come back after the manager was started. Guardian dials every five seconds. */
 const GRACE = 15_000;
 
-/** Milliseconds after which what another manager has written counts no more: it writes once a minute. */
+/** Milliseconds after which what another manager has written counts no more: it writes every two minutes at least. */
 const OTHERS_WORD = 180_000;
 
 /** What this manager has seen of one cluster's tunnel since it was started. */
 interface Seen {
+  /** Counts what was learned. */
+  revision: number;
   tunnel: Tunnel | undefined;
   /** Milliseconds since 1970 at which the tunnel opened, or the last one closed. */
   since: number;
@@ -49,6 +51,7 @@ export class ConnectionStates {
 
   connected(tunnel: Tunnel): void {
     const seen = this.#of(tunnel.cluster);
+    seen.revision++;
     if (seen.since > 0) seen.reconnects++;
     seen.tunnel = tunnel;
     seen.since = tunnel.since;
@@ -58,6 +61,7 @@ export class ConnectionStates {
 
   disconnected({ cluster }: Tunnel, reason: string): void {
     const seen = this.#of(cluster);
+    seen.revision++;
     seen.tunnel = undefined;
     seen.since = Date.now();
     seen.lost = reason;
@@ -68,18 +72,23 @@ export class ConnectionStates {
   refused(cluster: string, reason: string): void {
     // Names that nobody has registered would fill the memory.
     const seen = this.#seen.get(cluster);
-    if (seen !== undefined) seen.lastError = reason;
+    if (seen === undefined) return;
+    seen.revision++;
+    seen.lastError = reason;
   }
 
   /** A handshake failed with somebody at this address, from which perhaps a cluster connected once. */
   handshakeFailed(address: string, reason: string): void {
     for (const seen of this.#seen.values()) {
-      if (seen.tunnel === undefined && seen.address === address) seen.lastError = `TLS: ${reason}`;
+      if (seen.tunnel !== undefined || seen.address !== address) continue;
+      seen.revision++;
+      seen.lastError = `TLS: ${reason}`;
     }
   }
 
   learned(cluster: string, facts: ClusterFacts): void {
     const seen = this.#of(cluster);
+    seen.revision++;
     seen.facts = { ...seen.facts, ...facts };
   }
 
@@ -101,6 +110,15 @@ export class ConnectionStates {
   /** Milliseconds since 1970 at which something last came through the tunnel; 0 without one. */
   lastSeen(cluster: string): number {
     return this.#seen.get(cluster)?.tunnel?.lastSeen ?? 0;
+  }
+
+  /**
+   * Another number when `statusOf` would say something else of the same object; NaN, which equals nothing, while time
+   * alone may change that.
+   */
+  revisionOf(cluster: string): number {
+    const seen = this.#seen.get(cluster);
+    return seen?.tunnel === undefined && seen?.lost === undefined ? Number.NaN : seen.revision;
   }
 
   /** What is to stand in the object's status now. */
@@ -146,6 +164,7 @@ export class ConnectionStates {
     let seen = this.#seen.get(cluster);
     if (seen === undefined) {
       seen = {
+        revision: 0,
         tunnel: undefined,
         since: 0,
         address: '',
