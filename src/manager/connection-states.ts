@@ -77,13 +77,16 @@ export class ConnectionStates {
     seen.lastError = reason;
   }
 
-  /** A handshake failed with somebody at this address, from which perhaps a cluster connected once. */
+  /**
+   * A handshake failed with somebody at this address. Told of the cluster that once connected from there; where several
+   * did, behind one proxy, nobody knows whose it was.
+   */
   handshakeFailed(address: string, reason: string): void {
-    for (const seen of this.#seen.values()) {
-      if (seen.tunnel !== undefined || seen.address !== address) continue;
-      seen.revision++;
-      seen.lastError = `TLS: ${reason}`;
-    }
+    const known = [...this.#seen.values()].filter((seen) => seen.address === address);
+    const [seen] = known;
+    if (seen === undefined || known.length > 1 || seen.tunnel !== undefined) return;
+    seen.revision++;
+    seen.lastError = `TLS: ${reason}`;
   }
 
   learned(cluster: string, facts: ClusterFacts): void {
