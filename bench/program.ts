@@ -6,6 +6,14 @@ import { createInterface, type Interface } from 'node:readline';
 /** Clock ticks a second in /proc: the same on every Linux that Node.js runs on. */
 const TICKS = 100;
 
+/** Seconds of processor time that a process has used so far, all its threads together. */
+export function cpuSecondsOf(pid: number | undefined): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // Behind the name, which is in parentheses and may hold anything; utime and stime are the 14th and 15th field.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / TICKS;
+}
+
 /** A program that says what it has to say in lines of JSON. */
 export class Program {
   readonly #child: ChildProcess;
@@ -26,12 +34,14 @@ export class Program {
     return JSON.parse(value) as T;
   }
 
+  /** Gives it a line on its input. */
+  send(line: object): void {
+    this.#child.stdin?.write(`${JSON.stringify(line)}\n`);
+  }
+
   /** Seconds of processor time that it has used so far, all threads together. */
   cpuSeconds(): number {
-    const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8');
-    // Behind the name, which is in parentheses and may hold anything; utime and stime are the 14th and 15th field.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) / TICKS;
+    return cpuSecondsOf(this.#child.pid);
   }
 
   /** Lets it know by the end of its input that it should finish. */

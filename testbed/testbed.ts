@@ -37,6 +37,8 @@ export interface ManagerOptions {
   readonly apiserverUrl?: string;
   /** More of its flags. */
   readonly flags?: readonly string[];
+  /** More of its environment. */
+  readonly env?: NodeJS.ProcessEnv;
   /** What answers 200 once it may be used; `/livez` where its store is not there yet. */
   readonly readyPath?: string;
 }
@@ -120,7 +122,7 @@ export class Workbench {
         `--health-listen=${LOOPBACK}:${ports.health}`,
         ...flags,
       ],
-      { logFile: join(this.directory, `manager-${ports.clusters}.log`), env: this.env },
+      { logFile: join(this.directory, `manager-${ports.clusters}.log`), env: { ...this.env, ...options.env } },
     );
     await manager.untilReady(async () => (await fetch(`http://${LOOPBACK}:${ports.health}${readyPath}`)).ok);
     return manager;
