@@ -67,7 +67,8 @@ export class ClusterClient {
       stream.destroy();
       reject(new Error('the cluster closed the connection'));
     });
-    socket.once('error', reject);
+    // Every one: when the stream under it fails too, there are two, and one that nobody expects ends the process.
+    socket.on('error', reject);
     socket.once('secureConnect', () => {
       try {
         this.#verify(socket);
