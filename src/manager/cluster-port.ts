@@ -237,7 +237,9 @@ export class ClusterPort {
     // Probes of load balancers connect and hang up: that is counted, and no news.
     if (code === 'ECONNRESET') return;
     this.#options.repeated.warn('TLS handshake failed', code, { peer });
-    this.#options.refusals.handshakeFailed(peer, error?.message ?? code);
+    // OpenSSL's own words; the message puts its source files before and after them.
+    const { reason } = (error ?? {}) as { readonly reason?: string };
+    this.#options.refusals.handshakeFailed(peer, reason ?? error?.message ?? code);
   }
 
   #refused(why: RefusedConnection, reason: string, details: object): void {

@@ -14,19 +14,33 @@ const GRACE = 15_000;
 /** Milliseconds after which what another manager has written counts no more: it writes every two minutes at least. */
 const OTHERS_WORD = 180_000;
 
+/** Connections that replace each other, each within so many milliseconds of the one before, and how many are too many. */
+const QUICK = 60_000;
+const TOO_MANY = 3;
+
+/** Characters of `lastError` that the CRD allows. */
+const LONGEST_ERROR = 1024;
+
 /** What this manager has seen of one cluster's tunnel since it was started. */
 interface Seen {
-  /** Counts what was learned. */
+  /** Counts what happened. */
   revision: number;
+  /** Milliseconds since 1970. */
+  readonly firstObserved: number;
   tunnel: Tunnel | undefined;
   /** Milliseconds since 1970 at which the tunnel opened, or the last one closed. */
   since: number;
   address: string;
-  roundTrip: number | undefined;
   reconnects: number;
+  /** How many connections in a row have each replaced an open one that was new itself. */
+  replacements: number;
   /** Why it is not connected; undefined while none has been. */
   lost: string | undefined;
   lastError: string | undefined;
+  /** Whether another manager has its tunnel, by what the object says. */
+  elsewhere: boolean;
+  /** Whether something happened here, and not elsewhere, that this manager has not said in the object yet. */
+  news: boolean;
   facts: ClusterFacts;
 }
 
@@ -41,7 +55,6 @@ export interface TunnelStatus extends Pick<ManagedClusterStatus, 'connection' | 
  */
 export class ConnectionStates {
   readonly #manager: string;
-  readonly #started = Date.now();
   readonly #seen = new Map<string, Seen>();
 
   /** `manager` tells this manager from others, and is the same after a restart. */
@@ -49,10 +62,14 @@ export class ConnectionStates {
     this.#manager = manager;
   }
 
-  connected(tunnel: Tunnel): void {
+  /** `replaced` is the cluster's tunnel before, where that was still open. */
+  connected(tunnel: Tunnel, replaced?: Tunnel): void {
     const seen = this.#of(tunnel.cluster);
     seen.revision++;
     if (seen.since > 0) seen.reconnects++;
+    const quick = replaced !== undefined && tunnel.since - replaced.since < QUICK;
+    seen.replacements = quick ? seen.replacements + 1 : 0;
+    if (replaced !== undefined) setError(seen, `replaced by a newer connection from ${tunnel.address}`);
     seen.tunnel = tunnel;
     seen.since = tunnel.since;
     seen.address = tunnel.address;
@@ -60,21 +77,21 @@ export class ConnectionStates {
   }
 
   disconnected({ cluster }: Tunnel, reason: string): void {
-    const seen = this.#of(cluster);
+    // What is registered no more is closed and forgotten in one go.
+    const seen = this.#seen.get(cluster);
+    if (seen === undefined) return;
     seen.revision++;
     seen.tunnel = undefined;
     seen.since = Date.now();
     seen.lost = reason;
-    seen.lastError = reason;
+    setError(seen, reason);
   }
 
   /** Somebody who said to be that cluster was refused. */
   refused(cluster: string, reason: string): void {
     // Names that nobody has registered would fill the memory.
     const seen = this.#seen.get(cluster);
-    if (seen === undefined) return;
-    seen.revision++;
-    seen.lastError = reason;
+    if (seen !== undefined) setError(seen, reason);
   }
 
   /**
@@ -82,27 +99,32 @@ export class ConnectionStates {
    * did, behind one proxy, nobody knows whose it was.
    */
   handshakeFailed(address: string, reason: string): void {
+    if (address === '') return;
     const known = [...this.#seen.values()].filter((seen) => seen.address === address);
     const [seen] = known;
     if (seen === undefined || known.length > 1 || seen.tunnel !== undefined) return;
-    seen.revision++;
-    seen.lastError = `TLS: ${reason}`;
+    setError(seen, `TLS: ${reason}`);
   }
 
   learned(cluster: string, facts: ClusterFacts): void {
-    const seen = this.#of(cluster);
+    const seen = this.#seen.get(cluster);
+    if (seen === undefined) return;
     seen.revision++;
     seen.facts = { ...seen.facts, ...facts };
   }
 
   /** The cluster is registered: what its object says is where we go on from. */
   observe({ metadata: { name }, status }: ManagedCluster): void {
-    if (this.#seen.has(name)) return;
+    const { since, address = '', manager, reconnects = 0, lastError } = status?.connection ?? {};
+    const isNew = !this.#seen.has(name);
     const seen = this.#of(name);
-    const { since, address = '', reconnects = 0, lastError } = status?.connection ?? {};
-    if (since !== undefined) seen.since = Date.parse(since);
+    seen.elsewhere = manager !== this.#manager && connectedIn(status)?.status === 'True';
+    if (seen.elsewhere || manager === this.#manager) seen.news = false;
+    // Another manager may have had it meanwhile.
+    seen.reconnects = Math.max(seen.reconnects, reconnects);
+    if (seen.since === 0 && since !== undefined) seen.since = Date.parse(since);
+    if (!isNew) return;
     seen.address = address;
-    seen.reconnects = reconnects;
     seen.lastError = lastError;
   }
 
@@ -121,34 +143,39 @@ export class ConnectionStates {
    */
   revisionOf(cluster: string): number {
     const seen = this.#seen.get(cluster);
-    return seen?.tunnel === undefined && seen?.lost === undefined ? Number.NaN : seen.revision;
+    if (seen === undefined) return Number.NaN;
+    const { tunnel, lost, elsewhere, replacements, revision } = seen;
+    const settled = tunnel === undefined ? lost !== undefined && !elsewhere : replacements < TOO_MANY;
+    return settled ? revision : Number.NaN;
   }
 
-  /** What is to stand in the object's status now. */
+  /**
+   * What is to stand in the object's status now. The manager that has the tunnel says everything of it; one that has
+   * none leaves another's word alone until it has news itself, lest the two write over each other for ever.
+   */
   statusOf({ metadata: { name }, status }: ManagedCluster, now: number): TunnelStatus {
     const seen = this.#of(name);
-    const facts = { calicoVersion: status?.calicoVersion, namespaces: status?.namespaces, ...seen.facts };
-    if (seen.tunnel !== undefined || seen.lost !== undefined) {
-      return { ...facts, condition: conditionOf(seen), connection: this.#connection(seen) };
+    const { calicoVersion, namespaces, connection } = status ?? {};
+    const written = { calicoVersion, namespaces, connection };
+    const before = connectedIn(status);
+    if (seen.tunnel !== undefined) {
+      return { ...written, ...seen.facts, condition: connectedNow(seen, now), connection: this.#connection(seen) };
     }
-    const connection = withError(status?.connection, seen.lastError);
-    const before = status?.conditions?.find(({ type }) => type === CONNECTED_CONDITION);
-    if (before === undefined || before.status === 'Unknown') {
-      return { ...facts, condition: before?.reason === 'ManagerGone' ? before : notYet(seen), connection };
+    const anothers = connection?.manager !== undefined && connection.manager !== this.#manager;
+    if (anothers && before !== undefined && !seen.news) {
+      return { ...written, condition: othersWord(before, status, now) };
     }
-    if (before.status === 'False') return { ...facts, condition: before, connection };
-    return { ...facts, condition: this.#afterRestart(before, status, now), connection };
-  }
-
-  /** It was connected when that was last written, and not since this manager was started. */
-  #afterRestart(before: Condition, status: ManagedClusterStatus | undefined, now: number): TunnelStatus['condition'] {
-    if (status?.connection?.manager === this.#manager) {
-      if (now < this.#started + GRACE) return before;
-      return condition('False', 'Disconnected', 'It has not come back since the manager was started.');
+    if (seen.lost !== undefined) {
+      return { ...written, condition: disconnectedNow(seen.lost, seen.lastError), connection: this.#connection(seen) };
     }
-    if (now < Date.parse(status?.lastSeen ?? '') + OTHERS_WORD) return before;
-    const other = status?.connection?.manager ?? 'that it was connected to';
-    return condition('Unknown', 'ManagerGone', `The manager ${other} has not been heard of for three minutes.`);
+    const { lastError } = seen;
+    const noted =
+      lastError === undefined
+        ? written
+        : { ...written, connection: { ...connection, manager: this.#manager, lastError } };
+    if (before === undefined || before.reason === NO_TUNNEL) return { ...noted, condition: notYet(seen) };
+    if (before.status !== 'True' || now < seen.firstObserved + GRACE) return { ...noted, condition: before };
+    return { ...noted, condition: condition('False', 'Disconnected', NOT_BACK) };
   }
 
   #connection({ tunnel, since, address, reconnects, lastError }: Seen): ConnectionStatus {
@@ -168,13 +195,16 @@ export class ConnectionStates {
     if (seen === undefined) {
       seen = {
         revision: 0,
+        firstObserved: Date.now(),
         tunnel: undefined,
         since: 0,
         address: '',
-        roundTrip: undefined,
         reconnects: 0,
+        replacements: 0,
         lost: undefined,
         lastError: undefined,
+        elsewhere: false,
+        news: false,
         facts: {},
       };
       this.#seen.set(cluster, seen);
@@ -183,24 +213,48 @@ export class ConnectionStates {
   }
 }
 
+const NO_TUNNEL = 'NoTunnel';
+const NOT_BACK = 'It has not come back since the manager was started.';
+
+function setError(seen: Seen, error: string): void {
+  seen.revision++;
+  seen.lastError = error.slice(0, LONGEST_ERROR);
+  seen.news = !seen.elsewhere;
+}
+
+function connectedIn(status: ManagedClusterStatus | undefined): Condition | undefined {
+  return status?.conditions?.find(({ type }) => type === CONNECTED_CONDITION);
+}
+
 function condition(status: Condition['status'], reason: string, message: string): TunnelStatus['condition'] {
   return { type: CONNECTED_CONDITION, status, reason, message };
 }
 
-function conditionOf({ tunnel, lost, lastError }: Seen): TunnelStatus['condition'] {
-  if (tunnel !== undefined) return condition('True', 'Connected', 'The tunnel is open.');
+function connectedNow({ replacements, since, address }: Seen, now: number): TunnelStatus['condition'] {
+  const contested = replacements >= TOO_MANY && now - since < QUICK;
+  const message = contested
+    ? `The tunnel is open, but not for long: ${replacements} connections in a row have replaced each other, the last from ${address}. Do two clients use one certificate?`
+    : 'The tunnel is open.';
+  return condition('True', 'Connected', message);
+}
+
+function disconnectedNow(lost: string, lastError: string | undefined): TunnelStatus['condition'] {
   const since = lastError === undefined || lastError === lost ? '' : ` Since then: ${lastError}.`;
   return condition('False', 'Disconnected', `The tunnel was closed: ${lost}.${since}`);
 }
 
 function notYet({ lastError }: Seen): TunnelStatus['condition'] {
   const tried = lastError === undefined ? '' : ` Somebody tried and was refused: ${lastError}.`;
-  return condition('Unknown', 'NoTunnel', `No tunnel of this cluster has connected.${tried}`);
+  return condition('Unknown', NO_TUNNEL, `No tunnel of this cluster has connected.${tried}`);
 }
 
-function withError(
-  connection: ConnectionStatus | undefined,
-  lastError: string | undefined,
-): ConnectionStatus | undefined {
-  return lastError === undefined ? connection : { ...connection, lastError };
+/** What another manager has written, for as long as it is heard of. */
+function othersWord(
+  before: Condition,
+  status: ManagedClusterStatus | undefined,
+  now: number,
+): TunnelStatus['condition'] {
+  if (before.status !== 'True' || now < Date.parse(status?.lastSeen ?? '') + OTHERS_WORD) return before;
+  const gone = `The manager ${status?.connection?.manager} has not been heard of for three minutes.`;
+  return condition('Unknown', 'ManagerGone', gone);
 }

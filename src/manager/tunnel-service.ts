@@ -27,9 +27,9 @@ export function serveTunnels(options: TunnelServiceOptions, signal: AbortSignal)
   const context = createSecureContext({ cert: certificate.certificate, key: certificate.key, minVersion: 'TLSv1.2' });
   const facts = new FactsReader(states, log, signal);
   const servers = new WeakMap<Tunnel, InnerServer>();
-  tunnels.on('connected', (tunnel) => {
-    log.info({ cluster: tunnel.cluster, peer: tunnel.address }, 'tunnel connected');
-    states.connected(tunnel);
+  tunnels.on('connected', (tunnel, replaced) => {
+    log.info({ cluster: tunnel.cluster, peer: tunnel.address, replaced: replaced?.address }, 'tunnel connected');
+    states.connected(tunnel, replaced);
     servers.set(tunnel, innerServer(tunnel, context, options));
     facts.follow(tunnel);
   });
