@@ -24,7 +24,8 @@ export const TUNNEL_LIMITS: TunnelLimits = {
   silence: 10_000,
   measure: 30_000,
   handOver: 1_000,
-  streams: 1_000,
+  // Each may hold its initial window unread, 64 MiB in all, which is in neither of the budgets below.
+  streams: 256,
   windows: 32 * 1024 * 1024,
   allWindows: 256 * 1024 * 1024,
 };
@@ -33,8 +34,8 @@ export const TUNNEL_LIMITS: TunnelLimits = {
 const LOOK = 1_000;
 
 interface Events {
-  /** A cluster has connected, or connected anew: its earlier tunnel does not count any more. */
-  connected: [tunnel: Tunnel];
+  /** A cluster has connected; the tunnel that it `replaced`, if there was one, does not count any more. */
+  connected: [tunnel: Tunnel, replaced: Tunnel | undefined];
   /** The cluster's tunnel is closed and it has no other. */
   disconnected: [tunnel: Tunnel, reason: string];
   /** A tunnel is closed, whether the cluster has another or not. */
@@ -90,7 +91,7 @@ export class Tunnels extends EventEmitter<Events> {
     this.#current.set(cluster, tunnel);
     this.#open.add(tunnel);
     if (before !== undefined) this.#replace(before, tunnel);
-    this.emit('connected', tunnel);
+    this.emit('connected', tunnel, before);
     return tunnel;
   }
 
@@ -124,7 +125,7 @@ export class Tunnels extends EventEmitter<Events> {
       } else if (tunnel.session.silence > silence / 2 || now - (this.#measured.get(tunnel) ?? 0) > measure) {
         // Asked also where it pings by itself: that alone does not tell how far away it is.
         this.#measured.set(tunnel, now);
-        tunnel.session.ping().catch(() => undefined);
+        tunnel.session.measure();
       }
     }
   }

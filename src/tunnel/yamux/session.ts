@@ -141,6 +141,11 @@ export class YamuxSession extends EventEmitter<Events> {
     return await this.#pings.ping();
   }
 
+  /** Measures the round trip anew, unless an answer is still waited for. */
+  measure(): void {
+    if (this.#closed === undefined) this.#pings.measure();
+  }
+
   /** Tells the peer to open no more streams. Guardian wants the connection to be closed soon after. */
   goAway(): void {
     this.#writer.control(TYPE.goAway, 0, 0, GO_AWAY.normal);
