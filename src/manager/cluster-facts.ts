@@ -44,5 +44,6 @@ function countIn(answer: unknown): number | undefined {
   const list = answer as { items?: unknown; metadata?: { remainingItemCount?: unknown } } | undefined;
   if (!Array.isArray(list?.items)) return undefined;
   const remaining = list.metadata?.remainingItemCount ?? 0;
-  return typeof remaining === 'number' && Number.isSafeInteger(remaining) ? list.items.length + remaining : undefined;
+  if (typeof remaining !== 'number' || !Number.isSafeInteger(remaining) || remaining < 0) return undefined;
+  return list.items.length + remaining;
 }

@@ -23,7 +23,8 @@ export interface ClusterAnswer {
  */
 export class ClusterClient {
   readonly #tunnel: Tunnel;
-  #session: Promise<ClientHttp2Session> | undefined;
+  #session: ClientHttp2Session | undefined;
+  #connecting: Promise<ClientHttp2Session> | undefined;
 
   constructor(tunnel: Tunnel) {
     this.#tunnel = tunnel;
@@ -38,17 +39,20 @@ export class ClusterClient {
   }
 
   /** Ends its stream; the next request opens another. */
-  async close(): Promise<void> {
-    const session = await this.#session?.catch(() => undefined);
+  close(): void {
+    this.#session?.close();
     this.#session = undefined;
-    session?.close();
   }
 
+  /** However many ask at once, one connection is made. */
   async #connected(): Promise<ClientHttp2Session> {
-    const current = await this.#session?.catch(() => undefined);
+    const current = this.#session;
     if (current !== undefined && !current.closed && !current.destroyed) return current;
-    this.#session = this.#connect();
-    return await this.#session;
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = undefined;
+    });
+    this.#session = await this.#connecting;
+    return this.#session;
   }
 
   async #connect(): Promise<ClientHttp2Session> {
@@ -72,7 +76,10 @@ export class ClusterClient {
     socket.once('secureConnect', () => {
       try {
         this.#verify(socket);
-        const session = connectHttp2('https://cluster.invalid', { createConnection: () => socket });
+        const session = connectHttp2('https://cluster.invalid', {
+          createConnection: () => socket,
+          settings: { enablePush: false },
+        });
         session.on('error', reject);
         session.once('connect', () => {
           clearTimeout(late);
