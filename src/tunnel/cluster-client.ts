@@ -73,6 +73,8 @@ export class ClusterClient {
     });
     // Every one: when the stream under it fails too, there are two, and one that nobody expects ends the process.
     socket.on('error', reject);
+    // HTTP/2 reads past the socket and does not notice: requests would be sent to nobody, until they time out.
+    stream.once('end', () => socket.destroy());
     socket.once('secureConnect', () => {
       try {
         this.#verify(socket);

@@ -6,7 +6,7 @@ import type { YamuxStream } from './yamux/stream.ts';
 /** Milliseconds that whoever opens a stream has to finish its TLS handshake. */
 const HANDSHAKE_TIMEOUT = 10_000;
 
-/** Milliseconds of silence after which a connection is closed. Goldmane sends every five minutes. */
+/** Milliseconds. Goldmane sends every five minutes. */
 const IDLE_TIMEOUT = 600_000;
 
 const HTTP2: ServerOptions = {
@@ -21,6 +21,8 @@ export interface InnerServerOptions {
   readonly protocols: readonly ('h2' | 'http/1.1')[];
   /** Answers the requests, whichever protocol they came by. */
   readonly listener: RequestListener;
+  /** Milliseconds of silence after which a connection is closed. */
+  readonly idle?: number;
 }
 
 /**
@@ -34,12 +36,15 @@ export class InnerServer {
   readonly #http: HttpServer;
   readonly #http2: Http2Server;
 
-  constructor({ context, protocols, listener }: InnerServerOptions) {
+  constructor({ context, protocols, listener, idle = IDLE_TIMEOUT }: InnerServerOptions) {
     this.#context = context;
     this.#protocols = [...protocols];
-    this.#http = createHttpServer({ requestTimeout: 0, keepAliveTimeout: IDLE_TIMEOUT }, listener);
+    this.#http = createHttpServer({ requestTimeout: 0, keepAliveTimeout: idle }, listener);
     // Node's compatibility API: requests and responses are what they are in HTTP/1.1.
     this.#http2 = createHttp2Server(HTTP2, listener as never);
+    // By themselves: HTTP/2 reads past the socket, whose own timer would run out however much comes.
+    this.#http.setTimeout(idle);
+    this.#http2.setTimeout(idle);
     // Whoever breaks off knows that they did.
     this.#http2.on('sessionError', () => undefined);
   }
@@ -65,8 +70,13 @@ export class InnerServer {
       stream.off('end', leave);
       // A TLS server says so of its sockets; HTTP/2 waits for it.
       Object.assign(socket, { secureConnecting: false });
-      socket.setTimeout(IDLE_TIMEOUT, () => socket.destroy());
-      (socket.alpnProtocol === 'h2' ? this.#http2 : this.#http).emit('connection', socket);
+      if (socket.alpnProtocol !== 'h2') {
+        this.#http.emit('connection', socket);
+        return;
+      }
+      // As it reads past the socket, nothing else tells it that the other end is gone.
+      stream.once('end', () => socket.destroy());
+      this.#http2.emit('connection', socket);
     });
   }
 }

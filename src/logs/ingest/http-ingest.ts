@@ -43,7 +43,6 @@ export interface IngestEvents {
 /** Somebody sent what is no upload. `code` is the HTTP status it is answered with. */
 class BadUpload extends Error {
   readonly code: number;
-  readonly headers: Readonly<Record<string, string>> = {};
 
   constructor(code: number, message: string) {
     super(message);
@@ -51,10 +50,8 @@ class BadUpload extends Error {
   }
 }
 
-/** A sender stopped in the middle of its upload. Its connection goes too: it would wait for the rest for ever. */
+/** A sender stopped in the middle of its upload. */
 class Stalled extends BadUpload {
-  override readonly headers = { connection: 'close' };
-
   constructor(idle: number) {
     super(408, `no byte came for ${idle / 1000} s`);
   }
@@ -119,7 +116,8 @@ export class HttpIngest {
       if (signal.aborted) return;
       // What was not read is let pass, so that the sender gets to read the answer.
       request.resume();
-      if (error instanceof BadUpload) answerJson(response, error.code, { error: error.message }, error.headers);
+      if (error instanceof Stalled) hangUp(request, response, error);
+      else if (error instanceof BadUpload) answerJson(response, error.code, { error: error.message });
       else if (error instanceof StoreUnavailable) {
         answerJson(response, 503, { error: error.message }, { 'retry-after': String(RETRY_AFTER) });
       } else throw error;
@@ -233,11 +231,18 @@ async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> 
   }
 }
 
+/** The connection goes too, or in HTTP/2 the stream: it would wait for the rest for ever. */
+function hangUp(request: IncomingMessage, response: ServerResponse, { code, message }: Stalled): void {
+  if (request.httpVersionMajor === 1) answerJson(response, code, { error: message }, { connection: 'close' });
+  else answerJson(response, code, { error: message }, {}, () => response.destroy());
+}
+
 function answerJson(
   response: ServerResponse,
   code: number,
   body: object,
   headers: Readonly<Record<string, string>> = {},
+  sent?: () => void,
 ): void {
   const text = `${JSON.stringify(body)}\n`;
   response.writeHead(code, {
@@ -245,5 +250,5 @@ function answerJson(
     'content-length': Buffer.byteLength(text),
     ...headers,
   });
-  response.end(text);
+  response.end(text, sent);
 }
