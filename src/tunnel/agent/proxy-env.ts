@@ -1,4 +1,4 @@
-import { BlockList, isIP, isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv4, isIPv6 } from 'node:net';
 
 /** Where to connect, through what: the variables that Go's programs, Guardian among them, read. */
 export type ProxyEnvironment = Readonly<Record<string, string | undefined>>;
@@ -19,14 +19,15 @@ export function proxyFor(host: string, port: number, env: ProxyEnvironment): URL
 }
 
 function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host);
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
 
 function isExcepted(host: string, port: number, exceptions: string): boolean {
   const name = host.toLowerCase();
   return exceptions
     .toLowerCase()
-    .split(/[\s,]+/)
+    .split(',')
+    .map((entry) => entry.trim())
     .filter((entry) => entry !== '')
     .some((entry) => matches(name, port, entry));
 }
@@ -38,7 +39,7 @@ function matches(host: string, port: number, entry: string): boolean {
   const wanted = bare.replace(/^\[|\]$/g, '');
   if (isIP(host) !== 0) return matchesAddress(host, wanted);
   // Like Go: "example.com" means its subdomains too, ".example.com" only these.
-  const suffix = wanted.replace(/^\*/, '');
+  const suffix = wanted.replace(/^\*(?=\.)/, '');
   return suffix.startsWith('.') ? host.endsWith(suffix) : host === suffix || host.endsWith(`.${suffix}`);
 }
 
