@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { type Dispatcher, getGlobalDispatcher } from 'undici';
 
@@ -13,7 +13,7 @@ export interface ApiTarget {
 }
 
 /** Headers that are about one connection and not for the next. */
-const HOP_BY_HOP: ReadonlySet<string> = new Set([
+const HOP_BY_HOP: readonly string[] = [
   'connection',
   'keep-alive',
   'proxy-authenticate',
@@ -24,7 +24,10 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'transfer-encoding',
   'upgrade',
   'http2-settings',
-]);
+];
+
+/** Of a request, beyond these: who asks is the agent, the host is the kube-apiserver's, and nobody waits for a 100. */
+const REPLACED: readonly string[] = ['authorization', 'host', 'expect'];
 
 /**
  * Answers what the management side asks of the cluster, as Guardian does: `/api/` and `/apis/` go to the
@@ -57,33 +60,42 @@ async function passOn(target: ApiTarget, request: IncomingMessage, response: Ser
     origin,
     path: `${pathname.replace(/\/$/, '')}${request.url}`,
     method: method as Dispatcher.HttpMethod,
-    headers: authorized(endToEnd(request.headers), headers),
+    headers: requestHeaders(request, headers.authorization),
     body: method === 'GET' || method === 'HEAD' ? null : request,
     // A watch may be silent for long.
     bodyTimeout: 0,
     signal: gone.signal,
   });
-  response.writeHead(answer.statusCode, endToEnd(answer.headers));
+  response.writeHead(answer.statusCode, answerHeaders(answer.headers));
   response.flushHeaders();
   await pipeline(answer.body, response);
 }
 
-function endToEnd(headers: IncomingHttpHeaders): Record<string, string | string[]> {
+/**
+ * What the request has, as often as it has it: joined to one, the groups of an impersonation would be another group. Of
+ * the agent's own headers only its rights: an impersonation of its kubeconfig would be taken for the caller's.
+ */
+function requestHeaders({ rawHeaders, headers }: IncomingMessage, authorization: unknown): string[] {
+  const dropped = new Set([...HOP_BY_HOP, ...REPLACED, ...namedIn(headers.connection)]);
+  const kept: string[] = [];
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const [name = '', value = ''] = rawHeaders.slice(at, at + 2);
+    if (!name.startsWith(':') && !dropped.has(name.toLowerCase())) kept.push(name, value);
+  }
+  return typeof authorization === 'string' ? [...kept, 'authorization', authorization] : kept;
+}
+
+function answerHeaders(headers: Dispatcher.ResponseData['headers']): Record<string, string | string[]> {
+  const dropped = new Set([...HOP_BY_HOP, ...namedIn(headers.connection)]);
   const kept: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined && !name.startsWith(':') && !HOP_BY_HOP.has(name)) kept[name] = value;
+    if (value !== undefined && !dropped.has(name)) kept[name] = value;
   }
   return kept;
 }
 
-/**
- * Its rights are the agent's own, never what the request brings along. Of the agent's headers only this one: an
- * impersonation of its kubeconfig would be taken for the caller's.
- */
-function authorized(
-  headers: Record<string, string | string[]>,
-  own: Readonly<Record<string, string | readonly string[]>>,
-): Record<string, string | string[]> {
-  const { authorization: _theirs, ...others } = headers;
-  return typeof own.authorization === 'string' ? { ...others, authorization: own.authorization } : others;
+/** The headers that a Connection header declares to be about the connection as well. */
+function namedIn(connection: string | string[] | undefined): string[] {
+  const names = [connection ?? []].flat().flatMap((value) => value.toLowerCase().split(','));
+  return names.map((name) => name.trim());
 }
