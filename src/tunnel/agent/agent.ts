@@ -5,18 +5,12 @@ import { createSecureContext } from 'node:tls';
 import { InnerServer } from '../inner-server.ts';
 import { YamuxSession } from '../yamux/session.ts';
 import { type ApiTarget, apiProxy } from './api-proxy.ts';
+import { Backoff } from './backoff.ts';
 import { type DialOptions, dial } from './dial.ts';
 
 /** Guardian's: milliseconds from an answered ping to the next, and until an unanswered one ends the session. */
 const PING_INTERVAL = 100;
 const PING_TIMEOUT = 10_000;
-
-/** Milliseconds before dialling again: drawn between none and this, which doubles with each failure. */
-const FIRST_RETRY = 500;
-const LAST_RETRY = 30_000;
-
-/** A session that lived so long was no failure. */
-const STEADY = 10_000;
 
 export interface AgentOptions extends DialOptions {
   /** The kube-apiserver that the management side may ask. */
@@ -44,22 +38,23 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const inner = new InnerServer({ context, protocols: ['h2'], listener: apiProxy(options.api) });
   let session: YamuxSession | undefined;
   const listener = await listen(options, () => session);
-  let retry = FIRST_RETRY;
+  const backoff = new Backoff();
   try {
     while (!signal.aborted) {
-      const begun = performance.now();
       let reason: string;
+      let lasted = 0;
       try {
         session = new YamuxSession(await dial(options, signal), { role: 'client' });
+        const begun = performance.now();
         options.events.connected();
         reason = await serve(session, inner, signal);
+        lasted = performance.now() - begun;
       } catch (error) {
         reason = (error as Error).message;
       }
       session = undefined;
       if (signal.aborted) break;
-      retry = performance.now() - begun > STEADY ? FIRST_RETRY : Math.min(retry * 2, LAST_RETRY);
-      const pause = Math.random() * retry;
+      const pause = backoff.after(lasted);
       options.events.disconnected(reason, pause);
       await sleep(pause, undefined, { signal }).catch(() => undefined);
     }
@@ -102,7 +97,8 @@ async function listen(
   session: () => YamuxSession | undefined,
 ): Promise<Server | undefined> {
   if (at === undefined) return undefined;
-  const server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
+  // Half-open: who has said all that they want to say may still be waiting for the answer.
+  const server = createServer({ noDelay: true, keepAlive: true, allowHalfOpen: true }, (socket) => {
     passOn(socket, session()).catch(() => socket.destroy());
   });
   await new Promise<void>((resolve, reject) => {

@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpRequest, type IncomingMessage, STATUS_CODES } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
@@ -82,7 +82,8 @@ async function connectThrough(proxy: URL, target: string, signal: AbortSignal): 
         return;
       }
       socket.destroy();
-      const why = statusCode === 200 ? 'sent data of its own' : `answered ${statusCode}`;
+      const words = STATUS_CODES[statusCode ?? 0] ?? '';
+      const why = statusCode === 200 ? 'sent data of its own' : `answered ${statusCode} ${words}`.trimEnd();
       reject(new Error(`the proxy ${proxy.host} ${why} to CONNECT ${target}`));
     });
     request.once('error', (error) => reject(new Error(`the proxy ${proxy.host}: ${error.message}`)));
