@@ -114,7 +114,7 @@ export class HttpIngest {
       else answerJson(response, 200, answer);
     } catch (error) {
       if (signal.aborted) return;
-      // What was not read is let pass, so that the sender gets to read the answer.
+      // Also where nobody has begun to read.
       request.resume();
       if (error instanceof Stalled) hangUp(request, response, error);
       else if (error instanceof BadUpload) answerJson(response, error.code, { error: error.message });
@@ -216,8 +216,12 @@ async function* withIdleTimeout(request: IncomingMessage, idle: number): AsyncGe
       yield next.value as Buffer;
     }
   } finally {
-    // Not waited for: after a stall it comes to its turn only when the connection is gone.
-    chunks.return?.().catch(() => undefined);
+    // The rest is let pass, so that the sender gets to read the answer. Not waited for: after a stall it comes to its
+    // turn only when the connection is gone.
+    chunks.return?.().then(
+      () => request.resume(),
+      () => undefined,
+    );
   }
 }
 
