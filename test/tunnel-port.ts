@@ -149,6 +149,8 @@ export class ClusterEnd {
   constructor(socket: TLSSocket) {
     const opened = performance.now();
     this.session = new YamuxSession(socket, { role: 'client' });
+    // As Guardian does; until it has said something it is no tunnel.
+    this.session.ping().catch(() => undefined);
     this.session.once('goAway', () => {
       this.goneAway = true;
     });

@@ -112,9 +112,11 @@ describe('the streams of a cluster', { concurrency: true }, () => {
   });
 });
 
+const PING = '000200010000000000000001';
+
 describe('a tunnel that breaks the rules', () => {
   for (const [what, frames, reason] of [
-    ['another version', Buffer.from('010200010000000000000000', 'hex'), /yamux version 1 is not known/],
+    ['another version', Buffer.from(`${PING}010200010000000000000000`, 'hex'), /yamux version 1 is not known/],
     ['a stream of ours', rawFrame(1, 1, 2, 0), /a stream was opened with an id of ours/],
     ['more than a window', rawFrame(0, 1, 1, Buffer.alloc(300_000)), /more data came than the window allows/],
     ['that it gives up', rawFrame(3, 0, 0, 2), /the peer gave the session up \(reason 2\)/],

@@ -191,6 +191,7 @@ export class ClusterPort {
     }
     this.#onFirstByte(socket, (byte) => {
       if (byte !== YAMUX_VERSION) {
+        if (admission.admitted) this.#tellRefusal(certificate, refusedAs('forwarder', admission).reason, peer);
         this.#uploads.take(socket, () => refusedAs('forwarder', admit()));
       } else if (admission.admitted) {
         connection.tunnel = this.#options.tunnels.accept(socket, { cluster: admission.cluster, certificate });
@@ -268,7 +269,7 @@ export class ClusterPort {
 /** The first byte of every frame of yamux, and of no HTTP request. */
 const YAMUX_VERSION = 0;
 
-function refusedAs(use: CertificateUse, admission: Admission): Admission {
+function refusedAs(use: CertificateUse, admission: Admission): Admission & { readonly admitted: false } {
   if (!admission.admitted) return admission;
   return { admitted: false, reason: `this is a ${admission.use}'s certificate, not a ${use}'s` };
 }
