@@ -71,6 +71,21 @@ describe('a record', () => {
     assert.match(answer.reasons[0]?.reason ?? '', /nested more than 1000 levels deep/);
   });
 
+  it('of an audit log is stored in whatever form its time is written', async () => {
+    const times = [`"${new Date(NOW * 1000).toISOString().replace('T', ' ')}"`, `${NOW}`, `${NOW}000000000`];
+    const { accepted, setAside } = await send(
+      sender,
+      times.map((time, n) => `{"auditID":"time-${n}","stageTimestamp":${time}}`),
+      AUDIT,
+    );
+    assert.deepEqual([accepted, setAside], [3, 0]);
+    const found = await shown('hostile', '--type', 'audit-kube');
+    assert.deepEqual(
+      found.map((record) => record['@timestamp']),
+      times.map(() => NOW * 1000),
+    );
+  });
+
   it('that claims to be of another type is shown as what it is', async () => {
     await send(sender, [`{${TIME},"n":"typed","log_type":"audit_ee"}`]);
     const found = (await shown('hostile')).find(({ n }) => n === 'typed');

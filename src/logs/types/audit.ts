@@ -1,11 +1,7 @@
+import { asIs, date, keyword } from './fields.ts';
 import { type LogType, namespaced, object, type StoredRecord, text } from './log-type.ts';
 
-const keyword = { type: 'keyword' };
-const date = { type: 'date' };
-/** Bodies and extras have any number of keys: stored, never indexed. */
-const notIndexed = { type: 'object', enabled: false };
-
-const user = { properties: { username: keyword, uid: keyword, groups: keyword, extra: notIndexed } };
+const user = { properties: { username: keyword, uid: keyword, groups: keyword, extra: asIs } };
 
 /** audit.k8s.io/v1 Event, as kube-apiserver and Calico's API server write it. */
 const properties = {
@@ -38,12 +34,12 @@ const properties = {
       status: keyword,
       reason: keyword,
       message: { type: 'keyword', index: false, doc_values: false },
-      metadata: notIndexed,
-      details: notIndexed,
+      metadata: asIs,
+      details: asIs,
     },
   },
-  requestObject: notIndexed,
-  responseObject: notIndexed,
+  requestObject: asIs,
+  responseObject: asIs,
   requestReceivedTimestamp: date,
   stageTimestamp: date,
   annotations: { type: 'flattened', ignore_above: 8191 },

@@ -1,12 +1,5 @@
+import { asIs, date, ip, keyword, long } from './fields.ts';
 import { type LogType, list, namespaced, object, text } from './log-type.ts';
-
-const keyword = { type: 'keyword' };
-const long = { type: 'long' };
-const ip = { type: 'ip' };
-// Units other than seconds are told apart for @timestamp only; the field itself is then kept and not indexed.
-const date = { type: 'date', format: 'strict_date_optional_time||epoch_second', ignore_malformed: true };
-/** An object in some versions of Calico, a list of `k=v` in others: stored as it comes. */
-const asIs = { type: 'object', enabled: false };
 
 /** DNS logs: what was asked, by whom, and what came back. */
 export const dns: LogType = {

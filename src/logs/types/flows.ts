@@ -1,3 +1,4 @@
+import { date, ip, keyword, long } from './fields.ts';
 import { type LogType, list, namespaced, object, type StoredRecord, text } from './log-type.ts';
 
 /** Names Felix gives to what is neither a pod nor in a network set. */
@@ -5,12 +6,6 @@ const NETWORKS: ReadonlyMap<string, string> = new Map([
   ['pub', 'public'],
   ['pvt', 'private'],
 ]);
-
-const keyword = { type: 'keyword' };
-const long = { type: 'long' };
-const ip = { type: 'ip' };
-// Units other than seconds are told apart for @timestamp only; the field itself is then kept and not indexed.
-const date = { type: 'date', format: 'strict_date_optional_time||epoch_second', ignore_malformed: true };
 
 /** Flow logs: who talked to whom, and what policy decided. */
 export const flows: LogType = {
