@@ -54,8 +54,8 @@ async function untilRegistered({ credentials }: Sender): Promise<void> {
   await eventually(async () => (await post(credentials, '/api/v1/flows/logs/bulk', '')).code === 200);
 }
 
-/** Waits until `check` says so. @throws Error after ten seconds. */
-export async function eventually(check: () => Promise<boolean>, timeout = 10_000): Promise<void> {
+/** Waits until `check` says so. @throws Error after 30 seconds: much happens at once on the machines that run tests. */
+export async function eventually(check: () => Promise<boolean>, timeout = 30_000): Promise<void> {
   // Not the date, which tests change.
   const deadline = performance.now() + timeout;
   while (!(await check())) {
