@@ -30,12 +30,18 @@ export class Turns {
 
   /** Runs `work` when it is its turn. @throws TooManyWaiting */
   async take<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    await this.#turn(signal);
+    const leave = await this.enter(signal);
     try {
       return await work();
     } finally {
-      this.#pass();
+      leave();
     }
+  }
+
+  /** The same for work that ends elsewhere: resolves when it is its turn, with what ends it. @throws TooManyWaiting */
+  async enter(signal: AbortSignal): Promise<() => void> {
+    await this.#turn(signal);
+    return () => this.#pass();
   }
 
   /** Gives a turn that has ended to the next in line, so that nobody who comes meanwhile has it as well. */

@@ -118,6 +118,17 @@ describe('Checkpoint', () => {
     );
   });
 
+  it('saves what comes at once at once, and in order', async (t) => {
+    const checkpoint = load();
+    const probe = await open(join(folder, 'probe'), 'w');
+    const syncs = t.mock.method(Object.getPrototypeOf(probe) as typeof probe, 'datasync');
+    await probe.close();
+    const saves = Array.from({ length: 50 }, (_, at) => checkpoint.advance(position('a', at), position(`b${at}`, 1)));
+    await Promise.all(saves);
+    assert.deepEqual([offsets().a, Object.keys(offsets()).length], [49, 51]);
+    assert.ok(syncs.mock.callCount() <= 2, `${syncs.mock.callCount()} saves`);
+  });
+
   it('is not disturbed by a draft that a crash left behind, and removes it', async () => {
     await load().advance(position('a', 5));
     writeFileSync(join(folder, 'checkpoint.00000000-0000-4000-8000-000000000000.draft'), '{"vers');

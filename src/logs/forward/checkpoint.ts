@@ -42,6 +42,9 @@ const FORGET_AFTER = 30 * 86_400_000;
 export class Checkpoint {
   readonly #directory: string;
   readonly #positions = new Map<string, Position>();
+  #saving: Promise<void> = Promise.resolve();
+  /** A save that has not begun yet: whoever comes until then is part of it. */
+  #nextSave: Promise<void> | undefined;
 
   private constructor(directory: string) {
     this.#directory = directory;
@@ -52,9 +55,18 @@ export class Checkpoint {
    * @throws UserError when the directory cannot be used.
    */
   static load(directory: string, onDamaged: (warning: string) => void): Checkpoint {
-    const checkpoint = new Checkpoint(directory);
     try {
       for (const name of readdirSync(directory)) if (DRAFT.test(name)) rmSync(join(directory, name));
+    } catch (error) {
+      throw unusableState(directory, error);
+    }
+    return Checkpoint.peek(directory, onDamaged);
+  }
+
+  /** The same for those who only look: nothing is touched, whoever holds the lock, and the directory may be missing. */
+  static peek(directory: string, onDamaged: (warning: string) => void): Checkpoint {
+    const checkpoint = new Checkpoint(directory);
+    try {
       checkpoint.#readNewest(onDamaged);
     } catch (error) {
       throw unusableState(directory, error);
@@ -68,12 +80,14 @@ export class Checkpoint {
   }
 
   /**
-   * Everything before each position's offset is acknowledged. Resolves once that is on disk.
+   * Everything before each position's offset is acknowledged. Resolves once that is on disk: what several files ask for
+   * while a save is under way becomes one save behind it.
    * @throws UserError when it cannot be saved.
    */
   async advance(...positions: readonly Position[]): Promise<void> {
     for (const position of positions) this.#positions.set(keyOf(position), position);
-    await this.#save();
+    this.#nextSave ??= this.#saveBehind(this.#saving);
+    await this.#nextSave;
   }
 
   /** The next save leaves it out. */
@@ -107,6 +121,14 @@ export class Checkpoint {
     }
     for (const position of positions) this.#positions.set(keyOf(position), position);
     return undefined;
+  }
+
+  async #saveBehind(before: Promise<void>): Promise<void> {
+    await before;
+    this.#nextSave = undefined;
+    const save = this.#save();
+    this.#saving = save.catch(() => undefined);
+    await save;
   }
 
   async #save(): Promise<void> {

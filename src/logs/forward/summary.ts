@@ -1,3 +1,4 @@
+import type { UploadAnswer } from '../ingest/upload.ts';
 import type { LogType } from '../types/log-type.ts';
 
 /** What became of the files of one log type. */
@@ -26,6 +27,15 @@ export class ForwardSummary {
 
   get types(): readonly TypeSummary[] {
     return [...this.#types.values()];
+  }
+
+  acknowledged(type: LogType, bytes: number, { accepted, known, setAside }: UploadAnswer): void {
+    const counts = this.of(type);
+    counts.shipped += accepted;
+    counts.known += known;
+    counts.setAside += setAside;
+    counts.bytes += bytes;
+    counts.leftBytes -= bytes;
   }
 
   of(type: LogType): TypeSummary {

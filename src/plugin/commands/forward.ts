@@ -2,7 +2,9 @@ import { hostname } from 'node:os';
 import { readForwarderCredentials } from '../../clusters/forwarder-credentials.ts';
 import { UserError } from '../../errors.ts';
 import { type ForwardConfig, type ForwardInput, readForwardConfig, usualInputs } from '../../logs/forward/config.ts';
-import { type ForwardOptions, forwardOnce } from '../../logs/forward/forward-once.ts';
+import type { ForwardOptions } from '../../logs/forward/crossing.ts';
+import { ForwardMetrics } from '../../logs/forward/forward-metrics.ts';
+import { forwardOnce } from '../../logs/forward/forward-once.ts';
 import type { ForwardSummary } from '../../logs/forward/summary.ts';
 import { isHostName } from '../../logs/record/source.ts';
 import { LOG_TYPES } from '../../logs/types/index.ts';
@@ -107,6 +109,7 @@ kubectl mcm forward --once --config /etc/kubectl-mcm/forward.yaml`,
       retryFor: durationOf(flags['retry-for']),
       chunkBytes: bytesOf(flags['chunk-bytes']),
       signal: io.signal,
+      metrics: new ForwardMetrics(),
       events: {
         warning: (text) => io.err.write(`warning: ${printable(text)}\n`),
         detail: (text) => {

@@ -1,0 +1,51 @@
+import { X509Certificate } from 'node:crypto';
+import { Turns } from '../../turns.ts';
+import { Checkpoint } from './checkpoint.ts';
+import type { ForwardInput } from './config.ts';
+import type { ForwardMetrics } from './forward-metrics.ts';
+import { type Crossing, IN_FLIGHT } from './passage.ts';
+import { StateLock } from './state-lock.ts';
+import type { ForwardEvents, ForwardSummary } from './summary.ts';
+import { Uploader, type UploaderOptions } from './uploader.ts';
+
+export interface ForwardOptions extends Omit<UploaderOptions, 'connections' | 'onRetry'> {
+  readonly inputs: readonly ForwardInput[];
+  readonly stateDirectory: string;
+  /** About how many bytes go into one upload. */
+  readonly chunkBytes: number;
+  readonly signal: AbortSignal;
+  readonly events: ForwardEvents;
+  readonly metrics: ForwardMetrics;
+}
+
+export interface CrossingOptions extends ForwardOptions {
+  readonly summary: ForwardSummary;
+  readonly stop: AbortSignal;
+}
+
+/**
+ * Gives `work` all that files need to get to the manager, with the state directory for itself.
+ * @throws UserError when the state directory cannot be used or is in use; and whatever `work` throws.
+ */
+export async function withCrossing<T>(options: CrossingOptions, work: (crossing: Crossing) => Promise<T>): Promise<T> {
+  const { stateDirectory, events, metrics } = options;
+  const lock = StateLock.acquire(stateDirectory);
+  const onRetry = (reason: string) => {
+    metrics.retried();
+    events.detail(reason);
+  };
+  const uploader = new Uploader({ ...options, connections: IN_FLIGHT, onRetry });
+  try {
+    const checkpoint = Checkpoint.load(stateDirectory, events.warning);
+    const turns = new Turns({ atOnce: IN_FLIGHT, waiting: Number.POSITIVE_INFINITY });
+    return await work({ ...options, destination: destinationOf(options), uploader, checkpoint, turns });
+  } finally {
+    await uploader.close();
+    lock.release();
+  }
+}
+
+/** A management plane is its CA: its address may change. */
+export function destinationOf({ cluster, ca }: Pick<ForwardOptions, 'cluster' | 'ca'>): string {
+  return `${cluster}@${new X509Certificate(ca).fingerprint256.replaceAll(':', '').slice(0, 16)}`;
+}

@@ -1,0 +1,182 @@
+import { resolve } from 'node:path';
+import type { Turns } from '../../turns.ts';
+import type { UploadAnswer } from '../ingest/upload.ts';
+import type { Checkpoint, Position } from './checkpoint.ts';
+import { cutBytes, type FileChunk, halves } from './file-chunk.ts';
+import type { ForwardMetrics } from './forward-metrics.ts';
+import { type FilePlace, tailHash } from './log-file.ts';
+import type { OpenInput } from './open-inputs.ts';
+import type { ForwardEvents, ForwardSummary } from './summary.ts';
+import { NotAcknowledged, type Uploader } from './uploader.ts';
+
+/** Uploads under way at once, of all files; each is in memory. */
+export const IN_FLIGHT = 3;
+
+/** What the ways of all files have in common. */
+export interface Crossing {
+  readonly destination: string;
+  readonly uploader: Uploader;
+  readonly checkpoint: Checkpoint;
+  readonly summary: ForwardSummary;
+  readonly metrics: ForwardMetrics;
+  readonly events: ForwardEvents;
+  /** About how many bytes go into one upload. */
+  readonly chunkBytes: number;
+  /** A turn is an upload's memory: it is taken before its bytes are read. */
+  readonly turns: Turns;
+  /** Nothing more is read; what is under way goes on. */
+  readonly stop: AbortSignal;
+  /** What is under way is given up. */
+  readonly signal: AbortSignal;
+}
+
+/** What a passage was stopped by: it has nothing to say, the failure is told where it happened. */
+const FAILED = Symbol('failed');
+
+/**
+ * The way of one file to the manager, from a place to where the file ended when it was looked at last: uploads are
+ * acknowledged in the order in which they were sent. What comes after one that failed must not count before it.
+ */
+export class Passage {
+  readonly #input: OpenInput;
+  readonly #crossing: Crossing;
+  readonly #failed = new AbortController();
+  readonly #signal: AbortSignal;
+  #acknowledged: FilePlace;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(input: OpenInput, from: FilePlace, crossing: Crossing) {
+    this.#input = input;
+    this.#crossing = crossing;
+    this.#acknowledged = from;
+    this.#signal = AbortSignal.any([crossing.signal, this.#failed.signal]);
+  }
+
+  /** Everything of the file before it is acknowledged. */
+  get acknowledged(): FilePlace {
+    return this.#acknowledged;
+  }
+
+  /**
+   * Resolves when everything is on its way, or an upload has failed.
+   * @throws FileTrouble when the file cannot be read on; what was read before is acknowledged in its turn all the same.
+   * @throws what `stop` was aborted with.
+   */
+  async send(): Promise<void> {
+    const { turns, stop, events, chunkBytes } = this.#crossing;
+    const { file } = this.#input;
+    const from = this.#acknowledged;
+    events.detail(`${file.path}: ${file.size - from.offset} bytes from offset ${from.offset}`);
+    const chunks = file.chunks(from, chunkBytes);
+    for (;;) {
+      const leave = await turns.enter(AbortSignal.any([stop, this.#failed.signal])).catch((error: unknown) => {
+        if (error === FAILED) return undefined;
+        throw error;
+      });
+      if (leave === undefined) return;
+      let chunk: FileChunk | undefined;
+      try {
+        chunk = (await chunks.next()).value ?? undefined;
+      } finally {
+        if (chunk === undefined) leave();
+      }
+      if (chunk === undefined) return;
+      this.#upload(chunk, leave);
+    }
+  }
+
+  /**
+   * Resolves once everything that was sent is acknowledged.
+   * @throws NotAcknowledged when the manager holds the file back: it is acknowledged up to there.
+   * @throws UserError when the manager refuses this forwarder, or a position cannot be saved.
+   */
+  async settled(): Promise<void> {
+    await this.#last;
+  }
+
+  #upload(chunk: FileChunk, leave: () => void): void {
+    const answer = this.#crossing.uploader.upload({ ...this.#origin, chunk }, this.#signal);
+    const before = this.#last;
+    this.#last = this.#inTurn(before, chunk, answer)
+      .catch((error: unknown) => {
+        this.#failed.abort(FAILED);
+        throw error;
+      })
+      .finally(leave);
+    // It is awaited in its turn; until then a failure must not count as unhandled.
+    this.#last.catch(() => undefined);
+  }
+
+  async #inTurn(before: Promise<void>, chunk: FileChunk, answer: Promise<UploadAnswer>): Promise<void> {
+    const [earlier, own] = await Promise.allSettled([before, answer]);
+    if (earlier.status === 'rejected') throw earlier.reason;
+    if (own.status === 'fulfilled') await this.#acknowledge(chunk, own.value);
+    else if (own.reason instanceof NotAcknowledged && own.reason.answered) await this.#inHalves(chunk, own.reason);
+    else throw own.reason;
+  }
+
+  /** Whatever of a chunk can be stored before the first record that cannot is acknowledged all the same. */
+  async #inHalves(chunk: FileChunk, error: NotAcknowledged): Promise<void> {
+    const parts = [...halves(chunk)];
+    if (parts.length === 0) throw error;
+    for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
+      try {
+        const answer = await this.#crossing.uploader.uploadOnce({ ...this.#origin, chunk: part }, this.#signal);
+        await this.#acknowledge(part, answer);
+      } catch (failure) {
+        if (!(failure instanceof NotAcknowledged) || !failure.answered) throw failure;
+        const smaller = halves(part);
+        if (smaller.length === 0) throw failure;
+        parts.unshift(...smaller);
+      }
+    }
+  }
+
+  async #acknowledge(chunk: FileChunk, answer: UploadAnswer): Promise<void> {
+    const { destination, checkpoint, summary, metrics, events } = this.#crossing;
+    const { file, type } = this.#input;
+    const place = { offset: chunk.end, tail: tailHash(chunk.after) };
+    await checkpoint.advance(positionOf(destination, this.#input, place));
+    this.#acknowledged = place;
+    const bytes = chunk.end - chunk.offset;
+    summary.acknowledged(type, bytes, answer);
+    metrics.acknowledged(type, bytes, answer);
+    this.#tellSetAside(chunk, answer);
+    events.detail(`${file.path}: acknowledged up to offset ${chunk.end} of ${file.size}`);
+  }
+
+  get #origin() {
+    return { type: this.#input.type, fileKey: this.#input.key };
+  }
+
+  #tellSetAside(chunk: FileChunk, { setAside, reasons }: UploadAnswer): void {
+    const { warning } = this.#crossing.events;
+    const { path } = this.#input.file;
+    const cut = cutBytes(chunk);
+    for (const { offset, reason } of reasons) warning(`${path}: a record at offset ${offset} was set aside: ${reason}`);
+    if (cut > 0) warning(`${path}: of the record at offset ${chunk.offset} the last ${cut} bytes were not sent`);
+    const more = setAside - reasons.length;
+    if (reasons.length > 0 && more > 0) warning(`${path}: ${more} more were set aside`);
+  }
+}
+
+/** What the checkpoint remembers of a file that is acknowledged up to a place. */
+export function positionOf(
+  destination: string,
+  { type, file, key, input }: OpenInput,
+  { offset, tail }: FilePlace,
+): Position {
+  return {
+    destination,
+    type: type.name,
+    fileKey: key,
+    device: file.device,
+    inode: file.inode,
+    offset,
+    tail,
+    size: file.size,
+    path: resolve(file.path),
+    input,
+    updated: new Date().toISOString(),
+  };
+}
