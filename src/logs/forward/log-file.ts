@@ -4,7 +4,9 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { systemWords } from '../../errors.ts';
 import { isBlank, MAX_LINE } from '../record/lines.ts';
 import { fileKey } from '../record/source.ts';
+import { type FileBytes, PlainBytes } from './file-bytes.ts';
 import { type FileChunk, NEWLINE, TAIL_BYTES, wholeLines } from './file-chunk.ts';
+import { GzipBytes } from './gzip-bytes.ts';
 
 const FIRST_READ = 64 * 1024;
 
@@ -25,51 +27,70 @@ export class FileTrouble extends Error {
   override readonly name = 'FileTrouble';
 }
 
-/** One log file, as far as it was written when it was opened. */
+/** One log file, as far as it was written when it was looked at last: when it was opened or refreshed. */
 export class LogFile {
-  readonly path: string;
+  /** Where it was last seen. */
+  path: string;
   /** Decimal numbers, as the system has them: they need 64 bits. */
   readonly device: string;
   readonly inode: string;
   /** See fileKey; undefined while there is no complete line but blank ones. */
   readonly key: string | undefined;
-  /** Bytes in it when it was opened. */
-  readonly size: number;
-  readonly #handle: FileHandle;
-  readonly #head: Buffer;
+  readonly #bytes: FileBytes;
+  #size: number;
+  #head: Buffer;
   #unfinished = 0;
 
-  private constructor(path: string, opened: OpenedFile) {
+  private constructor({ path, device, inode }: FoundFile, bytes: FileBytes, content: FileContent) {
     this.path = path;
-    this.device = opened.device;
-    this.inode = opened.inode;
-    this.size = opened.size;
-    this.key = opened.key;
-    this.#handle = opened.handle;
-    this.#head = opened.head;
+    this.device = device;
+    this.inode = inode;
+    this.key = content.key;
+    this.#bytes = bytes;
+    this.#size = content.size;
+    this.#head = content.head;
   }
 
   /** @throws Error when it is no regular file, or the system's error: ENOENT, EACCES ... */
   static async open(path: string): Promise<LogFile> {
-    // Nothing is waited for: the other end of a pipe may never come.
-    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    try {
-      const stat = await handle.stat({ bigint: true });
-      if (!stat.isFile()) throw new Error(stat.isDirectory() ? 'is a directory' : 'is not a regular file');
-      const size = Number(stat.size);
-      const firstLine = await readFirstLine(handle, size);
-      return new LogFile(path, {
-        handle,
-        device: String(stat.dev),
-        inode: String(stat.ino),
-        size,
-        key: firstLine === undefined ? undefined : fileKey(firstLine),
-        head: await readAt(handle, 0, Math.min(size, HEAD_BYTES)),
-      });
-    } catch (error) {
-      await handle.close();
-      throw error;
-    }
+    const found = await openFile(path);
+    const bytes = new PlainBytes(found.handle);
+    return await closedOnFailure(bytes, async () => new LogFile(found, bytes, await readContent(bytes)));
+  }
+
+  /**
+   * Opens a file that was compressed as what it is uncompressed, if it is the one of that key.
+   * @throws as `open` does, also when it is not whole.
+   */
+  static async openGzip(path: string, wanted: string): Promise<LogFile | undefined> {
+    const found = await openFile(path);
+    const bytes = new GzipBytes(found.handle);
+    return await closedOnFailure(bytes, async () => {
+      // Before all of it is unpacked.
+      const key = await readKey(bytes, Number.POSITIVE_INFINITY);
+      if (key === wanted) return new LogFile(found, bytes, await readContent(bytes));
+      await bytes.close();
+      return undefined;
+    });
+  }
+
+  /** Bytes in it when it was looked at last. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Takes what was written since.
+   * @throws FileTrouble when it is not as it was, as far as its size and beginning show; `chunks` looks closer.
+   */
+  async refresh(): Promise<void> {
+    await this.#guarded(async () => {
+      const size = await this.#bytes.size();
+      const head = await this.#bytes.readAt(0, Math.min(size, HEAD_BYTES));
+      if (size < this.#size || !head.subarray(0, this.#head.length).equals(this.#head)) throw changed();
+      this.#head = head;
+      this.#size = size;
+    });
   }
 
   /** Bytes of a last line that has no end yet; known once all chunks were read. */
@@ -87,6 +108,7 @@ export class LogFile {
    * @throws FileTrouble when it is not as it was when it was opened; no chunk ever has bytes of another file.
    */
   async *chunks({ offset, tail }: FilePlace, chunkBytes: number): AsyncGenerator<FileChunk, void, void> {
+    this.#unfinished = 0;
     let before = await this.#guarded(() => this.#before(offset));
     if (tailHash(before) !== tail) throw changed();
     let at = offset;
@@ -103,7 +125,7 @@ export class LogFile {
   }
 
   async close(): Promise<void> {
-    await this.#handle.close();
+    await this.#bytes.close();
   }
 
   async #guarded<T>(read: () => Promise<T>): Promise<T> {
@@ -118,8 +140,8 @@ export class LogFile {
   async #checkedChunk(offset: number, chunkBytes: number, before: Buffer): Promise<FileChunk | undefined> {
     const chunk = await this.#chunkAt(offset, chunkBytes, before);
     // After reading and before anybody sees it: what is as it was now has been so when it was read.
-    const { size } = await this.#handle.stat();
-    const head = await readAt(this.#handle, 0, this.#head.length);
+    const size = await this.#bytes.size();
+    const head = await this.#bytes.readAt(0, this.#head.length);
     if (size < this.size || !head.equals(this.#head) || !(await this.#before(offset)).equals(before)) {
       throw changed();
     }
@@ -128,7 +150,7 @@ export class LogFile {
 
   async #chunkAt(offset: number, chunkBytes: number, before: Buffer): Promise<FileChunk | undefined> {
     for (let length = chunkBytes; ; length = Math.min(length * 2, MAX_LINE + 1)) {
-      const bytes = await readAt(this.#handle, offset, Math.min(length, this.size - offset));
+      const bytes = await this.#bytes.readAt(offset, Math.min(length, this.size - offset));
       const lines = bytes.subarray(0, bytes.lastIndexOf(NEWLINE) + 1);
       if (lines.length > 0) return wholeLines(offset, lines, before);
       // Nothing but the beginning of a line: of the file's last, which is not complete yet, or of one that is longer.
@@ -140,7 +162,7 @@ export class LogFile {
   /** A line that is too long: as much of it as shows the manager that it is. */
   async #cutLine(offset: number, bytes: Buffer, step: number, before: Buffer): Promise<FileChunk | undefined> {
     for (let at = offset + bytes.length; at < this.size; at += step) {
-      const newline = (await readAt(this.#handle, at, Math.min(step, this.size - at))).indexOf(NEWLINE);
+      const newline = (await this.#bytes.readAt(at, Math.min(step, this.size - at))).indexOf(NEWLINE);
       if (newline === -1) continue;
       const end = at + newline + 1;
       const line = Buffer.concat([bytes, Buffer.of(NEWLINE)]);
@@ -151,7 +173,7 @@ export class LogFile {
 
   async #before(offset: number): Promise<Buffer> {
     const length = Math.min(offset, TAIL_BYTES);
-    return await readAt(this.#handle, offset - length, length);
+    return await this.#bytes.readAt(offset - length, length);
   }
 }
 
@@ -159,13 +181,40 @@ function changed(): FileTrouble {
   return new FileTrouble('it was truncated or overwritten while it was read');
 }
 
-interface OpenedFile {
-  readonly handle: FileHandle;
+interface FoundFile {
+  readonly path: string;
   readonly device: string;
   readonly inode: string;
+}
+
+async function openFile(path: string): Promise<FoundFile & { readonly handle: FileHandle }> {
+  // Nothing is waited for: the other end of a pipe may never come.
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  return await closedOnFailure(handle, async () => {
+    const stat = await handle.stat({ bigint: true });
+    if (!stat.isFile()) throw new Error(stat.isDirectory() ? 'is a directory' : 'is not a regular file');
+    return { path, device: String(stat.dev), inode: String(stat.ino), handle };
+  });
+}
+
+async function closedOnFailure<T>(open: { close(): Promise<void> }, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await open.close();
+    throw error;
+  }
+}
+
+interface FileContent {
   readonly size: number;
   readonly key: string | undefined;
   readonly head: Buffer;
+}
+
+async function readContent(bytes: FileBytes): Promise<FileContent> {
+  const size = await bytes.size();
+  return { size, key: await readKey(bytes, size), head: await bytes.readAt(0, Math.min(size, HEAD_BYTES)) };
 }
 
 /** FilePlace's `tail`. A hash, since a checkpoint is no place for what stands in logs. */
@@ -174,9 +223,14 @@ export function tailHash(tail: Buffer): string {
 }
 
 /** The first line that is not blank names the file, however long it is; of one too long to be sent its beginning. */
-async function readFirstLine(handle: FileHandle, size: number): Promise<Buffer | undefined> {
+async function readKey(file: FileBytes, size: number): Promise<string | undefined> {
+  const firstLine = await readFirstLine(file, size);
+  return firstLine === undefined ? undefined : fileKey(firstLine);
+}
+
+async function readFirstLine(file: FileBytes, size: number): Promise<Buffer | undefined> {
   for (let start = 0, length = FIRST_READ; start < size; ) {
-    const bytes = await readAt(handle, start, Math.min(length, size - start));
+    const bytes = await file.readAt(start, Math.min(length, size - start));
     let from = 0;
     for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, from)) {
       const line = bytes.subarray(from, end);
@@ -190,16 +244,4 @@ async function readFirstLine(handle: FileHandle, size: number): Promise<Buffer |
     length = Math.min(length * 4, MAX_LINE);
   }
   return undefined;
-}
-
-async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.allocUnsafe(length);
-  let filled = 0;
-  while (filled < length) {
-    const { bytesRead } = await handle.read(buffer, filled, length - filled, position + filled);
-    // The file has shrunk under us: what is there is there.
-    if (bytesRead === 0) break;
-    filled += bytesRead;
-  }
-  return buffer.subarray(0, filled);
 }

@@ -5,7 +5,7 @@ import type { LogType } from '../types/log-type.ts';
 import type { Checkpoint, Position } from './checkpoint.ts';
 import type { ForwardInput } from './config.ts';
 import { BEGINNING, type FilePlace, LogFile } from './log-file.ts';
-import { findRotated } from './rotation.ts';
+import { findRotated, isGzip } from './rotation.ts';
 import type { ForwardEvents, ForwardSummary } from './summary.ts';
 
 /** A file to ship, and from where on. */
@@ -118,6 +118,7 @@ export class InputOpener {
       this.#earlier.delete(position);
       const holder = await this.#holderOf(type, position);
       if (holder !== undefined && isIn(position, holder)) continue;
+      if (isGzip(position.path) && position.offset === position.size) continue;
       this.#checkpoint.forget(position);
       if (holder !== undefined) continue;
       const file = await findRotated(position);

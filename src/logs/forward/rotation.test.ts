@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { appendFileSync, copyFileSync, existsSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { after, before, beforeEach, describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { lines, Node, type Peer, textOf, UNAVAILABLE } from '../../../fixtures/ingest-peer.ts';
 
 let node: Node;
@@ -145,5 +146,31 @@ describe('rotation between two runs', () => {
     for (const name of ['.1', '.4']) unlinkSync(`${path()}${name}`);
     peer.uploads = [];
     assert.deepEqual([(await node.run([pattern])).incomplete, node.warnings, peer.sent], [[], [], 0]);
+  });
+
+  it('ships the rest of a file that was compressed before it was shipped to its end', async () => {
+    writeFileSync(path(), textOf(old));
+    await node.run([path()]);
+    writeFileSync(`${path()}.2.gz`, gzipSync(textOf(lines('another', 1000))));
+    writeFileSync(`${path()}.1.gz`, gzipSync(textOf([...old, ...tail])));
+    unlinkSync(path());
+    writeFileSync(path(), textOf(fresh));
+    peer.uploads = [];
+    assert.deepEqual((await node.run([path()])).incomplete, []);
+    assert.deepEqual(peer.lines, [...old, ...tail, ...fresh].sort());
+    assert.equal(peer.sent, tail.length + fresh.length);
+    unlinkSync(`${path()}.1.gz`);
+    assert.deepEqual([(await node.run([path()])).incomplete, node.warnings], [[], []], 'it was done');
+  });
+
+  it('says what is lost when the compressed file is damaged', async () => {
+    writeFileSync(path(), textOf(old));
+    peer.instead = () => UNAVAILABLE;
+    await node.run([path()]);
+    peer.instead = () => undefined;
+    writeFileSync(`${path()}.1.gz`, gzipSync(textOf(old)).subarray(0, -4));
+    unlinkSync(path());
+    writeFileSync(path(), textOf(fresh));
+    assert.match((await node.run([path()])).incomplete.join(), /: 3000 bytes of it were not shipped$/);
   });
 });

@@ -6,28 +6,45 @@ import { LogFile } from './log-file.ts';
 /**
  * Finds the file that a position was in, now that it is not at its path any more: renamed in its directory (the inode
  * says so), or copied to a name that begins alike before it was truncated (logrotate's copytruncate). What is found
- * is open; a compressed file is not found.
+ * is open, also when it was compressed by gzip since.
  */
 export async function findRotated(position: Position): Promise<LogFile | undefined> {
   for (const path of await candidates(position)) {
-    const file = await LogFile.open(path).catch(() => undefined);
+    const opening = isGzip(path) ? LogFile.openGzip(path, position.fileKey) : LogFile.open(path);
+    const file = await opening.catch(() => undefined);
     if (await file?.holds(position)) return file;
     await file?.close();
   }
   return undefined;
 }
 
+/** Nothing is written any more to what was compressed, so what was read to its end is done. */
+export function isGzip(path: string): boolean {
+  return path.endsWith('.gz');
+}
+
+/** Where a file has been moved to in its directory; undefined when it is not there. */
+export async function findByInode(position: FileIdentity): Promise<string | undefined> {
+  for (const path of await candidates(position)) if (await isAt(path, position)) return path;
+  return undefined;
+}
+
+type FileIdentity = Pick<Position, 'path' | 'device' | 'inode'>;
+
+async function isAt(path: string, { device, inode }: FileIdentity): Promise<boolean> {
+  const found = await stat(path, { bigint: true }).catch(() => undefined);
+  return found !== undefined && String(found.ino) === inode && String(found.dev) === device;
+}
+
 /** `flows.log.1`, `flows-20261122.log` and the like for `flows.log`, behind what has the inode. */
-async function candidates({ path, device, inode }: Position): Promise<readonly string[]> {
-  const directory = dirname(path);
-  const stem = basename(path, extname(path));
+async function candidates(identity: FileIdentity): Promise<readonly string[]> {
+  const directory = dirname(identity.path);
+  const stem = basename(identity.path, extname(identity.path));
   const renamed: string[] = [];
   const alike: string[] = [];
   for (const name of (await readdir(directory).catch(() => [])).sort()) {
     const candidate = join(directory, name);
-    const found = await stat(candidate, { bigint: true }).catch(() => undefined);
-    if (found === undefined) continue;
-    if (String(found.ino) === inode && String(found.dev) === device) renamed.push(candidate);
+    if (await isAt(candidate, identity)) renamed.push(candidate);
     else if (name.startsWith(stem)) alike.push(candidate);
   }
   return [...renamed, ...alike];
