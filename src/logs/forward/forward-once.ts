@@ -10,13 +10,13 @@ import { ForwardSummary } from './summary.ts';
  * @throws UserError when the manager refuses this forwarder, or the state directory cannot be used or is in use.
  */
 export async function forwardOnce(options: ForwardOptions): Promise<ForwardSummary> {
-  const { events, inputs, signal } = options;
+  const { inputs, signal } = options;
   const summary = new ForwardSummary();
   await withCrossing({ ...options, summary, stop: signal }, async (crossing) => {
     // All files at the start, so that their ends are those of one moment.
-    const opener = new InputOpener(crossing.destination, crossing.checkpoint, summary, events);
+    const opener = new InputOpener({ ...crossing, copying: 0 });
     try {
-      await opener.open(inputs);
+      await opener.open(inputs, summary);
       await ship(opener.opened, crossing);
     } catch (error) {
       if (!signal.aborted) throw error;

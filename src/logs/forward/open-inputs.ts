@@ -1,4 +1,4 @@
-import { existsSync, globSync } from 'node:fs';
+import { type BigIntStats, existsSync, globSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { codeOf, systemWords } from '../../errors.ts';
 import type { LogType } from '../types/log-type.ts';
@@ -23,75 +23,149 @@ const PATTERN = /[*?[]/;
 /** What rotation compresses has other bytes, at other offsets. */
 const COMPRESSED = /\.(gz|bz2|xz|zst|lz4)$/;
 
-/** Opens the files of one run and finds out from where on each is to be shipped. */
+export interface InputOpenerOptions {
+  readonly destination: string;
+  readonly checkpoint: Checkpoint;
+  readonly events: ForwardEvents;
+  /** Milliseconds in which a new file that begins like one that is open may be a copy that is still being made. */
+  readonly copying: number;
+}
+
+/** A file that is not opened yet: it has no line so far, or may be a copy that is being made. */
+interface Waiting {
+  readonly since: number;
+  /** While it has that size, there is no line in it. */
+  readonly size?: number;
+}
+
+/** Opens files and finds out from where on each is to be shipped; called again, those that have come since. */
 export class InputOpener {
   /** Those that rotation has moved away come first. Whoever asked for them closes them, also when `open` failed. */
   readonly opened: OpenInput[] = [];
-  /** Positions of earlier runs that nobody has looked after yet. */
+  /** Positions that nobody has looked after yet. */
   readonly #earlier: Set<Position>;
-  readonly #checkpoint: Checkpoint;
-  readonly #summary: ForwardSummary;
-  readonly #events: ForwardEvents;
+  readonly #options: InputOpenerOptions;
   readonly #unreadable = new Set<string>();
+  /** How each open file was found by the last `open`: other than before when it was written to. */
+  readonly #found = new Map<OpenInput, string>();
+  #waiting = new Map<string, Waiting>();
 
-  constructor(destination: string, checkpoint: Checkpoint, summary: ForwardSummary, events: ForwardEvents) {
-    this.#earlier = new Set(checkpoint.of(destination));
-    this.#checkpoint = checkpoint;
-    this.#summary = summary;
-    this.#events = events;
+  constructor(options: InputOpenerOptions) {
+    this.#earlier = new Set(options.checkpoint.of(options.destination));
+    this.#options = options;
   }
 
-  async open(inputs: readonly ForwardInput[]): Promise<void> {
-    for (const input of inputs) for (const path of this.#pathsOf(input)) await this.#openPath(input, path);
-    for (const input of inputs) await this.#followRotation(input.type, resolve(input.path));
+  /** Opens what the inputs name and is not open yet; told in the summary is what could not be opened, or is gone. */
+  async open(inputs: readonly ForwardInput[], summary: ForwardSummary): Promise<void> {
+    const waited = this.#waiting;
+    this.#waiting = new Map();
+    this.#found.clear();
+    this.#unreadable.clear();
+    for (const input of inputs) {
+      for (const path of pathsOf(input, summary)) await this.#openPath(input, path, waited, summary);
+    }
+    for (const input of inputs) await this.#followRotation(input.type, resolve(input.path), summary);
   }
 
-  #pathsOf({ path, named }: ForwardInput): readonly string[] {
-    if (!PATTERN.test(path) || existsSync(path)) return [path];
-    const paths = globSync(path).filter((found) => !COMPRESSED.test(found));
-    if (paths.length === 0 && named) this.#summary.unreadable.push(`${path}: no file matches`);
-    return paths.sort();
+  /** Says whether it was written to, when compared with another time; undefined when it is at no input's path. */
+  changeOf(open: OpenInput): string | undefined {
+    return this.#found.get(open);
   }
 
-  async #openPath({ type, path: input, named }: ForwardInput, path: string): Promise<void> {
+  /** It is not read on. Where that leaves something to be shipped, the next `open` looks for it by the position. */
+  release(open: OpenInput, left?: Position): void {
+    this.opened.splice(this.opened.indexOf(open), 1);
+    this.#found.delete(open);
+    if (left !== undefined) this.#earlier.add(left);
+  }
+
+  async #openPath(input: ForwardInput, path: string, waited: ReadonlyMap<string, Waiting>, summary: ForwardSummary) {
+    const { type } = input;
     let file: LogFile | undefined;
     try {
+      const stat = statOf(path);
+      if (stat !== undefined && this.#isKnown(type, path, stat, waited)) return;
       file = await LogFile.open(path);
-      const from = await this.#resumeAt(type, file);
-      const summary = this.#summary.of(type);
-      if (file.key !== undefined && !this.#isOpen(type, file)) {
-        this.#warnOfTwin(type, file);
-        this.opened.push({ type, file, key: file.key, from, input: resolve(input) });
+      const open = await this.#openInput(type, file, resolve(input.path), waited);
+      if (open === undefined) {
+        if (file.key === undefined) summary.of(type).unfinishedBytes += file.size;
+        await file.close();
         return;
       }
-      if (file.key === undefined) summary.unfinishedBytes += file.size;
+      this.opened.push(open);
+      if (stat !== undefined) this.#found.set(open, changeIn(stat));
     } catch (error) {
-      const missing = codeOf(error) === 'ENOENT';
-      if (!missing) this.#unreadable.add(resolve(path));
-      // What a pattern has found may be renamed by now: then it is looked for as any rotated file.
-      if (named && !(missing && path !== input)) this.#summary.unreadable.push(`${path}: ${systemWords(error)}`);
-      else if (!missing) this.#events.warning(`${path}: ${systemWords(error)}`);
+      this.#tellUnreadable(input, path, error, summary);
+      await file?.close();
     }
-    await file?.close();
+  }
+
+  /** Open already, or without a line when it was looked at last and not written to since. */
+  #isKnown(type: LogType, path: string, stat: BigIntStats, waited: ReadonlyMap<string, Waiting>): boolean {
+    const identity = { device: String(stat.dev), inode: String(stat.ino) };
+    const open = this.#openAs(type, identity);
+    if (open !== undefined) {
+      // The first of several paths to it counts, so that it keeps its name.
+      if (!this.#found.has(open)) {
+        open.file.path = path;
+        this.#found.set(open, changeIn(stat));
+      }
+      return true;
+    }
+    const waiting = waited.get(idOf(identity));
+    if (waiting?.size !== Number(stat.size)) return false;
+    this.#waiting.set(idOf(identity), waiting);
+    return true;
+  }
+
+  #openAs(type: LogType, identity: FileIdentity): OpenInput | undefined {
+    return this.opened.find((open) => open.type === type && idOf(open.file) === idOf(identity));
+  }
+
+  async #openInput(
+    type: LogType,
+    file: LogFile,
+    input: string,
+    waited: ReadonlyMap<string, Waiting>,
+  ): Promise<OpenInput | undefined> {
+    const { key, size } = file;
+    const since = waited.get(idOf(file))?.since ?? Date.now();
+    if (key === undefined) {
+      this.#waiting.set(idOf(file), { since, size });
+      return undefined;
+    }
+    if (this.#openAs(type, file) !== undefined) return undefined;
+    const twin = this.opened.find((open) => open.type === type && open.key === key);
+    if (twin !== undefined && Date.now() - since < this.#options.copying) {
+      this.#waiting.set(idOf(file), { since });
+      return undefined;
+    }
+    if (twin !== undefined) this.#warnOfTwin(file, twin);
+    return { type, file, key, from: await this.#resumeAt(type, file), input };
+  }
+
+  #tellUnreadable({ path: input, named }: ForwardInput, path: string, error: unknown, summary: ForwardSummary): void {
+    const missing = codeOf(error) === 'ENOENT';
+    if (!missing) this.#unreadable.add(resolve(path));
+    // What a pattern has found may be renamed by now: then it is looked for as any rotated file.
+    if (named && !(missing && path !== input)) summary.unreadable.push(`${path}: ${systemWords(error)}`);
+    else if (!missing) this.#options.events.warning(`${path}: ${systemWords(error)}`);
   }
 
   async #resumeAt(type: LogType, file: LogFile): Promise<FilePlace> {
-    const alike = [...this.#earlier].filter((position) => position.type === type.name && position.fileKey === file.key);
+    const { checkpoint, destination, events } = this.#options;
+    const alike = checkpoint
+      .of(destination)
+      .filter((position) => position.type === type.name && position.fileKey === file.key);
     // A copy goes on where the original was.
     alike.sort((a, b) => b.offset - a.offset);
     for (const position of alike) if (await file.holds(position)) return position;
     if (alike.length > 0) {
-      this.#events.warning(
+      events.warning(
         `${file.path} begins like a file that was shipped before, but does not go on like it; it is shipped from its beginning`,
       );
     }
     return BEGINNING;
-  }
-
-  #isOpen(type: LogType, file: LogFile): boolean {
-    return this.opened.some(
-      (open) => open.type === type && open.file.inode === file.inode && open.file.device === file.device,
-    );
   }
 
   /**
@@ -100,10 +174,8 @@ export class InputOpener {
    * a record with the very bytes of another, at the very offset, behind the very first line. That is what a copy looks
    * like, and to tell it from one by the inode would store every rotated file twice.
    */
-  #warnOfTwin(type: LogType, file: LogFile): void {
-    const twin = this.opened.find((open) => open.type === type && open.key === file.key);
-    if (twin === undefined) return;
-    this.#events.warning(
+  #warnOfTwin(file: LogFile, twin: OpenInput): void {
+    this.#options.events.warning(
       `${file.path} and ${twin.file.path} have the same first line: both are shipped, and what is the same at the same place in both is stored once`,
     );
   }
@@ -112,17 +184,17 @@ export class InputOpener {
    * What was at an input at the last run and is not there now was rotated away while nobody looked. It is looked after
    * for as long as it can be found: whoever wrote it may not have noticed yet that it was renamed.
    */
-  async #followRotation(type: LogType, input: string): Promise<void> {
+  async #followRotation(type: LogType, input: string, summary: ForwardSummary): Promise<void> {
     for (const position of this.#earlier) {
       if (position.type !== type.name || position.input !== input || this.#unreadable.has(position.path)) continue;
       this.#earlier.delete(position);
       const holder = await this.#holderOf(type, position);
       if (holder !== undefined && isIn(position, holder)) continue;
       if (isGzip(position.path) && position.offset === position.size) continue;
-      this.#checkpoint.forget(position);
+      this.#options.checkpoint.forget(position);
       if (holder !== undefined) continue;
       const file = await findRotated(position);
-      if (file === undefined) this.#tellGone(position);
+      if (file === undefined) this.#tellGone(position, summary);
       else this.opened.unshift({ type, file, key: position.fileKey, from: position, input });
     }
   }
@@ -135,12 +207,12 @@ export class InputOpener {
     return undefined;
   }
 
-  #tellGone({ path, input, offset, size, updated }: Position): void {
+  #tellGone({ path, input, offset, size, updated }: Position, summary: ForwardSummary): void {
     const gone = `the file that was at ${path} on ${updated} is not there any more, nor beside it under another name`;
     if (offset < size) {
-      this.#summary.incomplete.push(`${gone}: ${size - offset} bytes of it were not shipped`);
+      summary.incomplete.push(`${gone}: ${size - offset} bytes of it were not shipped`);
     } else if (path === input) {
-      this.#events.warning(`${gone}: what was written to it after that, if anything, was not shipped`);
+      this.#options.events.warning(`${gone}: what was written to it after that, if anything, was not shipped`);
     }
     // What was rotated already then, and read to its end, is deleted some day: that is no news.
   }
@@ -148,4 +220,31 @@ export class InputOpener {
 
 function isIn({ device, inode }: Position, file: LogFile): boolean {
   return device === file.device && inode === file.inode;
+}
+
+type FileIdentity = Pick<LogFile, 'device' | 'inode'>;
+
+/** Tells files apart, whatever they are called. */
+function idOf({ device, inode }: FileIdentity): string {
+  return `${device}/${inode}`;
+}
+
+function changeIn({ size, mtimeNs }: BigIntStats): string {
+  return `${size}/${mtimeNs}`;
+}
+
+/** Undefined where opening it will say what is wrong. */
+function statOf(path: string): BigIntStats | undefined {
+  try {
+    return statSync(path, { bigint: true });
+  } catch {
+    return undefined;
+  }
+}
+
+function pathsOf({ path, named }: ForwardInput, summary: ForwardSummary): readonly string[] {
+  if (!PATTERN.test(path) || existsSync(path)) return [path];
+  const paths = globSync(path).filter((found) => !COMPRESSED.test(found));
+  if (paths.length === 0 && named) summary.unreadable.push(`${path}: no file matches`);
+  return paths.sort();
 }

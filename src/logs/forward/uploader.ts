@@ -6,14 +6,13 @@ import { codeOf, messageOf, UserError } from '../../errors.ts';
 import type { UploadAnswer } from '../ingest/upload.ts';
 import { SOURCE_HEADERS } from '../record/source.ts';
 import type { LogType } from '../types/log-type.ts';
+import { Backoff } from './backoff.ts';
 import type { FileChunk } from './file-chunk.ts';
 
 const compress = promisify(gzip);
 
 /** Milliseconds to wait for an answer: the manager's own writes time out at 30 s. */
 const ANSWER_TIMEOUT = 60_000;
-const FIRST_RETRY = 200;
-const LAST_RETRY = 10_000;
 
 export interface UploaderOptions {
   /** The cluster that the certificate names. */
@@ -46,10 +45,13 @@ export class NotAcknowledged extends Error {
   override readonly name = 'NotAcknowledged';
   /** The manager was there and said so. */
   readonly answered: boolean;
+  /** Milliseconds that it has asked to be left alone. */
+  readonly retryAfter: number;
 
-  constructor({ reason, answered }: { readonly reason: string; readonly answered: boolean }) {
+  constructor({ reason, answered, retryAfter }: Failure) {
     super(reason);
     this.answered = answered;
+    this.retryAfter = retryAfter;
   }
 }
 
@@ -76,15 +78,15 @@ export class Uploader {
    */
   async upload(request: UploadRequest, signal: AbortSignal): Promise<UploadAnswer> {
     const body = await compress(request.chunk.bytes, { level: 1 });
-    for (let retry = FIRST_RETRY; ; retry = Math.min(retry * 2, LAST_RETRY)) {
+    const backoff = new Backoff();
+    for (;;) {
       const attempt = await this.#attempt(request, body, signal);
       if (attempt.acknowledged) {
         this.#lastProgress = Date.now();
         return attempt.answer;
       }
       signal.throwIfAborted();
-      // Full jitter, so that a fleet's forwarders do not come back to their manager in step.
-      const pause = Math.max(attempt.retryAfter, retry) * Math.random();
+      const pause = backoff.next(attempt.retryAfter);
       if (Date.now() + pause - this.#lastProgress > this.#options.retryFor) throw new NotAcknowledged(attempt);
       this.#options.onRetry(attempt.reason);
       await sleep(pause, undefined, { signal });
@@ -140,9 +142,15 @@ export class Uploader {
   }
 }
 
+interface Failure {
+  readonly reason: string;
+  readonly answered: boolean;
+  readonly retryAfter: number;
+}
+
 type Attempt =
   | { readonly acknowledged: true; readonly answer: UploadAnswer }
-  | { readonly acknowledged: false; readonly reason: string; readonly answered: boolean; readonly retryAfter: number };
+  | ({ readonly acknowledged: false } & Failure);
 
 function notAcknowledged(reason: string, answered: boolean, retryAfter = 0): Attempt {
   return { acknowledged: false, reason, answered, retryAfter };
