@@ -12,7 +12,7 @@ function read(file: string): string {
 }
 
 /** What knows nothing of any room, and every room may use. */
-const SHARED: ReadonlySet<string> = new Set(['src/errors.ts', 'src/turns.ts']);
+const SHARED: ReadonlySet<string> = new Set(['src/errors.ts', 'src/health-port.ts', 'src/turns.ts']);
 
 /** Which rooms of src/ may use which others. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {

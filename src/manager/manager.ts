@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { CertificateRegistry } from '../clusters/certificate-registry.ts';
 import { MANAGED_CLUSTERS_PATH, type ManagedCluster } from '../clusters/managed-cluster.ts';
 import { codeOf, messageOf, UserError } from '../errors.ts';
+import { createHealthServer } from '../health-port.ts';
 import type { HostPort } from '../install/management.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { ConfigMap } from '../kube/objects.ts';
@@ -19,7 +20,6 @@ import { ClusterPort } from './cluster-port.ts';
 import { ClusterStatusWriter } from './cluster-status.ts';
 import { ConnectionStates } from './connection-states.ts';
 import { FRONT_PROXY_CONFIG, readFrontProxy } from './front-proxy.ts';
-import { createHealthServer } from './health-port.ts';
 import { LogApi } from './log-api.ts';
 import { ManagerMetrics } from './metrics.ts';
 import { RepeatedLog } from './repeated-log.ts';
@@ -88,7 +88,7 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     isRegistered: (cluster) => registry.has(cluster),
   });
   const aggregatedApi = new AggregatedApiServer({ api, certificate, frontProxy, log });
-  const health = createHealthServer(metrics, [
+  const health = createHealthServer(metrics.registry, [
     { name: 'log-store', check: (timeout) => store.ping(timeout) },
     { name: 'aggregated-api', check: () => listening(aggregatedApi.server) },
     { name: 'cluster-port', check: () => listening(clusterPort.server) },

@@ -1,9 +1,9 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import { messageOf } from '../errors.ts';
-import type { ManagerMetrics } from './metrics.ts';
+import type { Registry } from 'prom-client';
+import { messageOf } from './errors.ts';
 
-/** Something that must be in order for the manager to do its work; rejects with the reason when it is not. */
+/** Something that must be in order for a server to do its work; rejects with the reason when it is not. */
 export interface ReadinessCheck {
   readonly name: string;
   readonly check: (signal: AbortSignal) => Promise<void>;
@@ -13,7 +13,7 @@ export interface ReadinessCheck {
 const CHECK_TIMEOUT = 5_000;
 
 /** `/livez`, `/readyz` (each check by name, as Kubernetes servers print them) and `/metrics`. */
-export function createHealthServer(metrics: ManagerMetrics, checks: readonly ReadinessCheck[]): Server {
+export function createHealthServer(metrics: Registry, checks: readonly ReadinessCheck[]): Server {
   return createServer((request, response) => {
     answer(request.url?.split('?')[0] ?? '', metrics, checks)
       .catch((error: unknown) => ({ code: 500, type: 'text/plain', text: `${messageOf(error)}\n` }))
@@ -24,7 +24,7 @@ export function createHealthServer(metrics: ManagerMetrics, checks: readonly Rea
   });
 }
 
-async function answer(path: string, metrics: ManagerMetrics, checks: readonly ReadinessCheck[]) {
+async function answer(path: string, metrics: Registry, checks: readonly ReadinessCheck[]) {
   switch (path) {
     case '/livez':
     case '/healthz':
@@ -32,7 +32,7 @@ async function answer(path: string, metrics: ManagerMetrics, checks: readonly Re
     case '/readyz':
       return await readiness(checks);
     case '/metrics':
-      return { code: 200, type: metrics.registry.contentType, text: await metrics.registry.metrics() };
+      return { code: 200, type: metrics.contentType, text: await metrics.metrics() };
     default:
       return { code: 404, type: 'text/plain', text: 'not found: /livez, /readyz and /metrics are here\n' };
   }
