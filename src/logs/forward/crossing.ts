@@ -5,7 +5,7 @@ import type { ForwardInput } from './config.ts';
 import type { ForwardMetrics } from './forward-metrics.ts';
 import { type Crossing, IN_FLIGHT } from './passage.ts';
 import { StateLock } from './state-lock.ts';
-import type { ForwardEvents, ForwardSummary } from './summary.ts';
+import type { ForwardEvents } from './summary.ts';
 import { Uploader, type UploaderOptions } from './uploader.ts';
 
 export interface ForwardOptions extends Omit<UploaderOptions, 'connections' | 'onRetry'> {
@@ -18,10 +18,7 @@ export interface ForwardOptions extends Omit<UploaderOptions, 'connections' | 'o
   readonly metrics: ForwardMetrics;
 }
 
-export interface CrossingOptions extends ForwardOptions {
-  readonly summary: ForwardSummary;
-  readonly stop: AbortSignal;
-}
+export type CrossingOptions = ForwardOptions & Pick<Crossing, 'summary' | 'stop' | 'insist' | 'halve'>;
 
 /**
  * Gives `work` all that files need to get to the manager, with the state directory for itself.

@@ -1,6 +1,7 @@
-import { Counter, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 import type { UploadAnswer } from '../ingest/upload.ts';
 import type { LogType } from '../types/log-type.ts';
+import type { FileLag } from './file-follower.ts';
 
 /** What a forwarder counts, for Prometheus. */
 export class ForwardMetrics {
@@ -22,6 +23,32 @@ export class ForwardMetrics {
     help: 'Uploads that were not acknowledged and had to be made again.',
     registers: [this.registry],
   });
+  #lags: () => readonly FileLag[] = () => [];
+
+  constructor() {
+    this.#gauge('kubectl_mcm_forward_open_files', 'Files that are open.', ['type'], ({ type }) => [{ type }, 1]);
+    const file = ['type', 'file'] as const;
+    this.#gauge('kubectl_mcm_forward_lag_bytes', 'Bytes of complete lines that are not acknowledged.', file, (lag) => [
+      { type: lag.type, file: lag.path },
+      lag.bytes,
+    ]);
+    this.#gauge(
+      'kubectl_mcm_forward_lag_seconds',
+      'Seconds since the oldest line that is not acknowledged was found.',
+      file,
+      (lag) => [{ type: lag.type, file: lag.path }, lag.seconds],
+    );
+  }
+
+  /** Takes the files that are open, and how far they are behind, from there. */
+  follow(lags: () => readonly FileLag[]): void {
+    this.#lags = lags;
+  }
+
+  /** Files with data in which nothing has been acknowledged for so many seconds. */
+  stalled(seconds: number): readonly FileLag[] {
+    return this.#lags().filter(({ stalledSeconds }) => stalledSeconds > seconds);
+  }
 
   acknowledged({ name: type }: LogType, bytes: number, { accepted, known, setAside }: UploadAnswer): void {
     this.#records.inc({ type, verdict: 'stored' }, accepted - known);
@@ -32,5 +59,24 @@ export class ForwardMetrics {
 
   retried(): void {
     this.#retries.inc();
+  }
+
+  #gauge<L extends string>(
+    name: string,
+    help: string,
+    labelNames: readonly L[],
+    read: (lag: FileLag) => [Record<L, string>, number],
+  ): void {
+    const lags = () => this.#lags();
+    new Gauge({
+      name,
+      help,
+      labelNames,
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        for (const [labels, value] of lags().map(read)) this.inc(labels, value);
+      },
+    });
   }
 }

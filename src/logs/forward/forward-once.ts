@@ -12,7 +12,7 @@ import { ForwardSummary } from './summary.ts';
 export async function forwardOnce(options: ForwardOptions): Promise<ForwardSummary> {
   const { inputs, signal } = options;
   const summary = new ForwardSummary();
-  await withCrossing({ ...options, summary, stop: signal }, async (crossing) => {
+  await withCrossing({ ...options, summary, stop: signal, insist: true, halve: true }, async (crossing) => {
     // All files at the start, so that their ends are those of one moment.
     const opener = new InputOpener({ ...crossing, copying: 0 });
     try {

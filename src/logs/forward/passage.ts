@@ -24,6 +24,10 @@ export interface Crossing {
   readonly chunkBytes: number;
   /** A turn is an upload's memory: it is taken before its bytes are read. */
   readonly turns: Turns;
+  /** An upload that fails is made again for a while; otherwise the file is read again by whoever follows it. */
+  readonly insist: boolean;
+  /** Of an upload that was refused, what can be stored before the first record that cannot is sent by itself. */
+  readonly halve: boolean;
   /** Nothing more is read; what is under way goes on. */
   readonly stop: AbortSignal;
   /** What is under way is given up. */
@@ -95,7 +99,9 @@ export class Passage {
   }
 
   #upload(chunk: FileChunk, leave: () => void): void {
-    const answer = this.#crossing.uploader.upload({ ...this.#origin, chunk }, this.#signal);
+    const { uploader, insist } = this.#crossing;
+    const request = { ...this.#origin, chunk };
+    const answer = insist ? uploader.upload(request, this.#signal) : uploader.uploadOnce(request, this.#signal);
     const before = this.#last;
     this.#last = this.#inTurn(before, chunk, answer)
       .catch((error: unknown) => {
@@ -111,13 +117,11 @@ export class Passage {
     const [earlier, own] = await Promise.allSettled([before, answer]);
     if (earlier.status === 'rejected') throw earlier.reason;
     if (own.status === 'fulfilled') await this.#acknowledge(chunk, own.value);
-    else if (own.reason instanceof NotAcknowledged && own.reason.answered) await this.#inHalves(chunk, own.reason);
-    else throw own.reason;
+    else await this.#inHalves(chunk, own.reason);
   }
 
-  /** Whatever of a chunk can be stored before the first record that cannot is acknowledged all the same. */
-  async #inHalves(chunk: FileChunk, error: NotAcknowledged): Promise<void> {
-    const parts = [...halves(chunk)];
+  async #inHalves(chunk: FileChunk, error: unknown): Promise<void> {
+    const parts = this.#crossing.halve && error instanceof NotAcknowledged && error.answered ? [...halves(chunk)] : [];
     if (parts.length === 0) throw error;
     for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
       try {

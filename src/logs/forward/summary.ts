@@ -53,3 +53,22 @@ export interface ForwardEvents {
   /** Details, for those who ask for them. */
   detail(text: string): void;
 }
+
+/** What was shipped of one type since the last one, and how far its files are behind. */
+export interface HeartbeatReport {
+  readonly type: string;
+  readonly shipped: number;
+  readonly known: number;
+  readonly setAside: number;
+  readonly bytes: number;
+  readonly files: number;
+  readonly lagBytes: number;
+  readonly lagSeconds: number;
+}
+
+/** What a forwarder that follows files has to say besides. */
+export interface FollowEvents extends ForwardEvents {
+  /** Something is lost, or somebody has to do something. */
+  error(text: string): void;
+  heartbeat(report: HeartbeatReport): void;
+}
