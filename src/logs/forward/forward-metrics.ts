@@ -1,4 +1,4 @@
-import { Counter, Gauge, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { UploadAnswer } from '../ingest/upload.ts';
 import type { LogType } from '../types/log-type.ts';
 import type { FileLag } from './file-follower.ts';
@@ -40,9 +40,19 @@ export class ForwardMetrics {
     );
   }
 
+  /** Also what Node.js says of the process. */
+  collectDefaults(): void {
+    collectDefaultMetrics({ register: this.registry });
+  }
+
   /** Takes the files that are open, and how far they are behind, from there. */
   follow(lags: () => readonly FileLag[]): void {
     this.#lags = lags;
+  }
+
+  /** Bytes of complete lines that are not acknowledged, in all files. */
+  get lagBytes(): number {
+    return this.#lags().reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** Files with data in which nothing has been acknowledged for so many seconds. */

@@ -7,11 +7,11 @@ import { ForwardSummary } from './summary.ts';
  * Ships what is new in the files, up to where they ended when it began, and remembers how far everything has been
  * acknowledged.
  *
+ * @param summary counts as it goes.
  * @throws UserError when the manager refuses this forwarder, or the state directory cannot be used or is in use.
  */
-export async function forwardOnce(options: ForwardOptions): Promise<ForwardSummary> {
+export async function forwardOnce(options: ForwardOptions, summary = new ForwardSummary()): Promise<ForwardSummary> {
   const { inputs, signal } = options;
-  const summary = new ForwardSummary();
   await withCrossing({ ...options, summary, stop: signal, insist: true, halve: true }, async (crossing) => {
     // All files at the start, so that their ends are those of one moment.
     const opener = new InputOpener({ ...crossing, copying: 0 });

@@ -103,6 +103,17 @@ export class LogFile {
     return key === this.key && offset <= this.size && tailHash(await this.#before(offset)) === tail;
   }
 
+  /** Where its last complete line ends, not before `offset`. */
+  async endOfLines(offset: number): Promise<number> {
+    for (let end = this.size; end > offset; ) {
+      const start = Math.max(offset, end - FIRST_READ);
+      const newline = (await this.#bytes.readAt(start, end - start)).lastIndexOf(NEWLINE);
+      if (newline !== -1) return start + newline + 1;
+      end = start;
+    }
+    return offset;
+  }
+
   /**
    * Its complete lines from a place on, in chunks of at most about `chunkBytes` (a longer line is one by itself).
    * @throws FileTrouble when it is not as it was when it was opened; no chunk ever has bytes of another file.

@@ -29,6 +29,11 @@ export class ForwardSummary {
     return [...this.#types.values()];
   }
 
+  /** Of all types. */
+  get leftBytes(): number {
+    return this.types.reduce((sum, { leftBytes }) => sum + leftBytes, 0);
+  }
+
   acknowledged(type: LogType, bytes: number, { accepted, known, setAside }: UploadAnswer): void {
     const counts = this.of(type);
     counts.shipped += accepted;

@@ -1,15 +1,16 @@
-import { hostname } from 'node:os';
-import { readForwarderCredentials } from '../../clusters/forwarder-credentials.ts';
+import { pino } from 'pino';
 import { UserError } from '../../errors.ts';
-import { type ForwardConfig, type ForwardInput, readForwardConfig, usualInputs } from '../../logs/forward/config.ts';
-import type { ForwardOptions } from '../../logs/forward/crossing.ts';
 import { ForwardMetrics } from '../../logs/forward/forward-metrics.ts';
 import { forwardOnce } from '../../logs/forward/forward-once.ts';
-import type { ForwardSummary } from '../../logs/forward/summary.ts';
-import { isHostName } from '../../logs/record/source.ts';
+import { planForward } from '../../logs/forward/plan.ts';
+import { type ForwardEvents, ForwardSummary } from '../../logs/forward/summary.ts';
 import { LOG_TYPES } from '../../logs/types/index.ts';
-import { defineCommand, type FlagSpecs } from '../command.ts';
-import { parseDuration } from '../duration.ts';
+import { CatchUpProgress } from '../catch-up-progress.ts';
+import { defineCommand, type FlagSpecs, type Io } from '../command.ts';
+import { durationOf, type ForwardSettings, readForwardSettings } from '../forward-options.ts';
+import { planJson, planTable, summaryJson, summaryLine } from '../forward-report.ts';
+import { runForwardService } from '../forward-service.ts';
+import { parseListenAddress } from '../host-port.ts';
 import { printable } from '../print.ts';
 
 /** Exit code when not everything was acknowledged. */
@@ -26,36 +27,52 @@ const fileFlags: FlagSpecs = Object.fromEntries(
   ]),
 );
 
-/** `forward --once`: ships what is new in log files. */
+/** `forward`: ships log files, as they grow or in runs. */
 export const command = defineCommand({
   args: [],
   description: `
-Ship what is new in a managed cluster's log files to the manager, and remember how far it got. It can be stopped or
-killed at any moment and run again: nothing is lost, and nothing is stored twice.
+Ship a managed cluster's log files to the manager, and remember how far it got. It follows the files and ships new lines
+within a second, until it is stopped; with --once it ships what is there and exits, with --every it does that every so
+often. It can be stopped or killed at any moment and run again: nothing is lost, and nothing is stored twice.
 
 Files are given by flags, or else in a configuration file; otherwise those of the usual places are shipped
 (${LOG_TYPES.map((type) => type.file).join(', ')}).
 
 A file is known by its first line that is not blank, whatever it is called: it may be renamed or copied. A last line
-without its end is no record yet and waits for the next run. A line that is no record of its type (not JSON, longer than
-10 MiB, no usable time, a time that is not kept any more, a field that cannot be indexed) is set aside: the manager keeps
-it with the reason in the index kubectl_mcm_dead_letters.CLUSTER.DAY.
+without its end is no record yet and waits for it. A line that is no record of its type (not JSON, longer than 10 MiB, no
+usable time, a time that is not kept any more, a field that cannot be indexed) is set aside: the manager keeps it with
+the reason in the index kubectl_mcm_dead_letters.CLUSTER.DAY.
 
-What was written before a file was rotated is shipped from the rotated one, if that is still beside it and not
-compressed. A pattern ('/var/log/calico/flowlogs/flows.log*') also ships files that came and went between two runs;
-compressed ones are left out.
+A file that is rotated while it is followed is held and read to its end. What was written before a file was rotated
+between two runs is shipped from the rotated one, if that is still beside it, also when it was compressed to .gz since. A
+pattern ('/var/log/calico/flowlogs/flows.log*') also ships files that came and went between two runs; of those that are
+compressed it finds none.
 
-Exit codes: 0 when everything was acknowledged, 3 when not (what is left is said, and shipped by the next run if it is
-still there), 1 for errors, also when another run has the state directory.`,
+Without --once it logs JSON lines on stdout, and a heartbeat for each type of logs every minute. While the manager is
+away it waits and tries again; only the files hold what is not acknowledged. SIGTERM ends it with what is under way
+acknowledged or given up within five seconds (exit code 0); SIGHUP reads the configuration file and the credentials
+again, and goes on as it was if they are not in order. --health-listen serves /livez, /readyz (503 when a file has data
+and nothing of it was acknowledged for --stalled-after) and /metrics.
+
+Exit codes of --once: 0 when everything was acknowledged, 3 when not (what is left is said, and shipped by the next run
+if it is still there), 1 for errors, also when another run has the state directory.`,
   examples: `
+# As a service of a node, with everything in a file
+kubectl mcm forward --config /etc/kubectl-mcm/forward.yaml --health-listen :9091
+
 # With the manifest that add-cluster wrote
 kubectl mcm forward --once --credentials prod-eu.yaml --flow flows.log --dns dns.log
 
-# From cron, with everything in a file
-kubectl mcm forward --once --config /etc/kubectl-mcm/forward.yaml`,
+# What would be shipped, and from where on
+kubectl mcm forward --dry-run --config /etc/kubectl-mcm/forward.yaml`,
   flags: {
     ...fileFlags,
-    once: { type: 'boolean', required: true, description: 'Ship what is there now, then exit.' },
+    once: { type: 'boolean', description: 'Ship what is there now, then exit.' },
+    every: { type: 'string', value: 'DURATION', description: 'Ship what is there now, again every so often.' },
+    'dry-run': {
+      type: 'boolean',
+      description: 'Only print which files would be shipped, from which offset, and how many bytes.',
+    },
     config: {
       type: 'string',
       value: 'FILE',
@@ -80,7 +97,7 @@ kubectl mcm forward --once --config /etc/kubectl-mcm/forward.yaml`,
       type: 'string',
       value: 'DURATION',
       default: '30s',
-      description: 'How long to go on without an acknowledgement before leaving the rest to the next run.',
+      description: 'How long a run goes on without an acknowledgement before it leaves the rest to the next one.',
     },
     'chunk-bytes': {
       type: 'string',
@@ -88,109 +105,91 @@ kubectl mcm forward --once --config /etc/kubectl-mcm/forward.yaml`,
       default: '2097152',
       description: 'About how much to send in one upload.',
     },
-    output: { type: 'string', short: 'o', value: 'json', choices: ['json'], description: 'Print the summary as JSON.' },
+    'health-listen': {
+      type: 'string',
+      value: 'HOST:PORT',
+      description: 'Where to serve /livez, /readyz and /metrics, in plain HTTP. Default: nowhere.',
+    },
+    'stalled-after': {
+      type: 'string',
+      value: 'DURATION',
+      default: '1m',
+      description: 'How long data may wait without any acknowledgement before /readyz fails.',
+    },
+    output: {
+      type: 'string',
+      short: 'o',
+      value: 'json',
+      choices: ['json'],
+      description: 'Print the summary of --once, or the files of --dry-run, as JSON.',
+    },
   },
   handlesSignals: true,
   run: async ({ flags, global, io }) => {
-    const config: ForwardConfig = flags.config === undefined ? { inputs: [] } : readForwardConfig(flags.config);
-    const credentialsPath = flags.credentials ?? config.credentials;
-    if (credentialsPath === undefined) {
-      throw new UserError('error: no credentials: give --credentials (or "credentials" in the configuration file)', {
-        hint: 'the directory of the forwarder\'s Secret, or the manifest that "kubectl mcm add-cluster NAME -o FILE" writes',
-      });
-    }
-    const credentials = readForwarderCredentials(credentialsPath);
-    const started = io.now();
-    const summary = await forward({
-      ...credentials,
-      host: hostOf(flags.host ?? config.host ?? io.env.NODE_NAME ?? hostname()),
-      inputs: inputsOf(flags as unknown as Readonly<Record<string, readonly string[]>>, config),
-      stateDirectory: flags.state ?? config.state ?? '/var/lib/kubectl-mcm',
-      retryFor: durationOf(flags['retry-for']),
-      chunkBytes: bytesOf(flags['chunk-bytes']),
-      signal: io.signal,
-      metrics: new ForwardMetrics(),
-      events: {
-        warning: (text) => io.err.write(`warning: ${printable(text)}\n`),
-        detail: (text) => {
-          if (global.verbosity >= 2) io.err.write(`${printable(text)}\n`);
-        },
+    const { once, every, output, 'dry-run': dryRun, 'health-listen': health } = flags;
+    if (once && every !== undefined) throw new UserError('error: --once and --every exclude one another');
+    const serves = !once && !dryRun;
+    if (serves && output !== undefined) throw new UserError('error: --output is for --once and --dry-run');
+    if (!serves && health !== undefined) throw new UserError('error: --health-listen is not for --once or --dry-run');
+    const read = () => readForwardSettings(flags, io.env);
+    const json = output === 'json';
+    const events: ForwardEvents = {
+      warning: (text) => io.err.write(`warning: ${printable(text)}\n`),
+      detail: (text) => {
+        if (global.verbosity >= 2) io.err.write(`${printable(text)}\n`);
       },
-    });
-    if (summary.types.length === 0 && summary.unreadable.length === 0) {
-      io.err.write('warning: none of the usual log files is there; give --flow, --dns, --audit-kube or --audit-ee\n');
-    }
-    const seconds = (io.now() - started) / 1000;
-    const line = flags.output === 'json' ? jsonLine : textLine;
-    io.out.write(`${line(credentials.cluster, summary, seconds)}\n`);
-    for (const text of [...summary.unreadable, ...summary.incomplete]) io.err.write(`error: ${printable(text)}\n`);
-    if (summary.incomplete.length > 0) return INCOMPLETE;
-    return summary.unreadable.length > 0 ? 1 : 0;
+    };
+    if (dryRun) return await plan(read(), events, json, io);
+    if (once) return await runOnce(read(), events, json, io);
+    const service = {
+      read,
+      every: every === undefined ? undefined : durationOf('every', every),
+      health: health === undefined ? undefined : parseListenAddress('health-listen', health),
+      stalledAfter: durationOf('stalled-after', flags['stalled-after']),
+      log: pino({ level: global.verbosity >= 2 ? 'debug' : 'info' }),
+      terminal: io.err,
+    };
+    await inPrintableWords(() => runForwardService(service, io.signal));
+    return 0;
   },
 });
 
+async function plan(settings: ForwardSettings, events: ForwardEvents, json: boolean, io: Io): Promise<number> {
+  const { cluster } = settings;
+  const planned = await inPrintableWords(() => planForward({ ...settings, events, signal: io.signal }));
+  io.out.write(json ? planJson(cluster, planned) : planTable(planned));
+  return tellUndone(planned.summary, io);
+}
+
+async function runOnce(settings: ForwardSettings, events: ForwardEvents, json: boolean, io: Io): Promise<number> {
+  const { cluster } = settings;
+  const started = io.now();
+  const summary = new ForwardSummary();
+  const progress = new CatchUpProgress(io.err, () => summary.leftBytes);
+  const options = { ...settings, metrics: new ForwardMetrics(), events, signal: io.signal };
+  await inPrintableWords(() => forwardOnce(options, summary)).finally(() => progress.end());
+  if (summary.types.length === 0 && summary.unreadable.length === 0) {
+    io.err.write('warning: none of the usual log files is there; give --flow, --dns, --audit-kube or --audit-ee\n');
+  }
+  const line = json ? summaryJson : summaryLine;
+  io.out.write(`${line(cluster, summary, (io.now() - started) / 1000)}\n`);
+  return tellUndone(summary, io);
+}
+
+/** Says what was not done, and returns the exit code for it. */
+function tellUndone({ unreadable, incomplete }: ForwardSummary, io: Io): number {
+  for (const text of [...unreadable, ...incomplete]) io.err.write(`error: ${printable(text)}\n`);
+  if (incomplete.length > 0) return INCOMPLETE;
+  return unreadable.length > 0 ? 1 : 0;
+}
+
 /** Paths and what the manager answers stand in messages, and both are outside data. */
-async function forward(options: ForwardOptions): Promise<ForwardSummary> {
+async function inPrintableWords<T>(work: () => Promise<T>): Promise<T> {
   try {
-    return await forwardOnce(options);
+    return await work();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const { message, hint, cause } = error;
     throw new UserError(printable(message), { cause, ...(hint === undefined ? {} : { hint }) });
   }
-}
-
-function inputsOf(flags: Readonly<Record<string, readonly string[]>>, config: ForwardConfig): readonly ForwardInput[] {
-  const given = LOG_TYPES.flatMap((type) => (flags[type.label] ?? []).map((path) => ({ type, path, named: true })));
-  if (given.length > 0) return given;
-  return config.inputs.length > 0 ? config.inputs : usualInputs();
-}
-
-function hostOf(name: string): string {
-  if (isHostName(name)) return name;
-  throw new UserError(`error: "${name}" cannot be a host's name`, { hint: 'give one with --host' });
-}
-
-function durationOf(text: string): number {
-  const duration = parseDuration(text);
-  if (duration !== undefined) return duration;
-  throw new UserError(`error: invalid argument "${text}" for "--retry-for" flag: time: invalid duration "${text}"`);
-}
-
-function bytesOf(text: string): number {
-  const bytes = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (bytes >= 1024) return bytes;
-  throw new UserError(`error: invalid argument "${text}" for "--chunk-bytes" flag: must be a number of at least 1024`);
-}
-
-function textLine(cluster: string, { types }: ForwardSummary, seconds: number): string {
-  const total = (of: (summary: ForwardSummary['types'][number]) => number) =>
-    types.reduce((sum, one) => sum + of(one), 0);
-  const shipped = total((one) => one.shipped);
-  const byType = types.map((one) => `${one.shipped} ${one.type.label}`).join(', ');
-  const known = total((one) => one.known);
-  const left = total((one) => one.leftBytes);
-  const unfinished = total((one) => one.unfinishedBytes);
-  return [
-    `${cluster}: ${shipped} record${shipped === 1 ? '' : 's'} shipped${byType === '' ? '' : ` (${byType})`}`,
-    ...(known === 0 ? [] : [`${known} of them stored before`]),
-    `${total((one) => one.setAside)} set aside`,
-    `${left === 0 ? 'nothing' : megabytes(left)} left`,
-    ...(unfinished === 0 ? [] : [`${megabytes(unfinished)} of an unfinished line`]),
-    `${megabytes(total((one) => one.bytes))} in ${seconds.toFixed(1)}s`,
-  ].join(', ');
-}
-
-function megabytes(bytes: number): string {
-  return bytes < 100_000 ? `${bytes} bytes` : `${(bytes / 1e6).toFixed(1)} MB`;
-}
-
-function jsonLine(cluster: string, { types, unreadable, incomplete }: ForwardSummary, seconds: number): string {
-  return JSON.stringify({
-    cluster,
-    types: types.map(({ type, ...counts }) => ({ type: type.label, ...counts })),
-    unreadable,
-    incomplete,
-    seconds,
-  });
 }

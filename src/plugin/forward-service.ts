@@ -1,0 +1,169 @@
+import { once } from 'node:events';
+import type { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { messageOf, UserError } from '../errors.ts';
+import { createHealthServer } from '../health-port.ts';
+import type { HostPort } from '../install/management.ts';
+import { follow } from '../logs/forward/follow.ts';
+import { ForwardMetrics } from '../logs/forward/forward-metrics.ts';
+import { forwardOnce } from '../logs/forward/forward-once.ts';
+import { type FollowEvents, ForwardSummary } from '../logs/forward/summary.ts';
+import { CatchUpProgress } from './catch-up-progress.ts';
+import type { ForwardSettings } from './forward-options.ts';
+
+/** Milliseconds for which a file that was rotated away is read on: its writer may not have noticed yet. */
+const QUIET = 30_000;
+
+export interface ForwardServiceOptions {
+  /** Reads flags, the configuration file and credentials, again when asked to. @throws UserError */
+  readonly read: () => ForwardSettings;
+  /** Milliseconds from one run to the next; undefined to follow the files. */
+  readonly every: number | undefined;
+  /** Where health and metrics are served. */
+  readonly health: HostPort | undefined;
+  /** Milliseconds with data and without an acknowledgement after which it is not ready. */
+  readonly stalledAfter: number;
+  readonly log: Logger;
+  readonly terminal: Writable;
+}
+
+/**
+ * Ships files until `signal` aborts, by following them or in runs. SIGHUP reads the configuration again.
+ * @throws UserError when it cannot begin.
+ */
+export async function runForwardService(options: ForwardServiceOptions, signal: AbortSignal): Promise<void> {
+  const service = new ForwardService(options, signal);
+  const health = createHealthServer(service.metrics.registry, [
+    { name: 'progress', check: () => service.checkProgress() },
+  ]);
+  try {
+    if (options.health !== undefined) {
+      const listening = once(health, 'listening');
+      health.listen(options.health.port, options.health.host);
+      await listening.catch((error: unknown) => {
+        throw new UserError(`error: cannot listen for probes: ${messageOf(error)}`, { cause: error });
+      });
+      service.metrics.collectDefaults();
+    }
+    await service.run();
+  } finally {
+    health.close().closeAllConnections();
+  }
+}
+
+class ForwardService {
+  readonly metrics = new ForwardMetrics();
+  readonly #options: ForwardServiceOptions;
+  readonly #signal: AbortSignal;
+  readonly #events: FollowEvents;
+  #settings: ForwardSettings;
+  /** Since when runs have left something. */
+  #leftSince: number | undefined;
+
+  constructor(options: ForwardServiceOptions, signal: AbortSignal) {
+    this.#options = options;
+    this.#signal = signal;
+    this.#settings = options.read();
+    const { log } = options;
+    this.#events = {
+      detail: (text) => log.debug(text),
+      warning: (text) => log.warn(text),
+      error: (text) => log.error(text),
+      heartbeat: (report) => log.info(report, 'shipped in the last minute'),
+    };
+  }
+
+  async run(): Promise<void> {
+    const { every, log } = this.#options;
+    const { cluster, address } = this.#settings;
+    log.info(
+      { cluster, manager: address, ...(every === undefined ? {} : { everySeconds: every / 1000 }) },
+      'forwarding',
+    );
+    if (every === undefined) await this.#follow();
+    else await this.#runEvery(every);
+    log.info('forwarder stopped');
+  }
+
+  /** @throws Error saying what does not move. */
+  async checkProgress(): Promise<void> {
+    const { stalledAfter } = this.#options;
+    const [stalled] = this.metrics.stalled(stalledAfter / 1000);
+    if (stalled !== undefined) {
+      const { path, bytes, stalledSeconds } = stalled;
+      throw new Error(`${path}: ${bytes} bytes, and nothing acknowledged for ${Math.round(stalledSeconds)} s`);
+    }
+    if (this.#leftSince !== undefined && Date.now() - this.#leftSince > stalledAfter) {
+      throw new Error(`no run has shipped everything for ${Math.round((Date.now() - this.#leftSince) / 1000)} s`);
+    }
+  }
+
+  /** With other settings everything begins anew, from where it is acknowledged. */
+  async #follow(): Promise<void> {
+    const { terminal } = this.#options;
+    while (!this.#signal.aborted) {
+      const again = new AbortController();
+      const progress = new CatchUpProgress(terminal, () => this.metrics.lagBytes);
+      const hangUp = () => {
+        if (this.#readAgain()) again.abort();
+      };
+      process.on('SIGHUP', hangUp);
+      try {
+        const signal = AbortSignal.any([this.#signal, again.signal]);
+        await follow({ ...this.#settings, metrics: this.metrics, events: this.#events, quiet: QUIET, signal });
+      } finally {
+        process.off('SIGHUP', hangUp);
+        progress.end();
+      }
+    }
+  }
+
+  async #runEvery(every: number): Promise<void> {
+    const hangUp = () => this.#readAgain();
+    process.on('SIGHUP', hangUp);
+    try {
+      while (!this.#signal.aborted) {
+        const next = Date.now() + every;
+        await this.#runOnce();
+        await sleep(Math.max(0, next - Date.now()), undefined, { signal: this.#signal }).catch(() => undefined);
+      }
+    } finally {
+      process.off('SIGHUP', hangUp);
+    }
+  }
+
+  async #runOnce(): Promise<void> {
+    const { log, terminal } = this.#options;
+    const started = Date.now();
+    const summary = new ForwardSummary();
+    const progress = new CatchUpProgress(terminal, () => summary.leftBytes);
+    try {
+      const options = { ...this.#settings, metrics: this.metrics, events: this.#events, signal: this.#signal };
+      await forwardOnce(options, summary);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      summary.incomplete.push(error.message.replace(/^error: /, ''));
+    } finally {
+      progress.end();
+    }
+    for (const text of [...summary.unreadable, ...summary.incomplete]) log.error(text);
+    for (const { type, ...counts } of summary.types) log.info({ type: type.label, ...counts }, 'shipped');
+    if (summary.incomplete.length === 0) this.#leftSince = undefined;
+    else this.#leftSince ??= started;
+  }
+
+  /** False when it is as bad as to go on with what there was. */
+  #readAgain(): boolean {
+    const { read, log } = this.#options;
+    try {
+      this.#settings = read();
+      log.info('the configuration was read again');
+      return true;
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      log.error(`${error.message.replace(/^error: /, '')}; going on with the configuration as it was`);
+      return false;
+    }
+  }
+}
