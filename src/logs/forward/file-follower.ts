@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../../errors.ts';
 import { untilAborted } from '../../turns.ts';
+import type { LogType } from '../types/log-type.ts';
 import { Backoff } from './backoff.ts';
 import type { Position } from './checkpoint.ts';
 import { type FilePlace, FileTrouble } from './log-file.ts';
@@ -19,7 +20,7 @@ export type FollowEnd = 'changed' | 'finished' | 'stopped';
 
 /** How far a file is behind. */
 export interface FileLag {
-  readonly type: string;
+  readonly type: LogType;
   readonly path: string;
   /** Bytes of complete lines that are not acknowledged. */
   readonly bytes: number;
@@ -67,7 +68,7 @@ export class FileFollower {
     const { type, file } = this.input;
     const seconds = (since: number | undefined) => (since === undefined ? 0 : (Date.now() - since) / 1000);
     return {
-      type: type.label,
+      type,
       path: file.path,
       bytes: Math.max(0, file.size - file.unfinished - this.#acknowledged.offset),
       seconds: seconds(this.#behindSince),

@@ -238,7 +238,7 @@ describe('a manager that is away', () => {
     );
     const text = await metrics.registry.metrics();
     assert.match(text, /kubectl_mcm_forward_lag_bytes\{type="dns",file="\S+dns\.log"\} 300\n/);
-    assert.match(text, /kubectl_mcm_forward_lag_bytes\{type="flow",file="\S+flows\.log"\} 0\n/);
+    assert.match(text, /kubectl_mcm_forward_lag_bytes\{type="flows",file="\S+flows\.log"\} 0\n/);
     assert.match(text, /kubectl_mcm_forward_open_files\{type="dns"\} 1\n/);
     assert.match(text, /kubectl_mcm_forward_records_total\{type="dns",verdict="stored"\} 17\n/);
     peer.instead = () => undefined;

@@ -26,17 +26,20 @@ export class ForwardMetrics {
   #lags: () => readonly FileLag[] = () => [];
 
   constructor() {
-    this.#gauge('kubectl_mcm_forward_open_files', 'Files that are open.', ['type'], ({ type }) => [{ type }, 1]);
+    this.#gauge('kubectl_mcm_forward_open_files', 'Files that are open.', ['type'], (lag) => [
+      { type: lag.type.name },
+      1,
+    ]);
     const file = ['type', 'file'] as const;
     this.#gauge('kubectl_mcm_forward_lag_bytes', 'Bytes of complete lines that are not acknowledged.', file, (lag) => [
-      { type: lag.type, file: lag.path },
+      { type: lag.type.name, file: lag.path },
       lag.bytes,
     ]);
     this.#gauge(
       'kubectl_mcm_forward_lag_seconds',
       'Seconds since the oldest line that is not acknowledged was found.',
       file,
-      (lag) => [{ type: lag.type, file: lag.path }, lag.seconds],
+      (lag) => [{ type: lag.type.name, file: lag.path }, lag.seconds],
     );
   }
 

@@ -27,7 +27,7 @@ export class Heartbeat {
       const { label } = counts.type;
       const before = this.#before.get(label);
       this.#before.set(label, { ...counts });
-      const own = lags.filter(({ type }) => type === label);
+      const own = lags.filter(({ type }) => type === counts.type);
       this.#events.heartbeat({
         type: label,
         shipped: counts.shipped - (before?.shipped ?? 0),
