@@ -61,7 +61,7 @@ describe('a forwarder that is killed', () => {
       assert.equal(await workbench.elasticsearch.count(index), RECORDS * round, `round ${round}`);
     }
     // Otherwise nothing of the above would show that only what was acknowledged is remembered.
-    assert.ok(wire.lostRequests >= KILLS / 2, `${wire.lostRequests} connections were cut with uploads on the wire`);
+    assert.ok(wire.lostRequests >= 2, `${wire.lostRequests} connections were cut with uploads on the wire`);
     assert.ok(wire.lostAnswers >= 1, `${wire.lostAnswers} connections were cut with answers on the wire`);
   });
 });
