@@ -65,10 +65,13 @@ describe('a record', () => {
   });
 
   it('that is nested so deep that Elasticsearch would not come back from it is set aside', async () => {
-    const deep = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`;
-    const answer = await send(sender, [`{${TIME},"n":"deep","x":${deep}}`]);
-    assert.deepEqual([answer.accepted, answer.setAside], [0, 1]);
-    assert.match(answer.reasons[0]?.reason ?? '', /nested more than 1000 levels deep/);
+    const deep = (name: string, levels: number) => `${`{"${name}":`.repeat(levels)}1${'}'.repeat(levels)}`;
+    const answer = await send(sender, [
+      `{${TIME},"n":"deep","x":${deep('a', 100_000)}}`,
+      `{${TIME},"n":"deep","x":${deep('a'.repeat(9_000), 900)}}`,
+    ]);
+    assert.deepEqual([answer.accepted, answer.setAside], [0, 2]);
+    for (const { reason } of answer.reasons) assert.match(reason, /nested more than 20 levels deep/);
   });
 
   it('of an audit log is stored in whatever form its time is written', async () => {

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { DOCUMENTED_DNS, DOCUMENTED_FLOW } from '../../../fixtures/samples.ts';
 import { DocumentReader } from './document.ts';
 
-const READER = new DocumentReader(['end_time']);
+const READER = new DocumentReader({ timeFields: ['end_time'], maxDepth: 1000 });
 
 function read(text: string) {
   return READER.read(Buffer.from(text));
@@ -93,7 +93,7 @@ describe('DocumentReader', () => {
   });
 
   it('falls back on the second time field', () => {
-    const reader = new DocumentReader(['stageTimestamp', 'requestReceivedTimestamp']);
+    const reader = new DocumentReader({ timeFields: ['stageTimestamp', 'requestReceivedTimestamp'], maxDepth: 1000 });
     const line = Buffer.from('{"requestReceivedTimestamp":"2026-11-22T18:30:04.000001Z"}');
     assert.equal(reader.read(line).time, Date.UTC(2026, 10, 22, 18, 30, 4));
   });

@@ -1,3 +1,4 @@
+import type { LogType } from '../types/log-type.ts';
 import { checkDepth, findMembers } from './members.ts';
 import { parseTime } from './time.ts';
 
@@ -25,14 +26,17 @@ const QUOTE = 0x22;
 const COMMA = 0x2c;
 const BACKSLASH = 0x5c;
 
+/** What has to be known of a log type to find its records. */
+type RecordForm = Pick<LogType, 'timeFields' | 'maxDepth'>;
+
 /** Finds the record in a line: its braces and its time, by `timeFields` in that order. */
 export class DocumentReader {
-  readonly #timeFields: readonly string[];
+  readonly #form: RecordForm;
   readonly #names: readonly Buffer[];
 
-  constructor(timeFields: readonly string[]) {
-    this.#timeFields = timeFields;
-    this.#names = ['host', ...timeFields, ...OURS].map((name) => Buffer.from(name));
+  constructor(form: RecordForm) {
+    this.#form = form;
+    this.#names = ['host', ...form.timeFields, ...OURS].map((name) => Buffer.from(name));
   }
 
   /**
@@ -45,10 +49,10 @@ export class DocumentReader {
     const start = skipSpace(line);
     const end = lastNonSpace(line);
     if (line[start] !== OPEN_BRACE || line[end] !== CLOSE_BRACE || end <= start) throw new Error('not a JSON object');
-    const values = findMembers(line, start, end, this.#names);
+    const values = findMembers(line, start, end, this.#names, this.#form.maxDepth);
     if (values !== undefined) {
       const [host = -1, ...others] = values;
-      const times = others.splice(0, this.#timeFields.length);
+      const times = others.splice(0, this.#form.timeFields.length);
       const time = parseTime(
         scalarAt(
           line,
@@ -59,7 +63,7 @@ export class DocumentReader {
         return { open: line.subarray(start, end), time, hasHost: host !== -1 };
       }
     }
-    return parseDocument(line, this.#timeFields);
+    return parseDocument(line, this.#form);
   }
 }
 
@@ -85,14 +89,14 @@ function isNumberByte(byte: number | undefined): boolean {
 }
 
 /** The slow way: everything is read, ours is taken out, and every number keeps the digits it came with. */
-function parseDocument(line: Buffer, timeFields: readonly string[]): Document {
+function parseDocument(line: Buffer, { timeFields, maxDepth }: RecordForm): Document {
   let parsed: unknown;
   try {
     parsed = JSON.parse(line.toString('utf8'), keepDigits);
   } catch {
     throw new Error('not JSON');
   }
-  checkNesting(parsed, 1);
+  checkNesting(parsed, 1, maxDepth);
   const record = parsed as Record<string, unknown>;
   const time = timeFields.map((name) => parseTime(plain(record[name]))).find((found) => found !== undefined);
   if (time === undefined) {
@@ -103,10 +107,10 @@ function parseDocument(line: Buffer, timeFields: readonly string[]): Document {
   return { open, time, hasHost: record.host !== undefined };
 }
 
-function checkNesting(value: unknown, depth: number): void {
+function checkNesting(value: unknown, depth: number, maxDepth: number): void {
   if (typeof value !== 'object' || value === null) return;
-  checkDepth(depth);
-  for (const member of Object.values(value)) checkNesting(member, depth + 1);
+  checkDepth(depth, maxDepth);
+  for (const member of Object.values(value)) checkNesting(member, depth + 1, maxDepth);
 }
 
 /** JSON.rawJSON and the reviver's third argument are in V8 and not yet in TypeScript's library. */

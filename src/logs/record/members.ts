@@ -7,15 +7,9 @@ const CLOSE_BRACKET = 0x5d;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
-/**
- * How deep records may be nested: the store's own bound. It keeps it badly: from a flow of 100,000 levels Elasticsearch
- * does not come back, and the record would be sent again for ever.
- */
-const MAX_DEPTH = 1000;
-
 /** @throws Error for a depth that no record may have. */
-export function checkDepth(depth: number): void {
-  if (depth > MAX_DEPTH) throw new Error(`nested more than ${MAX_DEPTH} levels deep`);
+export function checkDepth(depth: number, maxDepth: number): void {
+  if (depth > maxDepth) throw new Error(`nested more than ${maxDepth} levels deep`);
 }
 
 /**
@@ -35,6 +29,7 @@ export function findMembers(
   start: number,
   end: number,
   names: readonly Buffer[],
+  maxDepth: number,
 ): readonly number[] | undefined {
   const values = names.map(() => -1);
   let depth = 0;
@@ -54,7 +49,7 @@ export function findMembers(
       case OPEN_BRACE:
       case OPEN_BRACKET:
         keyNext = ++depth === 1;
-        checkDepth(depth);
+        checkDepth(depth, maxDepth);
         break;
       case CLOSE_BRACE:
       case CLOSE_BRACKET:

@@ -48,7 +48,7 @@ export class RecordReader implements LineReader {
   constructor(type: LogType, source: UploadSource, now = Date.now()) {
     this.#window = new TimeWindow(type, now);
     this.#ids = new RecordIds(source, type);
-    this.#documents = new DocumentReader(type.timeFields);
+    this.#documents = new DocumentReader(type);
     this.#cluster = `"cluster":${JSON.stringify(source.cluster)}`;
     this.#host = source.host === undefined ? '' : `,"host":${JSON.stringify(source.host)}`;
   }

@@ -1,4 +1,4 @@
-import { asIs, date, keyword } from './fields.ts';
+import { asIs, date, keyword, MAX_DEPTH } from './fields.ts';
 import { type LogType, namespaced, object, type StoredRecord, text } from './log-type.ts';
 
 const user = { properties: { username: keyword, uid: keyword, groups: keyword, extra: asIs } };
@@ -49,6 +49,7 @@ const properties = {
 const shared = {
   retentionDays: 91,
   timeFields: ['stageTimestamp', 'requestReceivedTimestamp'],
+  maxDepth: MAX_DEPTH,
   mappings: { properties },
   linesAreUnique: true,
   compact,

@@ -1,4 +1,4 @@
-import { asIs, date, ip, keyword, long } from './fields.ts';
+import { asIs, date, ip, keyword, long, MAX_DEPTH } from './fields.ts';
 import { type LogType, list, namespaced, object, text } from './log-type.ts';
 
 /** DNS logs: what was asked, by whom, and what came back. */
@@ -9,6 +9,7 @@ export const dns: LogType = {
   grants: ['dns', '*'],
   retentionDays: 8,
   timeFields: ['end_time'],
+  maxDepth: MAX_DEPTH,
   file: '/var/log/calico/dnslogs/dns.log',
   ingestPaths: ['/api/v1/dns/logs/bulk'],
   linesAreUnique: false,

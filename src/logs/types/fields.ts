@@ -10,5 +10,8 @@ export const ip = { type: 'ip' };
  */
 export const date = { type: 'date', format: 'strict_date_optional_time||epoch_second', ignore_malformed: true };
 
+/** How deep Elasticsearch reads documents; for one that is deeper it has an error of the document's own. */
+export const MAX_DEPTH = 1000;
+
 /** Stored as it comes, never indexed: it has any number of keys, or another form in each version. */
 export const asIs = { type: 'object', enabled: false };

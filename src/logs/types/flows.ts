@@ -15,6 +15,9 @@ export const flows: LogType = {
   grants: ['flows', '*'],
   retentionDays: 8,
   timeFields: ['end_time'],
+  // Flows have three. Without subobjects Elasticsearch writes out the path of every field, known or not: a record of 900
+  // levels with long names takes it longer than we wait, and would be sent again for ever.
+  maxDepth: 20,
   file: '/var/log/calico/flowlogs/flows.log',
   ingestPaths: ['/api/v1/flows/logs/bulk'],
   linesAreUnique: false,

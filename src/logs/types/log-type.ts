@@ -19,6 +19,8 @@ export interface LogType {
   readonly retentionDays: number;
   /** Fields that hold the record's own time; the first one there decides. */
   readonly timeFields: readonly string[];
+  /** How many levels of objects and arrays a record may have: what the store reads in time. */
+  readonly maxDepth: number;
   /** Where nodes keep it. */
   readonly file: string;
   /** Paths at which existing shippers post it. */
