@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import type { AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
 import { before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -111,12 +110,12 @@ async function startPort(
     ...{ registry, ingest, certificate, metrics, log, repeated, tunnels, refusals },
     limits: { ...PORT_LIMITS, ...limits.port },
   });
-  await new Promise<void>((resolve) => port.server.listen(0, '127.0.0.1', resolve));
+  await port.listen({ host: '127.0.0.1', port: 0 });
   t.after(async () => {
     await port.close();
     repeated.close();
   });
-  const address = `127.0.0.1:${(port.server.address() as AddressInfo).port}`;
+  const address = `127.0.0.1:${port.port}`;
   const as = (name: string) => ({
     ...{ cluster: name, address, serverName: 'voltron', ca: certificate.certificate },
     ...{ certificate: keysOf(name).certificate, key: keysOf(name).key },

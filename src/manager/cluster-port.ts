@@ -1,14 +1,16 @@
 import type { X509Certificate } from 'node:crypto';
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 import { type CertificateUse, fingerprintOf, subjectOf } from '../clusters/certificate.ts';
 import type { Admission, CertificateRegistry } from '../clusters/certificate-registry.ts';
 import type { KeyPair } from '../clusters/key-pair.ts';
 import { codeOf } from '../errors.ts';
+import type { HostPort } from '../install/management.ts';
 import type { HttpIngest } from '../logs/ingest/http-ingest.ts';
 import type { Tunnel } from '../tunnel/tunnel.ts';
 import type { Tunnels } from '../tunnel/tunnels.ts';
+import { ListeningPort } from './listening-port.ts';
 import type { ManagerMetrics, RefusedConnection } from './metrics.ts';
 import type { RepeatedLog } from './repeated-log.ts';
 import { type UploadConnectionLimits, UploadConnections } from './upload-connections.ts';
@@ -26,9 +28,10 @@ export interface PortLimits extends UploadConnectionLimits {
 
 export const PORT_LIMITS: PortLimits = {
   handshake: 8_000,
-  // When the manager comes back, thousands dial at once: they are served in turn, some hundred a second.
-  handshakes: 4_096,
-  handshakesPerAddress: 2_048,
+  // When the manager comes back, thousands dial at once, and a core finishes some hundred a second. What is begun must
+  // be done within the time above even if there is little of a core: thousands at once would all be late, each time.
+  handshakes: 1_024,
+  handshakesPerAddress: 512,
   // A forwarder sends its headers with the first packets.
   headers: 30_000,
   // Longer than the pauses between a forwarder's uploads.
@@ -83,7 +86,8 @@ interface Connection {
  * learning of it, uploads under way unanswered.
  */
 export class ClusterPort {
-  readonly server: Server;
+  readonly #port: ListeningPort;
+  readonly #expiry: NodeJS.Timeout;
   readonly #options: ClusterPortOptions;
   readonly #limits: PortLimits;
   readonly #context: SecureContext;
@@ -107,20 +111,32 @@ export class ClusterPort {
       // Forwarders resume their sessions.
       sessionIdContext: 'kubectl-mcm',
     });
-    this.server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE }, (socket) =>
-      this.#shakeHands(socket),
-    );
+    const socketOptions = { noDelay: true, keepAlive: true, keepAliveInitialDelay: TCP_KEEP_ALIVE };
+    this.#port = new ListeningPort(socketOptions, (socket) => this.#shakeHands(socket));
     registry.onChange((changed) => this.#closeRevoked(({ cluster }) => changed === undefined || cluster === changed));
-    const expiry = setInterval(() => this.#closeExpired(), EXPIRY_CHECK).unref();
-    this.server.once('close', () => clearInterval(expiry));
+    this.#expiry = setInterval(() => this.#closeExpired(), EXPIRY_CHECK).unref();
+  }
+
+  get listening(): boolean {
+    return this.#port.listening;
+  }
+
+  /** Where it listens. */
+  get port(): number {
+    return this.#port.port;
+  }
+
+  /** @throws Error EADDRINUSE */
+  async listen(at: HostPort): Promise<void> {
+    await this.#port.listen(at);
   }
 
   /** Stops listening and cuts every connection; resolves when none is left, handshakes included. */
   async close(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.server.close(() => resolve());
-      for (const socket of [...this.#handshakes, ...this.#connections.keys()]) socket.destroy();
-    });
+    clearInterval(this.#expiry);
+    const closed = this.#port.close();
+    for (const socket of [...this.#handshakes, ...this.#connections.keys()]) socket.destroy();
+    await closed;
   }
 
   #shakeHands(raw: Socket): void {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -91,7 +92,7 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
   const health = createHealthServer(metrics.registry, [
     { name: 'log-store', check: (timeout) => store.ping(timeout) },
     { name: 'aggregated-api', check: () => listening(aggregatedApi.server) },
-    { name: 'cluster-port', check: () => listening(clusterPort.server) },
+    { name: 'cluster-port', check: () => listening(clusterPort) },
   ]);
 
   const filled = registryFilled(registry, signal);
@@ -105,7 +106,7 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     await filled;
     if (signal.aborted) return;
     await listen(aggregatedApi.server, options.api);
-    await listen(clusterPort.server, options.clusters);
+    await explained(clusterPort.listen(options.clusters), options.clusters);
     log.info(
       { clusters: options.clusters, api: options.api, health: options.health },
       'manager ready: listening for managed clusters, API requests and probes',
@@ -202,16 +203,21 @@ async function registryFilled(registry: CertificateRegistry, signal: AbortSignal
   });
 }
 
-async function listen(server: Server, { host, port }: HostPort): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => {
-      const taken = codeOf(error) === 'EADDRINUSE' ? 'the port is taken' : messageOf(error);
-      reject(new UserError(`error: cannot listen on ${host}:${port}: ${taken}`));
-    });
-    server.listen({ host, port }, resolve);
-  });
+async function listen(server: Server, at: HostPort): Promise<void> {
+  server.listen(at);
+  await explained(once(server, 'listening'), at);
 }
 
-async function listening(server: Server): Promise<void> {
+/** @throws UserError that says which port it is */
+async function explained(listening: Promise<unknown>, { host, port }: HostPort): Promise<void> {
+  try {
+    await listening;
+  } catch (error) {
+    const taken = codeOf(error) === 'EADDRINUSE' ? 'the port is taken' : messageOf(error);
+    throw new UserError(`error: cannot listen on ${host}:${port}: ${taken}`);
+  }
+}
+
+async function listening(server: { readonly listening: boolean }): Promise<void> {
   if (!server.listening) throw new Error('not listening');
 }
