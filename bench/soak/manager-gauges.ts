@@ -14,8 +14,8 @@ export interface Holdings {
   readonly heap: number;
   /** Files and sockets open. */
   readonly descriptors: number;
-  /** What Node.js keeps its loop alive for. */
-  readonly resources: number;
+  /** Node.js's own: sockets, servers, and whatever else it has open. */
+  readonly handles: number;
 }
 
 /** A manager as it is seen from outside: /proc and its metrics. */
@@ -61,7 +61,7 @@ export class ManagerGauges {
       resident: (Number(pages) * PAGE) / MB,
       heap: metricIn(text, 'nodejs_heap_size_used_bytes') / MB,
       descriptors: readdirSync(`${folder}/fd`).length,
-      resources: metricIn(text, 'nodejs_active_resources_total'),
+      handles: metricIn(text, 'nodejs_active_handles_total'),
     };
   }
 
