@@ -35,8 +35,13 @@ export class ForwarderProcess {
     return this.log.filter(({ level }) => level >= 50).map(({ msg }) => msg);
   }
 
+  /** That, and what it has warned of. */
+  get trouble(): readonly string[] {
+    return this.log.filter(({ level }) => level >= 40).map(({ msg }) => msg);
+  }
+
   async says(text: RegExp): Promise<void> {
-    await eventually(async () => this.log.some(({ msg }) => text.test(msg)));
+    await eventually(async () => this.log.some(({ msg }) => text.test(msg)), 30_000);
   }
 
   /** kubectl has become our process by exec, so this is the forwarder itself. */
