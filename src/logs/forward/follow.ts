@@ -65,6 +65,8 @@ class Following {
     this.#options = options;
     this.#crossing = crossing;
     this.#opener = new InputOpener({ ...crossing, copying: COPYING });
+    // Also of what has no file yet, that is said.
+    for (const { type } of options.inputs) crossing.summary.of(type);
     this.#heartbeat = new Heartbeat(crossing.summary, options.events);
   }
 
@@ -109,8 +111,6 @@ class Following {
   #start(open: OpenInput, fail: (error: unknown) => void): void {
     const follower = new FileFollower(open, this.#crossing, this.#options.quiet);
     this.#followers.set(open, follower);
-    // Also where nothing is shipped yet, that is said.
-    this.#crossing.summary.of(open.type);
     const running = follower.run().then((end) => {
       if (end !== 'stopped') this.#ended.push([follower, end]);
       this.#watcher.poke();
