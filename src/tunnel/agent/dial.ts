@@ -1,7 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { request as httpRequest, type IncomingMessage, STATUS_CODES } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { type ProxyEnvironment, proxyFor } from './proxy-env.ts';
 
@@ -65,11 +65,14 @@ async function connectRaw({ address, env }: DialOptions, signal: AbortSignal): P
 async function connectThrough(proxy: URL, target: string, signal: AbortSignal): Promise<Socket> {
   const credentials = `${decodeURIComponent(proxy.username)}:${decodeURIComponent(proxy.password)}`;
   const authorization = `Basic ${Buffer.from(credentials).toString('base64')}`;
+  const host = proxy.hostname.replace(/^\[|\]$/g, '');
   const send = proxy.protocol === 'https:' ? httpsRequest : httpRequest;
   return await settle<Socket>(signal, (resolve, reject) => {
     const request = send({
       method: 'CONNECT',
-      host: proxy.hostname.replace(/^\[|\]$/g, ''),
+      host,
+      // Not the name in the Host header, which is the target's.
+      servername: isIP(host) === 0 ? host : '',
       port: proxy.port || (proxy.protocol === 'https:' ? 443 : 80),
       path: target,
       agent: false,
