@@ -1,6 +1,12 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import {
+  createServer as createHttpServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import { createServer, request, type Server } from 'node:https';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { createKeyPair, daysFromNow, type KeyPair } from '../src/clusters/key-pair.ts';
 import { KubeClient, type KubeClientOptions } from '../src/kube/client.ts';
 import { loadKubeContext } from '../src/kube/kubeconfig.ts';
@@ -132,5 +138,64 @@ export class TcpProxy {
   stop(): void {
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();
+  }
+}
+
+export interface ConnectProxyOptions {
+  /** `USER:PASSWORD` that it wants. */
+  readonly credentials?: string;
+  /** What it answers instead of connecting. */
+  readonly refusal?: number;
+  /** Speaks TLS with these. */
+  readonly keys?: KeyPair;
+}
+
+/** An HTTP proxy that passes CONNECT on to one port of this machine, whatever the target's name. */
+export class ConnectProxy {
+  readonly #server: HttpServer;
+  readonly #sockets = new Set<Socket>();
+  /** What it was asked to connect to. */
+  readonly targets: string[] = [];
+
+  private constructor(port: number, { credentials, refusal, keys }: ConnectProxyOptions) {
+    this.#server = keys === undefined ? createHttpServer() : createServer({ cert: keys.certificate, key: keys.key });
+    const wanted = credentials === undefined ? undefined : `Basic ${Buffer.from(credentials).toString('base64')}`;
+    this.#server.on('connection', (socket) => this.#sockets.add(socket));
+    this.#server.on('connect', ({ url = '', headers }: IncomingMessage, near: Duplex) => {
+      this.targets.push(url);
+      near.on('error', () => undefined);
+      const answer = headers['proxy-authorization'] === wanted ? (refusal ?? 200) : 407;
+      near.write(`HTTP/1.1 ${answer} Whatever\r\n\r\n`);
+      if (answer !== 200) {
+        near.end();
+        return;
+      }
+      const far = connect(port, '127.0.0.1');
+      this.#sockets.add(far);
+      far.on('error', () => near.destroy()).once('close', () => near.destroy());
+      near.once('close', () => far.destroy());
+      near.pipe(far).pipe(near);
+    });
+  }
+
+  static async start(port: number, options: ConnectProxyOptions = {}): Promise<ConnectProxy> {
+    const proxy = new ConnectProxy(port, options);
+    await new Promise<void>((resolve) => proxy.#server.listen(0, '127.0.0.1', resolve));
+    return proxy;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Resets every connection there is. */
+  reset(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
+    this.#sockets.clear();
+  }
+
+  stop(): void {
+    this.#server.close();
+    this.reset();
   }
 }

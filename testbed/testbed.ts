@@ -49,6 +49,8 @@ export interface AgentOptions {
   readonly manifest: string;
   readonly logName: string;
   readonly flags?: readonly string[];
+  /** What its environment has beyond a user's. */
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** Working with the servers of a testbed, as its users do. */
@@ -129,10 +131,13 @@ export class Workbench {
   }
 
   /** Starts an agent for a managed cluster, by the manifest that add-cluster wrote. It connects by itself. */
-  startAgent({ context, manifest, logName, flags = [] }: AgentOptions): ServerProcess {
+  startAgent({ context, manifest, logName, flags = [], env = {} }: AgentOptions): ServerProcess {
     const command = [join(PROJECT, 'bin', 'kubectl-mcm'), 'agent', '--context', context, '--credentials', manifest];
     const logFile = join(this.directory, `agent-${logName}.log`);
-    return new ServerProcess('agent', process.execPath, [...command, ...flags], { logFile, env: this.env });
+    return new ServerProcess('agent', process.execPath, [...command, ...flags], {
+      logFile,
+      env: { ...this.env, ...env },
+    });
   }
 }
 
