@@ -1,6 +1,5 @@
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
 import { pino } from 'pino';
@@ -87,8 +86,7 @@ export class TunnelPort {
   static async start(t: TestContext, options: TunnelPortOptions): Promise<TunnelPort> {
     const stop = new AbortController();
     const port = new TunnelPort(options, stop.signal);
-    port.#port.server.listen(0, '127.0.0.1');
-    await once(port.#port.server, 'listening');
+    await port.#port.listen({ host: '127.0.0.1', port: 0 });
     t.after(async () => {
       stop.abort();
       port.tunnels.close();
@@ -98,7 +96,7 @@ export class TunnelPort {
   }
 
   get port(): number {
-    return (this.#port.server.address() as AddressInfo).port;
+    return this.#port.port;
   }
 
   /** Registers a cluster, or changes which certificates it has. */
