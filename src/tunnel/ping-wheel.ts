@@ -6,6 +6,13 @@ const DELAY = 2_000;
 /** Milliseconds between batches of answers: short, since nothing else is done meanwhile. */
 const TICK = 25;
 
+/** Answers that are given together. */
+interface Batch {
+  /** By `performance.now()`. */
+  readonly due: number;
+  readonly replies: (() => void)[];
+}
+
 /**
  * Puts the answers to pings off. Guardian pings again 100 ms after each answer, for ever: answered at once, a thousand
  * idle tunnels keep a third of a core busy and a few thousand leave no time to accept others; so they take a thirtieth.
@@ -13,9 +20,8 @@ const TICK = 25;
  * One timer for all sessions, since so many timers would cost as much as what they save.
  */
 export class PingWheel {
-  /** What is to be said at the coming ticks; the last is what is added to. */
-  #slots: (() => void)[][] = Array.from({ length: DELAY / TICK }, () => []);
-  #waiting = 0;
+  /** In the order in which they are due. */
+  readonly #batches: Batch[] = [];
   #timer: NodeJS.Timeout | undefined;
 
   /** How one session answers: its first ping at once, for that proves to the peer that it is served. */
@@ -29,17 +35,21 @@ export class PingWheel {
   }
 
   #delay(reply: () => void): void {
-    this.#slots.at(-1)?.push(reply);
-    this.#waiting++;
-    this.#timer ??= setInterval(() => this.#turn(), TICK).unref();
+    const due = performance.now() + DELAY;
+    const last = this.#batches.at(-1);
+    if (last !== undefined && due - last.due < TICK) last.replies.push(reply);
+    else this.#batches.push({ due, replies: [reply] });
+    this.#timer ??= setInterval(() => this.#answer(), TICK).unref();
   }
 
-  #turn(): void {
-    const due = this.#slots.shift() ?? [];
-    this.#slots.push([]);
-    this.#waiting -= due.length;
-    for (const reply of due) reply();
-    if (this.#waiting > 0) return;
+  /** By the clock, not by counting ticks: those that a busy process misses are not made up for. */
+  #answer(): void {
+    const now = performance.now();
+    for (let [first] = this.#batches; first !== undefined && first.due <= now; [first] = this.#batches) {
+      this.#batches.shift();
+      for (const reply of first.replies) reply();
+    }
+    if (this.#batches.length > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
