@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
@@ -174,9 +173,4 @@ export async function heardFrom(socket: TLSSocket): Promise<string> {
   });
   await new Promise((resolve) => socket.once('close', resolve));
   return heard;
-}
-
-/** The certificate of a key pair, for those who compare. */
-export function certificateOf(keys: KeyPair): X509Certificate {
-  return new X509Certificate(keys.certificate);
 }
