@@ -1,14 +1,5 @@
 import assert from 'node:assert/strict';
-import {
-  appendFileSync,
-  copyFileSync,
-  existsSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { appendFileSync, copyFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,10 +14,10 @@ const SEED = 20_261_123;
 /** Milliseconds in which faults happen. */
 const DURATION = 25_000;
 const INDEX = 'tigera_secure_ee_flows.faulty.*';
-/** Rotated files that the writer keeps. */
-const DEPTH = 6;
-
-/** A program that writes a log and rotates it in every way there is, and knows every line by its number. */
+/**
+ * A program that writes a log and rotates it in every way there is, and knows every line by its number. It deletes
+ * nothing: what is deleted before it is shipped is lost, and how long that takes depends on the machine.
+ */
 class Writer {
   written = 0;
   rotations = 0;
@@ -52,10 +43,8 @@ class Writer {
   }
 
   async rotate(): Promise<void> {
-    this.rotations++;
-    rmSync(`${this.#log}.${DEPTH}`, { force: true });
-    for (let depth = DEPTH - 1; depth >= 1; depth--) {
-      if (existsSync(`${this.#log}.${depth}`)) renameSync(`${this.#log}.${depth}`, `${this.#log}.${depth + 1}`);
+    for (let depth = this.rotations++; depth >= 1; depth--) {
+      renameSync(`${this.#log}.${depth}`, `${this.#log}.${depth + 1}`);
     }
     if (this.#random.chance(0.5)) {
       copyFileSync(this.#log, `${this.#log}.1`);
@@ -74,19 +63,20 @@ class Writer {
   }
 }
 
+/** The number of every line that is stored, as of one moment. */
 async function linesStored(): Promise<readonly number[]> {
-  await workbench.elasticsearch.request('POST', `/${INDEX}/_refresh?ignore_unavailable=true`);
+  const { elasticsearch } = workbench;
+  await elasticsearch.request('POST', `/${INDEX}/_refresh`);
+  const { id } = (await elasticsearch.request('POST', `/${INDEX}/_pit?keep_alive=1m`)) as { id: string };
   const numbers: number[] = [];
-  let after: readonly unknown[] | undefined;
+  let page: readonly { _source: { line: number }; sort: readonly unknown[] }[] = [];
   do {
-    const search = { size: 5_000, _source: ['line'], sort: [{ _doc: 'asc' }], query: { match_all: {} } };
-    const paged = after === undefined ? search : { ...search, search_after: after };
-    const { hits } = (await workbench.elasticsearch.request('POST', `/${INDEX}/_search`, paged)) as {
-      hits: { hits: { _source: { line: number }; sort: readonly unknown[] }[] };
-    };
-    numbers.push(...hits.hits.map(({ _source }) => _source.line));
-    after = hits.hits.at(-1)?.sort;
-  } while (after !== undefined);
+    const after = page.length === 0 ? {} : { search_after: page.at(-1)?.sort };
+    const search = { size: 5_000, _source: ['line'], pit: { id }, sort: [{ _shard_doc: 'asc' }], ...after };
+    const answer = (await elasticsearch.request('POST', '/_search', search)) as { hits: { hits: typeof page } };
+    page = answer.hits.hits;
+    numbers.push(...page.map(({ _source }) => _source.line));
+  } while (page.length > 0);
   return numbers.sort((a, b) => a - b);
 }
 
@@ -101,7 +91,7 @@ describe('a seeded run of faults', () => {
     const log = join(sender.folder, 'flows.log');
     writeFileSync(log, '');
     const args = ['--credentials', credentials, '--state', join(sender.folder, 'state'), '--host', 'node-1'];
-    const start = () => new ForwarderProcess(workbench, [...args, '--flow', `${log}*`, '--chunk-bytes', '16384']);
+    const start = () => new ForwarderProcess(workbench, [...args, '--flow', `${log}*`, '--chunk-bytes', '65536']);
     const trouble: string[] = [];
     let forwarder = start();
     let [kills, outages] = [0, 0];
@@ -134,7 +124,6 @@ describe('a seeded run of faults', () => {
       while (performance.now() < end) {
         await writer.write();
         await sleep(random.between(0, 100));
-        // A rotated file is kept for as long as its rest may have to wait: that is said to be needed.
         if (++calm > 60 && random.chance(0.1)) {
           await writer.rotate();
           calm = 0;
@@ -144,15 +133,15 @@ describe('a seeded run of faults', () => {
     try {
       await Promise.all([wreak(), write()]);
       const all = async () => (await workbench.elasticsearch.count(INDEX)) >= writer.written;
-      await eventually(all, 60_000).catch(() => undefined);
+      // As long as it takes where the machine has other things to do; it is seconds otherwise.
+      await eventually(all, 240_000).catch(() => undefined);
       const stored = await linesStored();
       trouble.push(...forwarder.trouble);
       const missing = Array.from({ length: writer.written }, (_, line) => line).filter(
         (line) => !stored.includes(line),
       );
       const repeated = stored.filter((line, at) => line === stored[at - 1]);
-      const state = readFileSync(join(sender.folder, 'state', 'checkpoint.json'), 'utf8');
-      assert.deepEqual({ missing, repeated }, { missing: [], repeated: [] }, `${trouble.join('\n')}\n${state}`);
+      assert.deepEqual({ missing, repeated }, { missing: [], repeated: [] }, trouble.join('\n'));
       assert.ok(kills >= 2 && outages >= 1 && writer.rotations >= 3, `${kills} ${outages} ${writer.rotations}`);
       assert.equal((await forwarder.end()).code, 0);
     } finally {
