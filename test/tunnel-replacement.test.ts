@@ -134,6 +134,18 @@ describe('a tunnel that breaks the rules', () => {
     });
   }
 
+  it('by resetting its connection is told so in words', async (t) => {
+    const { port, keys } = await start(t);
+    const tcp = connectTcp(port.port, '127.0.0.1');
+    const cert = { cert: keys.certificate, key: keys.key };
+    const socket = connect({ socket: tcp, servername: 'voltron', ca: port.ca, ...cert }).on('error', () => undefined);
+    await once(socket, 'secureConnect');
+    await eventually(async () => port.statusOf('prod').connected === 'True');
+    tcp.resetAndDestroy();
+    await eventually(async () => port.statusOf('prod').connected === 'False');
+    assert.equal(port.statusOf('prod').message, 'The tunnel was closed: the peer reset the connection.');
+  });
+
   it('at random, or breaks off anywhere, does not touch the tunnels of others', async (t) => {
     const { port, keys } = await start(t);
     const others = await clusterKeys('other');

@@ -87,7 +87,9 @@ export class YamuxSession extends EventEmitter<Events> {
     };
     connection.on('data', (chunk: Buffer) => this.#onData(chunk));
     connection.on('end', () => this.#onEnd());
-    connection.on('error', (error) => this.#end(error));
+    connection.on('error', (error: NodeJS.ErrnoException) =>
+      this.#end(error.code === 'ECONNRESET' ? new Error('the peer reset the connection') : error),
+    );
     connection.on('close', () => this.#end(new Error('the connection was closed')));
   }
 
