@@ -20,10 +20,12 @@ export async function ship(inputs: readonly OpenInput[], crossing: Crossing): Pr
     if (!(error instanceof FileTrouble || error instanceof NotAcknowledged)) throw error;
     summary.incomplete.push(`${file.path}: ${error.message}; the rest is left for the next run`);
   };
+  const passages: Passage[] = [];
   const settling: Promise<void>[] = [];
   try {
     for (const input of inputs) {
       const passage = new Passage(input, input.from, { ...crossing, stop: signal, signal });
+      passages.push(passage);
       await passage.send().catch((error: unknown) => leave(input, error));
       const settled = passage.settled().catch((error: unknown) => leave(input, error));
       settled.catch((error: unknown) => failed.abort(error));
@@ -34,6 +36,7 @@ export async function ship(inputs: readonly OpenInput[], crossing: Crossing): Pr
     await Promise.all(settling);
   } finally {
     failed.abort();
-    await Promise.allSettled(settling);
+    // Also those whose sending was broken off: an acknowledgement that is there is saved, and nothing after this.
+    await Promise.allSettled(passages.map((passage) => passage.settled()));
   }
 }
