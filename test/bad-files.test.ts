@@ -222,6 +222,13 @@ describe('forward', () => {
   it('asks for credentials, and names what is wrong with them', async () => {
     assert.match(await failure(['forward', '--once']), /^error: no credentials: give --credentials/);
     assert.match(await failure(['forward']), /^error: no credentials: give --credentials/);
+    for (const [flags, words] of [
+      [['--once', '--every', '5m'], /^error: --once and --every exclude one another\n$/],
+      [['-o', 'json'], /^error: --output is for --once and --dry-run\n$/],
+      [['--once', '--health-listen', ':1'], /^error: --health-listen is not for --once or --dry-run\n$/],
+    ] as const) {
+      assert.match(await failure(['forward', ...flags]), words);
+    }
     const named = (path: string) => failure(['forward', '--once', '--credentials', path]);
     assert.match(
       await named('/nonexistent'),

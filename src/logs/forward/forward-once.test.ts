@@ -211,7 +211,7 @@ describe('the checkpoint', () => {
     writeFileSync(node.file('flows.log'), textOf(lines('a', 50)));
     const stop = new AbortController();
     peer.instead = () => {
-      if (peer.uploads.length >= 12) stop.abort();
+      if (peer.uploads.length >= 4) stop.abort();
       return undefined;
     };
     const { incomplete, types } = await node.run([node.file('flows.log')], { signal: stop.signal });
