@@ -140,6 +140,7 @@ describe('a tunnel that breaks the rules', () => {
     const cert = { cert: keys.certificate, key: keys.key };
     const socket = connect({ socket: tcp, servername: 'voltron', ca: port.ca, ...cert }).on('error', () => undefined);
     await once(socket, 'secureConnect');
+    socket.write(Buffer.from(PING, 'hex'));
     await eventually(async () => port.statusOf('prod').connected === 'True');
     tcp.resetAndDestroy();
     await eventually(async () => port.statusOf('prod').connected === 'False');
