@@ -36,6 +36,9 @@ export interface SoakOptions {
 /** Seconds in which either end must have given up a connection through which nothing comes. */
 const NOTICED = 15;
 
+/** Clusters that the manager asks for their facts a second. */
+const FACTS_PER_SECOND = 20;
+
 /** Seconds for the last flows to be answered: Goldmane may be in a pause of 30. */
 const FLOWS_PATIENCE = 90;
 
@@ -155,8 +158,9 @@ class TunnelSoak {
   }
 
   async #faults(): Promise<void> {
-    const { tell, rest, seconds, faultsPerSecond } = this.#options;
-    await sleep(rest * 1000);
+    const { tell, agents, rest, seconds, faultsPerSecond } = this.#options;
+    // By then the manager has asked each cluster for its facts, and holds all that it will.
+    await sleep(Math.max(rest, agents / FACTS_PER_SECOND) * 1000);
     const before = await this.#gauges.holdings();
     const endedBefore = sum(await this.#gauges.byLabel('kubectl_mcm_tunnels_closed_total'));
     tell(`disturbing connections for ${seconds} s; before: ${JSON.stringify(before)}`);
@@ -164,8 +168,8 @@ class TunnelSoak {
     for (const end = performance.now() + seconds * 1000; performance.now() < end; ) {
       await sleep(Math.min(10_000, end - performance.now()));
       this.#checkManager();
-      const { agents, faults } = await this.#fleet.state();
-      tell(`${agents.connected} connected; ${faults.cut} cut, ${faults.frozen} frozen`);
+      const { agents: ours, faults } = await this.#fleet.state();
+      tell(`${ours.connected} connected; ${faults.cut} cut, ${faults.frozen} frozen`);
     }
     await this.#fleet.disturb(0);
     const again = await this.#untilConnected();

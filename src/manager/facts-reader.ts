@@ -23,6 +23,8 @@ export class FactsReader {
   readonly #stopped: AbortSignal;
   /** Whose turn it is, in order. */
   readonly #due = new Set<Tunnel>();
+  /** Of those that are asked again later. */
+  readonly #again = new Map<Tunnel, NodeJS.Timeout>();
   #reading = false;
 
   constructor(states: ConnectionStates, log: Logger, stopped: AbortSignal) {
@@ -34,8 +36,21 @@ export class FactsReader {
   /** Asks that cluster as long as its tunnel is open. */
   follow(tunnel: Tunnel): void {
     if (tunnel.session.closed || this.#stopped.aborted) return;
+    tunnel.session.once('close', () => {
+      clearTimeout(this.#again.get(tunnel));
+      this.#again.delete(tunnel);
+      this.#due.delete(tunnel);
+    });
+    this.#ask(tunnel);
+  }
+
+  #ask(tunnel: Tunnel): void {
     this.#due.add(tunnel);
     if (!this.#reading) void this.#readAll();
+  }
+
+  #askAgain(tunnel: Tunnel, pause: number): void {
+    this.#again.set(tunnel, setTimeout(() => this.#ask(tunnel), pause).unref());
   }
 
   async #readAll(): Promise<void> {
@@ -43,7 +58,6 @@ export class FactsReader {
     for (const tunnel of this.#due) {
       this.#due.delete(tunnel);
       if (this.#stopped.aborted) break;
-      if (tunnel.session.closed) continue;
       // Not waited for: a cluster that does not answer holds no other up.
       void this.#read(tunnel);
       await sleep(PACE, undefined, { ref: false });
@@ -68,8 +82,6 @@ export class FactsReader {
     // Kept open, thousands of such streams would hold more than the tunnels themselves.
     await client.close();
     session.off('close', abort);
-    if (session.closed) return;
-    const again = setTimeout(() => this.follow(tunnel), pause).unref();
-    session.once('close', () => clearTimeout(again));
+    if (!session.closed) this.#askAgain(tunnel, pause);
   }
 }
