@@ -1,7 +1,5 @@
 import type { KubeObject } from '../kube/objects.ts';
-import { MANAGED_CLUSTER_API, RESERVED_NAMES } from './managed-cluster.ts';
-
-const [GROUP = '', VERSION = ''] = MANAGED_CLUSTER_API.split('/');
+import { MANAGED_CLUSTER_GROUP, MANAGED_CLUSTER_VERSION, RESERVED_NAMES } from './managed-cluster.ts';
 
 const condition = {
   type: 'object',
@@ -112,9 +110,9 @@ const schema = {
 export const MANAGED_CLUSTER_CRD: KubeObject = {
   apiVersion: 'apiextensions.k8s.io/v1',
   kind: 'CustomResourceDefinition',
-  metadata: { name: `managedclusters.${GROUP}` },
+  metadata: { name: `managedclusters.${MANAGED_CLUSTER_GROUP}` },
   spec: {
-    group: GROUP,
+    group: MANAGED_CLUSTER_GROUP,
     scope: 'Cluster',
     names: {
       kind: 'ManagedCluster',
@@ -124,7 +122,7 @@ export const MANAGED_CLUSTER_CRD: KubeObject = {
     },
     versions: [
       {
-        name: VERSION,
+        name: MANAGED_CLUSTER_VERSION,
         served: true,
         storage: true,
         subresources: { status: {} },

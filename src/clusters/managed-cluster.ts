@@ -1,7 +1,9 @@
-import type { Condition, KubeObject, ObjectMeta } from '../kube/objects.ts';
+import type { Condition, KubeObject } from '../kube/objects.ts';
 
-/** Group and version of our own ManagedCluster: `projectcalico.org` would be shadowed by Calico's own API server. */
-export const MANAGED_CLUSTER_API = 'kubectl-mcm.io/v1';
+/** API group of our own ManagedCluster: `projectcalico.org` would be shadowed by Calico's own API server. */
+export const MANAGED_CLUSTER_GROUP = 'kubectl-mcm.io';
+export const MANAGED_CLUSTER_VERSION = 'v1';
+export const MANAGED_CLUSTER_API = `${MANAGED_CLUSTER_GROUP}/${MANAGED_CLUSTER_VERSION}`;
 export const MANAGED_CLUSTERS_PATH = `/apis/${MANAGED_CLUSTER_API}/managedclusters`;
 
 /** Where everything of ours lives, on both sides. */
@@ -72,15 +74,6 @@ export type ClusterPhase =
   | 'CertificateUnreadable';
 
 /** A ManagedCluster as `add-cluster` creates it. */
-export function managedCluster(
-  name: string,
-  spec: ManagedCluster['spec'],
-  labels?: ObjectMeta['labels'],
-): ManagedCluster {
-  return {
-    apiVersion: MANAGED_CLUSTER_API,
-    kind: 'ManagedCluster',
-    metadata: { name, ...(labels === undefined ? {} : { labels }) },
-    spec,
-  };
+export function managedCluster(name: string, spec: ManagedCluster['spec']): ManagedCluster {
+  return { apiVersion: MANAGED_CLUSTER_API, kind: 'ManagedCluster', metadata: { name }, spec };
 }

@@ -1,5 +1,5 @@
 import type { KeyPair } from '../clusters/key-pair.ts';
-import { MANAGED_CLUSTER_API, NAMESPACE } from '../clusters/managed-cluster.ts';
+import { MANAGED_CLUSTER_GROUP, NAMESPACE } from '../clusters/managed-cluster.ts';
 import { MANAGED_CLUSTER_CRD } from '../clusters/managed-cluster-crd.ts';
 import type { KubeObject, ObjectMeta, Secret } from '../kube/objects.ts';
 import { LOG_ACCESS_API, LOG_ACCESS_GROUP } from '../rbac/log-access.ts';
@@ -105,7 +105,6 @@ export function keySecret(name: string, keys: KeyPair | undefined): Secret {
 /** What the manager may do: these rights and no others. */
 function permissions(): KubeObject[] {
   const rbac = 'rbac.authorization.k8s.io';
-  const group = MANAGED_CLUSTER_API.slice(0, MANAGED_CLUSTER_API.indexOf('/'));
   const subjects = [{ kind: 'ServiceAccount', name: MANAGER, namespace: NAMESPACE }];
   return [
     object(
@@ -114,8 +113,8 @@ function permissions(): KubeObject[] {
       { name: MANAGER_ROLE, labels },
       {
         rules: [
-          { apiGroups: [group], resources: ['managedclusters'], verbs: ['list', 'watch'] },
-          { apiGroups: [group], resources: ['managedclusters/status'], verbs: ['patch'] },
+          { apiGroups: [MANAGED_CLUSTER_GROUP], resources: ['managedclusters'], verbs: ['list', 'watch'] },
+          { apiGroups: [MANAGED_CLUSTER_GROUP], resources: ['managedclusters/status'], verbs: ['patch'] },
           { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
         ],
       },

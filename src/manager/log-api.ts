@@ -1,4 +1,4 @@
-import { isClusterName, MANAGED_CLUSTER_API } from '../clusters/managed-cluster.ts';
+import { isClusterName, MANAGED_CLUSTER_GROUP } from '../clusters/managed-cluster.ts';
 import { UserError } from '../errors.ts';
 import { failure, type Status } from '../kube/status.ts';
 import { parseWindow } from '../logs/query/log-query.ts';
@@ -142,9 +142,8 @@ function noSuchPath(path: string): Status {
 }
 
 function noSuchCluster(name: string): Status {
-  const group = MANAGED_CLUSTER_API.slice(0, MANAGED_CLUSTER_API.indexOf('/'));
-  const details = { name, group, kind: 'managedclusters' };
-  return failure(404, 'NotFound', `managedclusters.${group} "${name}" not found`, details);
+  const details = { name, group: MANAGED_CLUSTER_GROUP, kind: 'managedclusters' };
+  return failure(404, 'NotFound', `managedclusters.${MANAGED_CLUSTER_GROUP} "${name}" not found`, details);
 }
 
 const API_GROUP = {

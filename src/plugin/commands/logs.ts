@@ -11,7 +11,7 @@ import {
 } from '../../logs/query/log-query.ts';
 import { SELECTOR_WORDS, selectLogTypes } from '../../logs/types/index.ts';
 import type { LogType, StoredRecord } from '../../logs/types/log-type.ts';
-import { LOG_ACCESS_API } from '../../rbac/log-access.ts';
+import { LOG_ACCESS_API, LOG_ACCESS_GROUP } from '../../rbac/log-access.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
 import { parseMoment } from '../duration.ts';
@@ -165,7 +165,7 @@ async function readType(
       return await client.get<LogList>(path, { query, signal });
     } catch (error) {
       if (isStatus(error, 503))
-        throw error.withHint(`Is the manager running? kubectl get apiservice v1.${LOG_ACCESS_API.split('/')[0]}`);
+        throw error.withHint(`Is the manager running? kubectl get apiservice v1.${LOG_ACCESS_GROUP}`);
       // A 404 that names no object is about the API itself.
       if (isStatus(error, 404) && error.status.details?.name === undefined) {
         throw error.withHint('This is no management cluster yet: kubectl mcm install management --address HOST:PORT');
