@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { TooManyWaiting, Turns, untilAborted } from './turns.ts';
+import { TooManyWaiting, Turns } from './turns.ts';
 
 const never = new AbortController().signal;
 
@@ -18,24 +18,6 @@ function work(turns: Turns, begun: string[], name: string, signal = never) {
 async function settled(): Promise<void> {
   for (let at = 0; at < 10; at++) await Promise.resolve();
 }
-
-describe('untilAborted', () => {
-  it('hears of what fails after it was aborted, also where that was before it began', async () => {
-    const unheard: unknown[] = [];
-    const listen = (reason: unknown) => unheard.push(reason);
-    process.on('unhandledRejection', listen);
-    try {
-      const { promise, reject } = Promise.withResolvers<never>();
-      await assert.rejects(untilAborted(promise, AbortSignal.abort(new Error('gone'))), /gone/);
-      reject(new Error('failed later'));
-      // Node looks for rejections that nobody heard of after each turn of its loop.
-      await new Promise((resolve) => setImmediate(resolve));
-      assert.deepEqual(unheard, []);
-    } finally {
-      process.off('unhandledRejection', listen);
-    }
-  });
-});
 
 describe('Turns', () => {
   it('lets no more run at once than it may, the others in order', async () => {

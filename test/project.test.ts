@@ -12,7 +12,12 @@ function read(file: string): string {
 }
 
 /** What knows nothing of any room, and every room may use. */
-const SHARED: ReadonlySet<string> = new Set(['src/errors.ts', 'src/health-port.ts', 'src/turns.ts']);
+const SHARED: ReadonlySet<string> = new Set([
+  'src/errors.ts',
+  'src/health-port.ts',
+  'src/turns.ts',
+  'src/until-aborted.ts',
+]);
 
 /** Which rooms of src/ may use which others. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {

@@ -1,6 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { untilAborted } from '../../turns.ts';
+import { untilAborted } from '../../until-aborted.ts';
 
 /** Milliseconds after which everything is looked at anyhow: some file systems tell nothing, and directories come and go. */
 const POLL = 1_000;

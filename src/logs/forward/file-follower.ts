@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../../errors.ts';
-import { untilAborted } from '../../turns.ts';
+import { untilAborted } from '../../until-aborted.ts';
 import type { LogType } from '../types/log-type.ts';
 import { Backoff } from './backoff.ts';
 import type { Position } from './checkpoint.ts';

@@ -1,5 +1,5 @@
 import { Client } from '@elastic/elasticsearch';
-import { untilAborted } from '../../../turns.ts';
+import { untilAborted } from '../../../until-aborted.ts';
 import type { LogQuery } from '../../query/log-query.ts';
 import type { DeadLetter, LogRecord } from '../../record/record.ts';
 import type { UploadSource } from '../../record/source.ts';
