@@ -100,7 +100,13 @@ async function startPort(
   registry.replaceAll(['greedy', 'modest'].map((name) => managedCluster(name, { certificate: certificateOf(name) })));
   const ingest = new HttpIngest(
     store,
-    { taken: () => undefined, turnedAway: (cluster, _type, reason) => turnedAway.push(`${cluster}: ${reason}`) },
+    {
+      taken: () => undefined,
+      turnedAway: (cluster, _type, reason) => turnedAway.push(`${cluster}: ${reason}`),
+      failed: (_cluster, error) => {
+        throw error;
+      },
+    },
     { ...INGEST_LIMITS, ...limits.ingest },
   );
   const certificate = keysOf('manager');

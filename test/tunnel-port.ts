@@ -66,6 +66,9 @@ export class TunnelPort {
       {
         taken: (cluster, type, outcome) => metrics.taken(cluster, type, outcome),
         turnedAway: (cluster, _type, reason) => this.turnedAway.push(`${cluster}: ${reason}`),
+        failed: (_cluster, error) => {
+          throw error;
+        },
       },
       { ...INGEST_LIMITS, ...options.ingest },
     );

@@ -74,6 +74,7 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
       metrics.turnedAway(cluster, type);
       repeated.warn('upload turned away', reason, { cluster, type: type.name });
     },
+    failed: (cluster, error) => log.error({ err: error, cluster }, 'upload failed'),
   });
   const tunnels = new Tunnels();
   metrics.countTunnels(tunnels);

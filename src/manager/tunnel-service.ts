@@ -1,4 +1,3 @@
-import type { RequestListener } from 'node:http';
 import { createSecureContext, type SecureContext } from 'node:tls';
 import type { Logger } from 'pino';
 import type { KeyPair } from '../clusters/key-pair.ts';
@@ -41,15 +40,10 @@ export function serveTunnels(options: TunnelServiceOptions, signal: AbortSignal)
 }
 
 /** Takes uploads as the cluster's own; nothing in a request can say whose they are. */
-function innerServer({ cluster }: Tunnel, context: SecureContext, { ingest, log }: TunnelServiceOptions): InnerServer {
-  const listener: RequestListener = (request, response) => {
-    const gone = new AbortController();
-    response.once('close', () => gone.abort());
-    ingest.handle(request, response, cluster, gone.signal).catch((error: unknown) => {
-      log.error({ err: error, cluster }, 'upload failed');
-      if (!response.headersSent) response.writeHead(500, { 'content-length': 0 });
-      response.end();
-    });
-  };
-  return new InnerServer({ context, protocols: ['h2', 'http/1.1'], listener });
+function innerServer({ cluster }: Tunnel, context: SecureContext, { ingest }: TunnelServiceOptions): InnerServer {
+  return new InnerServer({
+    context,
+    protocols: ['h2', 'http/1.1'],
+    listener: (request, response) => void ingest.handle(request, response, cluster),
+  });
 }

@@ -65,20 +65,14 @@ export class UploadConnections {
     const { headers, keepAlive } = this.#limits;
     clearTimeout(connection.deadline);
     connection.requests++;
-    const gone = new AbortController();
     response.once('close', () => {
-      gone.abort();
       connection.requests--;
       // Node ends an idle connection before that; not one that dribbles the headers of its next request.
       if (connection.requests === 0 && !socket.destroyed) {
         connection.deadline = this.#destroyAfter(socket, keepAlive + headers);
       }
     });
-    this.#ingest.handle(request, response, admission.cluster, gone.signal).catch((error: unknown) => {
-      this.#log.error({ err: error, cluster: admission.cluster }, 'upload failed');
-      if (!response.headersSent) response.writeHead(500, { 'content-length': 0 });
-      response.end();
-    });
+    void this.#ingest.handle(request, response, admission.cluster);
   }
 
   #destroyAfter(socket: TLSSocket, milliseconds: number): NodeJS.Timeout {

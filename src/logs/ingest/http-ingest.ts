@@ -38,6 +38,8 @@ export interface IngestEvents {
   taken(cluster: string, type: LogType, outcome: UploadOutcome): void;
   /** An upload has to be sent again: there was no room for it, the store did not take it, or its sender stalled. */
   turnedAway(cluster: string, type: LogType, reason: string): void;
+  /** An upload failed by a fault of ours, and is answered 500. */
+  failed(cluster: string, error: unknown): void;
 }
 
 /** Somebody sent what is no upload. `code` is the HTTP status it is answered with. */
@@ -99,8 +101,20 @@ export class HttpIngest {
     this.#limits = limits;
   }
 
-  /** Answers one request. `signal` aborts when the sender is gone or may no longer speak: then nothing is answered. */
-  async handle(
+  /** Answers one request, unless its connection ends first. Never rejects. */
+  async handle(request: IncomingMessage, response: ServerResponse, cluster: string): Promise<void> {
+    const gone = new AbortController();
+    response.once('close', () => gone.abort());
+    try {
+      await this.#answer(request, response, cluster, gone.signal);
+    } catch (error) {
+      this.#events.failed(cluster, error);
+      if (!response.headersSent) response.writeHead(500, { 'content-length': 0 });
+      response.end();
+    }
+  }
+
+  async #answer(
     request: IncomingMessage,
     response: ServerResponse,
     cluster: string,
