@@ -56,6 +56,13 @@ export interface Invocation<F extends FlagSpecs> {
   readonly io: Io;
 }
 
+/** Something on the command line that a command does not take. */
+export interface Mistake {
+  /** Without its dashes. */
+  readonly flag?: string;
+  readonly args: readonly string[];
+}
+
 /** One verb. */
 export interface Command<F extends FlagSpecs = FlagSpecs> {
   /** Names of the arguments; exactly so many are needed. */
@@ -64,6 +71,8 @@ export interface Command<F extends FlagSpecs = FlagSpecs> {
   readonly description: string;
   /** Lines of shell, each example under a comment. */
   readonly examples: string;
+  /** What to write instead, where people bring it from kubectl's own command of that name. */
+  readonly hint?: (mistake: Mistake) => string | undefined;
   /** Ends by itself when `io.signal` aborts; then SIGINT and SIGTERM are passed on as that. */
   readonly handlesSignals?: boolean;
   /** Resolves with the exit code. Throws UserError for what the user can mend. */

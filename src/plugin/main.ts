@@ -3,6 +3,7 @@ import type { Io } from './command.ts';
 import { COMMAND_GROUPS, type CommandEntry } from './commands/index.ts';
 import { commandHelp, groupHelp, rootHelp } from './help.ts';
 import { parseLine, splitCommand, UsageError } from './parse.ts';
+import { didYouMean, suggestions } from './suggestions.ts';
 
 const ENTRIES: readonly CommandEntry[] = COMMAND_GROUPS.flatMap(({ commands }) => commands);
 
@@ -45,7 +46,13 @@ function isCommand(words: string): boolean {
 function withoutCommand(words: string, rest: readonly string[], io: Omit<Io, 'signal'>): number {
   const word = rest.find((token) => !token.startsWith('-'));
   if (word !== undefined) {
-    throw new UsageError(`unknown command "${[words, word].join(' ').trim()}" for "kubectl mcm"`, '');
+    const command = [words, word].join(' ').trim();
+    const meant = suggestions(
+      command,
+      ENTRIES.map((entry) => entry.words),
+    );
+    const hint = meant.length === 0 ? undefined : didYouMean(meant);
+    throw new UsageError(`unknown command "${command}" for "kubectl mcm"`, '', hint);
   }
   const flag = rest.find((token) => token !== '-h' && token !== '--help');
   if (flag !== undefined) throw new UsageError(`unknown flag: ${flag}`, '');

@@ -20,13 +20,17 @@ export function parseLine(words: string, command: Command, tokens: readonly stri
   const unknown = Object.keys(parsed).find(
     (name) => name !== '_' && name !== '$0' && specs[longName(name, specs)] === undefined,
   );
-  if (unknown !== undefined) throw fail(unknownFlag(unknown));
+  if (unknown !== undefined) {
+    throw new UsageError(unknownFlag(unknown), words, command.hint?.({ flag: unknown, args: parsed._.map(String) }));
+  }
   const args = parsed._.map(String);
   if ([parsed.help].flat().includes(true))
     return { args, flags: {}, global: readGlobalFlags(valuesOf({}, GLOBAL_FLAGS, fail)), help: true };
   const global = readGlobalFlags(valuesOf(parsed, GLOBAL_FLAGS, fail));
+  if (args.length !== command.args.length) {
+    throw new UsageError(wrongArguments(command.args, args), words, command.hint?.({ args }));
+  }
   const flags = valuesOf(parsed, command.flags, fail);
-  if (args.length !== command.args.length) throw fail(wrongArguments(command.args, args));
   return { args, flags, global, help: false };
 }
 
@@ -34,10 +38,10 @@ export function parseLine(words: string, command: Command, tokens: readonly stri
 export class UsageError extends UserError {
   override readonly name = 'UsageError';
 
-  constructor(message: string, words: string) {
-    super(
-      `error: ${message}\nSee '${['kubectl mcm', words].filter((part) => part !== '').join(' ')} --help' for usage.`,
-    );
+  /** `hint` says what to write instead; without one the command's help is named, as kubectl does. */
+  constructor(message: string, words: string, hint?: string) {
+    const help = `See '${['kubectl mcm', words].filter((part) => part !== '').join(' ')} --help' for usage.`;
+    super(hint === undefined ? `error: ${message}\n${help}` : `error: ${message}\n\n${hint}`);
   }
 }
 

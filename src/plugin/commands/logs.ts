@@ -16,6 +16,7 @@ import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
 import { parseMoment } from '../duration.ts';
 import { alignColumns, printable, printableJson } from '../print.ts';
+import { didYouMean } from '../suggestions.ts';
 
 /** A record as the aggregated API gives it out. */
 type LogItem = StoredRecord & { readonly '@timestamp': number };
@@ -66,6 +67,15 @@ kubectl mcm logs --cluster prod-eu --type audit --tail 1000 -o json`,
       choices: ['compact', 'json'],
       description: 'Output format.',
     },
+  },
+  hint: ({ flag, args }) => {
+    const [cluster = 'NAME'] = args;
+    if (flag === 'f' || flag === 'follow') {
+      const again = didYouMean([`watch kubectl mcm logs --cluster ${cluster} --since 1m`]);
+      return `Logs are read once, and not followed yet. ${again}`;
+    }
+    const named = args.length === 1 && isClusterName(cluster);
+    return flag === undefined && named ? didYouMean([`kubectl mcm logs --cluster ${cluster}`]) : undefined;
   },
   run: async ({ flags, global, io }) => {
     const types = selectLogTypes(flags.type);
