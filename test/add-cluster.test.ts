@@ -4,13 +4,18 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parseAllDocuments } from 'yaml';
+import { readForwarderCredentials } from '../src/clusters/forwarder-credentials.ts';
 import type { ManagedCluster } from '../src/clusters/managed-cluster.ts';
 import type { KubeObject, Secret } from '../src/kube/objects.ts';
 import type { ServerProcess } from '../testbed/processes.ts';
 import { getObject, mcm, newFolder, sharedWorkbench } from './harness.ts';
+import { ApiProxy } from './proxies.ts';
 
 const workbench = sharedWorkbench();
 const NOW = new Date().toISOString();
+
+/** Of a ManagedCluster, and no rehearsal. */
+const CREATION = /^POST .*\/managedclusters(?!.*dryRun)/;
 
 async function exists(cluster: string): Promise<boolean> {
   return (await workbench.kubectl(['get', 'managedcluster', cluster])).code === 0;
@@ -135,22 +140,70 @@ describe('add-cluster', () => {
     assert.equal(address, workbench.address);
   });
 
-  for (const [name, line] of [
-    ['cluster', /^The ManagedCluster "cluster" is invalid: metadata\.name: .*reserved/],
-    ['prod.eu', /^The ManagedCluster "prod\.eu" is invalid: metadata\.name: .*must be a DNS label/],
-    [
-      'Prod_EU',
-      /^The ManagedCluster "Prod_EU" is invalid: \n\* metadata\.name: Invalid value: "Prod_EU": a lowercase RFC 1123 subdomain/,
-    ],
+  for (const [args, line] of [
+    [['cluster'], /^error: a managed cluster cannot have the name "cluster": it is reserved\n$/],
+    [['prod.eu'], /^error: a managed cluster cannot have the name "prod\.eu": it must be a DNS label: /],
+    [['Prod_EU'], /^error: a managed cluster cannot have the name "Prod_EU": it must be a DNS label: /],
+    [['good', '--operator-namespace', 'a.b'], /^error: invalid argument "a\.b" for "--operator-namespace" flag: /],
   ] as const) {
-    it(`refuses the name ${name} and writes nothing`, async () => {
-      const folder = newFolder(workbench, 'refused');
-      const { code, stdout, stderr } = await mcm(workbench, ['add-cluster', name, '-o', join(folder, 'manifest.yaml')]);
+    it(`refuses ${args.join(' ')} without a word to the API server, and writes nothing`, async () => {
+      const file = join(newFolder(workbench, 'refused'), 'manifest.yaml');
+      const nobody = ['--server', 'https://127.0.0.1:1'];
+      const { code, stdout, stderr } = await mcm(workbench, ['add-cluster', ...args, '-o', file, ...nobody]);
       assert.deepEqual([code, stdout], [1, '']);
       assert.match(stderr, line);
-      assert.deepEqual(readdirSync(folder), []);
+      assert.equal(existsSync(file), false);
     });
   }
+
+  it('looks whether the cluster is there when the answer is lost, and goes on', async (t) => {
+    const proxy = await ApiProxy.start(workbench.facts.management);
+    t.after(() => proxy.stop());
+    proxy.loseAnswers(CREATION);
+    const file = join(newFolder(workbench, 'unanswered'), 'manifest.yaml');
+    const through = ['--server', proxy.url, '--request-timeout', '2s'];
+    const { code, stdout, stderr } = await mcm(workbench, ['add-cluster', 'unanswered', '-o', file, ...through]);
+    assert.equal(code, 0, stderr);
+    assert.equal(stdout, 'managedcluster.kubectl-mcm.io/unanswered created\n');
+    const { spec } = await getObject<ManagedCluster>(workbench, 'managedcluster', 'unanswered');
+    const forwarder = readForwarderCredentials(file);
+    assert.ok(
+      Buffer.from(spec.certificate ?? '', 'base64')
+        .toString()
+        .includes(forwarder.certificate),
+    );
+  });
+
+  it('keeps the keys, and says what to do, when nobody can tell whether the cluster is there', async (t) => {
+    const proxy = await ApiProxy.start(workbench.facts.management);
+    t.after(() => proxy.stop());
+    proxy.loseAnswers(CREATION);
+    proxy.lose(/^GET .*\/managedclusters\/in-doubt/);
+    const file = join(newFolder(workbench, 'in-doubt'), 'manifest.yaml');
+    const through = ['--server', proxy.url, '--request-timeout', '2s'];
+    const { code, stdout, stderr } = await mcm(workbench, ['add-cluster', 'in-doubt', '-o', file, ...through]);
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.equal(
+      stderr,
+      `error: it is not known whether managedcluster.kubectl-mcm.io/in-doubt was created: Unable to connect to the server: context deadline exceeded
+Once the API server answers again, look: kubectl get managedcluster in-doubt
+If it is there, its keys are in ${file}: apply that. If not, delete the file and run this again.
+`,
+    );
+    assert.equal(readForwarderCredentials(file).cluster, 'in-doubt');
+    assert.equal(await exists('in-doubt'), true);
+  });
+
+  it('registers nothing when the request is lost', async (t) => {
+    const proxy = await ApiProxy.start(workbench.facts.management);
+    t.after(() => proxy.stop());
+    proxy.lose(CREATION);
+    const file = join(newFolder(workbench, 'unheard'), 'manifest.yaml');
+    const through = ['--server', proxy.url, '--request-timeout', '2s'];
+    const { code, stderr } = await mcm(workbench, ['add-cluster', 'unheard', '-o', file, ...through]);
+    assert.deepEqual([code, stderr], [1, 'Unable to connect to the server: context deadline exceeded\n']);
+    assert.equal(existsSync(file), false);
+  });
 
   it('refuses a name that is taken, and leaves what is there', async () => {
     const folder = newFolder(workbench, 'taken');

@@ -28,6 +28,7 @@ export class ApiProxy {
   readonly #upstream: ClusterFacts;
   readonly #admin: KeyPair;
   readonly #lost = new Set<RegExp>();
+  readonly #unanswered = new Set<RegExp>();
   /** Every request that came, as `METHOD URL`. */
   readonly requests: string[] = [];
   /** What becomes of a URL on the way. */
@@ -60,6 +61,11 @@ export class ApiProxy {
     return () => this.#lost.delete(matches);
   }
 
+  /** The same for answers: what matches is done, and nobody is told. */
+  loseAnswers(matches: RegExp): void {
+    this.#unanswered.add(matches);
+  }
+
   stop(): void {
     this.#server.close().closeAllConnections();
   }
@@ -73,6 +79,7 @@ export class ApiProxy {
     const identity = headers.authorization === undefined ? { cert, key } : {};
     const options = { method, headers, ca: ca.certificate, agent: false, ...identity };
     const passed = request(new URL(this.rewrite(url), origin), options, (answer) => {
+      if ([...this.#unanswered].some((matches) => matches.test(`${method} ${url}`))) return;
       response.writeHead(answer.statusCode ?? 0, answer.headers);
       response.flushHeaders();
       answer.pipe(response);

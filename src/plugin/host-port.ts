@@ -6,16 +6,24 @@ const HOST_NAME = /^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-
 
 /** The `HOST:PORT` that was given for a flag; an IPv6 address stands in brackets. @throws UserError */
 export function parseHostPort(flag: string, text: string): HostPort {
+  const parsed = readHostPort(text);
+  if (parsed !== undefined) return parsed;
+  throw new UserError(`error: invalid argument "${text}" for "--${flag}" flag: not of the form HOST:PORT`, {
+    hint: 'for example mgmt.example.com:30449, 10.0.0.5:9449 or [2001:db8::1]:9449',
+  });
+}
+
+/** Whether it is an address that `parseHostPort` takes. */
+export function isHostPort(text: string): boolean {
+  return readHostPort(text) !== undefined;
+}
+
+function readHostPort(text: string): HostPort | undefined {
   const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
   const host = bracketed ?? plain ?? '';
   const port = Number(digits);
   const isHost = bracketed === undefined ? HOST_NAME.test(host) : isIP(host) === 6;
-  if (!isHost || !(port >= 1 && port <= 65535)) {
-    throw new UserError(`error: invalid argument "${text}" for "--${flag}" flag: not of the form HOST:PORT`, {
-      hint: 'for example mgmt.example.com:30449, 10.0.0.5:9449 or [2001:db8::1]:9449',
-    });
-  }
-  return { host, port };
+  return isHost && port >= 1 && port <= 65535 ? { host, port } : undefined;
 }
 
 /** The same for an address to listen on, where `:PORT` means every IPv4 address of the machine. @throws UserError */

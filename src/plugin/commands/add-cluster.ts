@@ -1,8 +1,7 @@
-import { closeSync, fsyncSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { type ConnectionOptions, connectionManifest } from '../../clusters/connection-manifest.ts';
 import { createKeyPair, daysFromNow } from '../../clusters/key-pair.ts';
-import { type ManagedCluster, managedCluster, NAMESPACE } from '../../clusters/managed-cluster.ts';
-import { messageOf, systemWords, UserError } from '../../errors.ts';
+import { isClusterName, managedCluster, NAMESPACE, RESERVED_NAMES } from '../../clusters/managed-cluster.ts';
+import { messageOf, UserError } from '../../errors.ts';
 import { applyAll } from '../../install/apply.ts';
 import { MANAGEMENT_CONFIG, MANAGEMENT_KEYS } from '../../install/management.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -11,7 +10,10 @@ import { isStatus } from '../../kube/status.ts';
 import { awaitConnection } from '../await-connection.ts';
 import { defineCommand, type Io } from '../command.ts';
 import { connect } from '../connect.ts';
+import { createCluster, OutcomeUnknown } from '../create-cluster.ts';
 import { parseDuration } from '../duration.ts';
+import { isHostPort } from '../host-port.ts';
+import { ManifestFile } from '../manifest-file.ts';
 import { toYaml } from '../print.ts';
 
 /** How long a managed cluster's certificates are good for. */
@@ -67,25 +69,27 @@ kubectl mcm add-cluster prod-eu --managed-context prod-eu --wait`,
   },
   run: async ({ args, flags, global, io }) => {
     const [name = ''] = args;
+    requireClusterName(name);
+    requireLabel(flags['operator-namespace']);
+    const timeout = waitTimeout(flags.wait, flags.timeout, flags['managed-context']);
     const management = connect(global, io);
     const managed = flags['managed-context'] === undefined ? undefined : connect(global, io, flags['managed-context']);
     const connection = await connectionOptions(management, name, flags['operator-namespace'], io.signal);
     const manifest = connectionManifest(connection);
     const wanted = registration(name, connection);
-    requireLabel(flags['operator-namespace']);
-    const timeout = waitTimeout(flags.wait, flags.timeout, managed);
     // Everything that can be refused is refused before anything is written, the name first.
-    await register(management, wanted, true, io.signal);
+    await createCluster(management, wanted, { dryRun: true, signal: io.signal });
     if (managed !== undefined) await rehearse(managed, manifest, io.signal);
     const file = STDOUT.includes(flags.output ?? '-') ? undefined : ManifestFile.reserve(flags.output ?? '');
     // Where the manifest is printed, it is all there is on stdout.
     const say = file === undefined && managed === undefined ? io.err : io.out;
     try {
       file?.write(toYaml(manifest));
-      const registered = await register(management, wanted, false, io.signal);
+      const registered = await createCluster(management, wanted, { dryRun: false, signal: io.signal });
       say.write(`${objectName(registered)} created\n`);
       if (managed !== undefined) await connectNow(management, registered, managed, manifest, io);
     } catch (error) {
+      if (error instanceof OutcomeUnknown) throw error.withHint(afterUnknown(name, file?.path));
       file?.discard();
       throw error;
     }
@@ -100,6 +104,16 @@ kubectl mcm add-cluster prod-eu --managed-context prod-eu --wait`,
   },
 });
 
+/** What to do when nobody knows whether the cluster is registered with the keys in `file`, if they are in one. */
+function afterUnknown(name: string, file: string | undefined): string {
+  const look = `Once the API server answers again, look: kubectl get managedcluster ${name}`;
+  const then =
+    file === undefined
+      ? `If it is there, its keys are lost: kubectl delete managedcluster ${name}\nThen run this again.`
+      : `If it is there, its keys are in ${file}: apply that. If not, delete the file and run this again.`;
+  return `${look}\n${then}`;
+}
+
 /** What people write who want the manifest on stdout, where it goes anyway. */
 const STDOUT: readonly string[] = ['-', 'yaml'];
 
@@ -108,8 +122,17 @@ function registration(name: string, { tunnel, forwarder, operatorNamespace }: Co
   return managedCluster(name, { operatorNamespace, certificate });
 }
 
+/** What the API server would say of it, said before a key is made. */
+function requireClusterName(name: string): void {
+  if (isClusterName(name)) return;
+  const what = (RESERVED_NAMES as readonly string[]).includes(name)
+    ? 'it is reserved'
+    : 'it must be a DNS label: at most 63 lower-case letters, digits and dashes, with a letter or digit at either end';
+  throw new UserError(`error: a managed cluster cannot have the name "${name}": ${what}`);
+}
+
 /** In milliseconds; checked before anything is written. */
-function waitTimeout(wait: boolean, text: string, managed: KubeClient | undefined): number {
+function waitTimeout(wait: boolean, text: string, managed: string | undefined): number {
   if (wait && managed === undefined) {
     throw new UserError('error: --wait needs --managed-context', {
       hint: 'without it nothing is applied that could connect',
@@ -123,21 +146,6 @@ function waitTimeout(wait: boolean, text: string, managed: KubeClient | undefine
 function requireLabel(namespace: string): void {
   if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(namespace)) return;
   throw new UserError(`error: invalid argument "${namespace}" for "--operator-namespace" flag: not a namespace's name`);
-}
-
-async function register(
-  management: KubeClient,
-  wanted: ManagedCluster,
-  dryRun: boolean,
-  signal: AbortSignal,
-): Promise<ManagedCluster> {
-  try {
-    return await management.create(wanted, { dryRun, signal });
-  } catch (error) {
-    // A 404 that names no object is about the resource itself.
-    if (!isStatus(error, 404) || error.status.details?.name !== undefined) throw error;
-    throw error.withHint('The CustomResourceDefinition is missing: kubectl mcm install management --address HOST:PORT');
-  }
 }
 
 async function connectionOptions(
@@ -155,6 +163,7 @@ async function connectionOptions(
       hint: 'run: kubectl mcm install management --address HOST:PORT',
     });
   }
+  requireAddress(address);
   const request = { commonName: cluster, dnsNames: [cluster], notAfter: daysFromNow(CERTIFICATE_DAYS) };
   return {
     address,
@@ -164,6 +173,15 @@ async function connectionOptions(
     tunnel: await createKeyPair({ ...request, organizationalUnit: 'tunnel', usages: ['server', 'client'] }),
     forwarder: await createKeyPair({ ...request, organizationalUnit: 'forwarder', usages: ['client'] }),
   };
+}
+
+/** `install management` writes no other; but ConfigMaps can be edited, and a manifest without one connects nothing. */
+function requireAddress(address: string): void {
+  if (isHostPort(address)) return;
+  const where = `the ConfigMap ${NAMESPACE}/${MANAGEMENT_CONFIG}`;
+  throw new UserError(`error: ${where} has the address "${address}", which is not of the form HOST:PORT`, {
+    hint: 'run: kubectl mcm install management --address HOST:PORT',
+  });
 }
 
 /** Asks the managed cluster about everything it will be given, before anything is written anywhere. */
@@ -229,36 +247,4 @@ async function connectNow(
 function nextStep(file: string | undefined, managed: KubeClient | undefined): string {
   if (managed !== undefined) return 'kubectl mcm clusters';
   return `kubectl apply --context THE-MANAGED-CLUSTER -f ${file ?? 'MANIFEST'}`;
-}
-
-/**
- * The manifest on disk. Its place is taken before the cluster is registered, and never one where something is: that
- * could be the only keys of another cluster.
- */
-class ManifestFile {
-  readonly path: string;
-  readonly #descriptor: number;
-
-  private constructor(path: string, descriptor: number) {
-    this.path = path;
-    this.#descriptor = descriptor;
-  }
-
-  static reserve(path: string): ManifestFile {
-    try {
-      return new ManifestFile(path, openSync(path, 'wx', 0o600));
-    } catch (error) {
-      throw new UserError(`error: cannot write ${path}: ${systemWords(error)}`);
-    }
-  }
-
-  write(text: string): void {
-    writeFileSync(this.#descriptor, text);
-    fsyncSync(this.#descriptor);
-    closeSync(this.#descriptor);
-  }
-
-  discard(): void {
-    rmSync(this.path, { force: true });
-  }
 }
