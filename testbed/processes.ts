@@ -118,20 +118,29 @@ export class ServerProcess {
   }
 }
 
-/** Ports that nothing listens on now. */
+/** Below those that systems give to outgoing connections: a port that is free now must not be such a one's next. */
+const FIRST_PORT = 15_000;
+const PORTS = 15_000;
+
+/** Those that this process has given out; other processes choose at random as well. */
+const givenOut = new Set<number>();
+
+/** Ports that nothing listens on now, each given out once. */
 export async function freePorts(count: number): Promise<number[]> {
-  // All held at once, so that they differ.
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(0, '127.0.0.1', resolve);
-      });
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  const ports: number[] = [];
+  while (ports.length < count) {
+    const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
+    if (givenOut.has(port) || !(await isFree(port))) continue;
+    givenOut.add(port);
+    ports.push(port);
+  }
   return ports;
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return await new Promise((resolve) => {
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }
