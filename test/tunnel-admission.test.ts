@@ -187,3 +187,17 @@ describe('who never finishes a TLS handshake', () => {
     assert.equal(end.session.closed, false);
   });
 });
+
+describe("who finishes the handshake with a tunnel's certificate and says nothing", () => {
+  it('is not waited for, and who speaks in time stays', async (t) => {
+    const port = await start(t, { port: { firstByte: 500 } });
+    const keys = await clusterKeys('prod');
+    port.register('prod', keys);
+    const silent = await port.connect(keys);
+    const end = await port.open(keys);
+    assert.equal(await heardFrom(silent), '');
+    await sleep(1_000);
+    assert.equal(end.session.closed, false);
+    assert.equal(port.tunnels.get('prod')?.session.closed, false);
+  });
+});

@@ -19,6 +19,8 @@ import { type UploadConnectionLimits, UploadConnections } from './upload-connect
 export interface PortLimits extends UploadConnectionLimits {
   /** For the TLS handshake. */
   readonly handshake: number;
+  /** For the first byte of who comes with a tunnel's certificate. */
+  readonly firstByte: number;
   /** Handshakes under way at once, and how many of them with one address. */
   readonly handshakes: number;
   readonly handshakesPerAddress: number;
@@ -28,6 +30,8 @@ export interface PortLimits extends UploadConnectionLimits {
 
 export const PORT_LIMITS: PortLimits = {
   handshake: 8_000,
+  // Guardian pings at once. One that has said nothing for as long as a silent tunnel may last is as dead as that.
+  firstByte: 10_000,
   // When the manager comes back, thousands dial at once, and a core finishes some hundred a second. What is begun must
   // be done within the time above even if there is little of a core: thousands at once would all be late, each time.
   handshakes: 1_024,
@@ -223,7 +227,7 @@ export class ClusterPort {
    * try what the port answers, or have given the wrong keys to a forwarder.
    */
   #onFirstByte(socket: TLSSocket, decide: (byte: number | undefined) => void): void {
-    const late = setTimeout(() => socket.destroy(), this.#limits.headers);
+    const late = setTimeout(() => socket.destroy(), this.#limits.firstByte);
     socket.once('close', () => clearTimeout(late));
     socket.once('data', (chunk: Buffer) => {
       clearTimeout(late);
