@@ -10,7 +10,7 @@ export interface FileChunk {
   readonly offset: number;
   /** Of a line that is too long only the beginning: enough for the manager to set it aside. */
   readonly bytes: Buffer;
-  /** Lines that are not blank. */
+  /** Lines that are not blank; counted when it is asked for. */
   readonly records: number;
   /** Offset of the first byte after it. */
   readonly end: number;
@@ -22,7 +22,16 @@ export interface FileChunk {
 /** A chunk of whole lines. */
 export function wholeLines(offset: number, bytes: Buffer, before: Buffer): FileChunk {
   const after = Buffer.concat([before, bytes.subarray(-TAIL_BYTES)]).subarray(-TAIL_BYTES);
-  return { offset, bytes, records: countRecords(bytes), end: offset + bytes.length, before, after };
+  return {
+    offset,
+    bytes,
+    get records() {
+      return countRecords(bytes);
+    },
+    end: offset + bytes.length,
+    before,
+    after,
+  };
 }
 
 /** How much longer the chunk's only line is than what is sent of it; 0 for whole lines. */
@@ -44,7 +53,7 @@ function countRecords(lines: Buffer): number {
   let records = 0;
   let start = 0;
   for (let end = lines.indexOf(NEWLINE); end !== -1; end = lines.indexOf(NEWLINE, start)) {
-    if (!isBlank(lines.subarray(start, end))) records++;
+    if (!isBlank(lines, start, end)) records++;
     start = end + 1;
   }
   return records;

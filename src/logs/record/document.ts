@@ -1,5 +1,5 @@
 import type { LogType } from '../types/log-type.ts';
-import { checkDepth, findMembers } from './members.ts';
+import { checkDepth, MemberFinder } from './members.ts';
 import { parseTime } from './time.ts';
 
 /**
@@ -24,19 +24,30 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
-const BACKSLASH = 0x5c;
+
+/** How much of a time is remembered: RFC 3339 with nanoseconds, its quotes and what comes after them. */
+const LONGEST_TIME = 48;
 
 /** What has to be known of a log type to find its records. */
 type RecordForm = Pick<LogType, 'timeFields' | 'maxDepth'>;
 
 /** Finds the record in a line: its braces and its time, by `timeFields` in that order. */
 export class DocumentReader {
+  /** What `scan` found: offsets of the record's braces, and the rest as in Document. */
+  start = 0;
+  end = 0;
+  time = 0;
+  hasHost = false;
   readonly #form: RecordForm;
-  readonly #names: readonly Buffer[];
+  readonly #finder: MemberFinder;
+  /** The last time that was read, as it stood in its line with the byte after it: most lines have that of the one before. */
+  readonly #lastText = Buffer.alloc(LONGEST_TIME);
+  #lastLength = 0;
+  #lastTime: number | undefined;
 
   constructor(form: RecordForm) {
     this.#form = form;
-    this.#names = ['host', ...form.timeFields, ...OURS].map((name) => Buffer.from(name));
+    this.#finder = new MemberFinder(['host', ...form.timeFields, ...OURS], form.maxDepth);
   }
 
   /**
@@ -46,42 +57,68 @@ export class DocumentReader {
    * @throws Error with the reason why this line is no record.
    */
   read(line: Buffer): Document {
+    if (this.scan(line, 0, line.length)) {
+      return { open: line.subarray(this.start, this.end), time: this.time, hasHost: this.hasHost };
+    }
     const start = skipSpace(line);
     const end = lastNonSpace(line);
     if (line[start] !== OPEN_BRACE || line[end] !== CLOSE_BRACE || end <= start) throw new Error('not a JSON object');
-    const values = findMembers(line, start, end, this.#names, this.#form.maxDepth);
-    if (values !== undefined) {
-      const [host = -1, ...others] = values;
-      const times = others.splice(0, this.#form.timeFields.length);
-      const time = parseTime(
-        scalarAt(
-          line,
-          times.find((at) => at !== -1),
-        ),
-      );
-      if (time !== undefined && others.every((at) => at === -1)) {
-        return { open: line.subarray(start, end), time, hasHost: host !== -1 };
-      }
-    }
     return parseDocument(line, this.#form);
+  }
+
+  /**
+   * Whether the line from `from` to `to` can be taken by its bytes; then this reader's fields say what is in it. Makes
+   * no objects.
+   *
+   * @throws Error where it is nested too deep.
+   */
+  scan(bytes: Buffer, from: number, to: number): boolean {
+    const start = skipSpace(bytes, from);
+    const end = lastNonSpace(bytes, to);
+    if (bytes[start] !== OPEN_BRACE || bytes[end] !== CLOSE_BRACE || end <= start) return false;
+    if (!this.#finder.find(bytes, start, end)) return false;
+    const { values } = this.#finder;
+    const times = this.#form.timeFields.length;
+    for (let at = 1 + times; at < values.length; at++) if (values[at] !== -1) return false;
+    let which = 1;
+    while (which <= times && values[which] === -1) which++;
+    if (which > times) return false;
+    const time = this.#timeAt(bytes, values[which] as number);
+    if (time === undefined) return false;
+    this.start = start;
+    this.end = end;
+    this.time = time;
+    this.hasHost = values[0] !== -1;
+    return true;
+  }
+
+  #timeAt(bytes: Buffer, from: number): number | undefined {
+    const last = this.#lastText;
+    let same = 0;
+    while (same < this.#lastLength && bytes[from + same] === last[same]) same++;
+    if (same > 0 && same === this.#lastLength) return this.#lastTime;
+    const to = endOfScalar(bytes, from);
+    this.#lastTime = to === -1 ? undefined : parseTime(scalarOf(bytes.toString('latin1', from, to).trim()));
+    this.#lastLength = to === -1 || to - from >= LONGEST_TIME ? 0 : to - from + 1;
+    bytes.copy(last, 0, from, from + this.#lastLength);
+    return this.#lastTime;
   }
 }
 
-/** The string (without escapes) or number that begins there; undefined for anything else. */
-function scalarAt(line: Buffer, from: number | undefined): string | number | undefined {
-  if (from === undefined) return undefined;
+/** Where the string or number that begins there ends; -1 for anything else. */
+function endOfScalar(line: Buffer, from: number): number {
   const start = skipSpace(line, from);
-  if (line[start] === QUOTE) {
-    const end = line.indexOf(QUOTE, start + 1);
-    const text = end === -1 ? '' : line.toString('latin1', start + 1, end);
-    return text.charCodeAt(text.length - 1) === BACKSLASH ? undefined : text;
-  }
+  if (line[start] === QUOTE) return line.indexOf(QUOTE, start + 1) + 1 || -1;
   let end = start;
   while (isNumberByte(line[end])) end++;
   const next = line[end];
-  return end === start || !(next === COMMA || next === CLOSE_BRACE || isSpace(next))
-    ? undefined
-    : Number(line.toString('latin1', start, end));
+  return end === start || !(next === COMMA || next === CLOSE_BRACE || isSpace(next)) ? -1 : end;
+}
+
+/** A string (undefined where it has escapes at its end) or a number, as JSON has it. */
+function scalarOf(text: string): string | number | undefined {
+  if (!text.startsWith('"')) return Number(text);
+  return text.endsWith('\\"') ? undefined : text.slice(1, -1);
 }
 
 function isNumberByte(byte: number | undefined): boolean {
@@ -133,8 +170,8 @@ function skipSpace(bytes: Buffer, from = 0): number {
   return at;
 }
 
-function lastNonSpace(bytes: Buffer): number {
-  let at = bytes.length - 1;
+function lastNonSpace(bytes: Buffer, to = bytes.length): number {
+  let at = to - 1;
   while (isSpace(bytes[at])) at--;
   return at;
 }

@@ -86,7 +86,10 @@ export class LineSplitter {
 }
 
 /** True for a line of nothing but white space, which is no record. */
-export function isBlank(line: Buffer): boolean {
-  for (const byte of line) if (byte !== 0x20 && byte !== 0x0d && byte !== 0x09) return false;
+export function isBlank(bytes: Buffer, start = 0, end = bytes.length): boolean {
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at];
+    if (byte !== 0x20 && byte !== 0x0d && byte !== 0x09) return false;
+  }
   return true;
 }
