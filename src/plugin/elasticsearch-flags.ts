@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { systemWords, UserError } from '../errors.ts';
-import type { ElasticsearchOptions } from '../logs/store/elasticsearch/elasticsearch-store.ts';
+import type { ElasticsearchOptions } from '../logs/store/elasticsearch/elasticsearch-options.ts';
 
 /** @throws UserError naming what is wrong, without anything secret. */
 export function elasticsearchOptions(url: string, credentials: string | undefined): ElasticsearchOptions {

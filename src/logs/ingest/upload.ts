@@ -9,7 +9,7 @@ const BATCH_BYTES = 4 * 1024 * 1024;
 const BATCH_RECORDS = 5_000;
 
 /** Dead letters named in the answer; all are counted and kept. */
-const NAMED_LETTERS = 10;
+export const NAMED_LETTERS = 10;
 
 /** What became of an upload, once all of it is durable. `accepted` and `setAside` add up to its records. */
 export interface UploadAnswer {

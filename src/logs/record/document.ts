@@ -1,5 +1,5 @@
 import type { LogType } from '../types/log-type.ts';
-import { checkDepth, MemberFinder } from './members.ts';
+import { checkDepth, findEarly, MemberFinder } from './members.ts';
 import { parseTime } from './time.ts';
 
 /**
@@ -40,6 +40,7 @@ export class DocumentReader {
   hasHost = false;
   readonly #form: RecordForm;
   readonly #finder: MemberFinder;
+  readonly #firstTimeField: Buffer;
   /** The last time that was read, as it stood in its line with the byte after it: most lines have that of the one before. */
   readonly #lastText = Buffer.alloc(LONGEST_TIME);
   #lastLength = 0;
@@ -47,6 +48,7 @@ export class DocumentReader {
 
   constructor(form: RecordForm) {
     this.#form = form;
+    this.#firstTimeField = Buffer.from(form.timeFields[0] ?? '');
     this.#finder = new MemberFinder(['host', ...form.timeFields, ...OURS], form.maxDepth);
   }
 
@@ -90,6 +92,14 @@ export class DocumentReader {
     this.time = time;
     this.hasHost = values[0] !== -1;
     return true;
+  }
+
+  /**
+   * The time of a line that has it near its beginning; undefined for any other. Nothing is said of the rest of the line.
+   */
+  earlyTime(bytes: Buffer, from: number): number | undefined {
+    const at = bytes[from] === OPEN_BRACE ? findEarly(bytes, from, this.#firstTimeField) : -1;
+    return at === -1 ? undefined : this.#timeAt(bytes, at);
   }
 
   #timeAt(bytes: Buffer, from: number): number | undefined {

@@ -81,8 +81,13 @@ export class LineSplitter {
     this.#held = NOTHING;
     this.#heldLength = 0;
     this.#dropped = 0;
-    return { offset, bytes: length > this.#maxLine ? bytes.subarray(0, HEAD) : bytes, length };
+    return lineOf(offset, bytes, length, this.#maxLine);
   }
+}
+
+/** A line of so many bytes, of which `bytes` are there: all of it, unless it is too long. */
+export function lineOf(offset: number, bytes: Buffer, length = bytes.length, maxLine = MAX_LINE): Line {
+  return { offset, bytes: length > maxLine ? bytes.subarray(0, HEAD) : bytes, length };
 }
 
 /** True for a line of nothing but white space, which is no record. */

@@ -89,6 +89,29 @@ export class MemberFinder {
   }
 }
 
+/** How far from an object's beginning findEarly looks. */
+const EARLY = 256;
+
+/**
+ * Where a member's value begins, after its colon, if it stands near the beginning of the object, before anything nested
+ * and anything that only a parser can tell; else -1.
+ */
+export function findEarly(line: Uint8Array, start: number, name: Uint8Array): number {
+  const end = Math.min(line.length, start + EARLY);
+  for (let at = start + 1; at < end && !isStructure(line[at] as number); at++) {
+    if (line[at] !== QUOTE) continue;
+    const from = at + 1;
+    at = endOfKey(line, from, end);
+    if (at === -1) return -1;
+    if (line[at + 1] === COLON && at - from === name.length && isAt(line, from, name)) return at + 2;
+  }
+  return -1;
+}
+
+function isStructure(byte: number): boolean {
+  return isOpening(byte) || isClosing(byte) || byte === SLASH;
+}
+
 function isOpening(byte: number): boolean {
   return byte === OPEN_BRACE || byte === OPEN_BRACKET;
 }

@@ -21,6 +21,10 @@ export class TimeWindow {
     this.#to = now + AHEAD;
   }
 
+  has(time: number): boolean {
+    return time >= this.#from && time <= this.#to;
+  }
+
   /** @throws Error with the reason why a record of that time is not taken. */
   check(time: number): void {
     const when = () => new Date(time).toISOString();

@@ -1,6 +1,7 @@
 import { type Client, errors } from '@elastic/elasticsearch';
 import { codeOf, messageOf } from '../../../errors.ts';
 import { StoreUnavailable } from '../log-store.ts';
+import { type BulkAnswer, type BulkVerdict, FILTER_PATH, verdictsOf } from './bulk-verdict.ts';
 
 /** One document to create. */
 export interface BulkItem {
@@ -8,39 +9,6 @@ export interface BulkItem {
   readonly id: string;
   /** The document's JSON in pieces, in one line. */
   readonly pieces: readonly (Buffer | string)[];
-}
-
-/** What Elasticsearch made of one item. */
-export type BulkVerdict =
-  | { readonly kind: 'created' }
-  /** A document of that id is there already. */
-  | { readonly kind: 'known' }
-  /** The document itself is at fault: no retry will help. */
-  | { readonly kind: 'refused'; readonly reason: string }
-  /** Anything else: nothing is wrong with the document, so it must be sent again. */
-  | { readonly kind: 'held-back'; readonly reason: string };
-
-/**
- * The errors that are the document's own fault. By type and never by status: the shard limit, for one, is a 400 too,
- * and to give records up for it would lose a day's logs.
- */
-const DOCUMENT_ERRORS: ReadonlySet<string> = new Set([
-  'document_parsing_exception',
-  'mapper_parsing_exception',
-  'strict_dynamic_mapping_exception',
-]);
-
-/** Only what verdicts are made from: an answer without it is ten times as long. */
-const FILTER_PATH = 'errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason';
-
-interface BulkAnswer {
-  readonly errors?: boolean;
-  readonly items?: readonly {
-    readonly create?: {
-      readonly status?: number;
-      readonly error?: { readonly type?: string; readonly reason?: string; readonly caused_by?: { reason?: string } };
-    };
-  }[];
 }
 
 /**
@@ -63,18 +31,7 @@ export async function bulkCreate(
     if (signal.aborted) throw error;
     throw unavailable(error);
   }
-  const verdicts = answer.items ?? [];
-  if (verdicts.length !== items.length) {
-    throw new StoreUnavailable(`Elasticsearch answered ${verdicts.length} of ${items.length} documents`);
-  }
-  return verdicts.map(({ create = {} }): BulkVerdict => {
-    const { status = 0, error } = create;
-    if (error === undefined && status >= 200 && status < 300) return { kind: 'created' };
-    if (status === 409) return { kind: 'known' };
-    const type = error?.type ?? `status ${status}`;
-    const reason = [error?.reason ?? type, error?.caused_by?.reason].filter((part) => part !== undefined).join(': ');
-    return { kind: DOCUMENT_ERRORS.has(type) ? 'refused' : 'held-back', reason };
-  });
+  return verdictsOf(answer, items.length);
 }
 
 /** A failed request as the reason why the store cannot be used, without the URL's credentials. */

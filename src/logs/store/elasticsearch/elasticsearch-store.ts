@@ -1,5 +1,4 @@
 import { Client } from '@elastic/elasticsearch';
-import { untilAborted } from '../../../until-aborted.ts';
 import type { LogQuery } from '../../query/log-query.ts';
 import type { DeadLetter, LogRecord } from '../../record/record.ts';
 import type { UploadSource } from '../../record/source.ts';
@@ -12,36 +11,28 @@ import {
   StoreUnavailable,
   type WriteOutcome,
 } from '../log-store.ts';
-import { type BulkItem, type BulkVerdict, bulkCreate, unavailable } from './bulk.ts';
+import { type BulkItem, bulkCreate, unavailable } from './bulk.ts';
+import type { BulkVerdict } from './bulk-verdict.ts';
+import { type ElasticsearchOptions, REQUEST_TIMEOUT } from './elasticsearch-options.ts';
 import { IndexNames } from './index-names.ts';
 import { searchRecords } from './search.ts';
-import { putIndexTemplates } from './templates.ts';
-
-/** Milliseconds after which a request to Elasticsearch has failed. */
-const REQUEST_TIMEOUT = 30_000;
-
-/** Milliseconds for which the index templates are taken to be in place. */
-const PREPARED = 60_000;
+import { IndexTemplates } from './templates.ts';
 
 /** How much of a dead letter's line is kept: Lucene takes no longer term, stored or not. */
 const MAX_DEAD_LINE = 32_000;
-
-export interface ElasticsearchOptions {
-  /** `http(s)://HOST:PORT`, without a user. */
-  readonly url: string;
-  /** As whom; nobody where it is left out. */
-  readonly auth?: { readonly username: string; readonly password: string } | { readonly apiKey: string };
-}
 
 /** The central log store: Elasticsearch 8 or 9. */
 export class ElasticsearchStore implements LogStore {
   readonly #client: Client;
   readonly #names = new IndexNames();
-  #prepared: { readonly until: number; readonly done: Promise<void> } | undefined;
+  readonly #templates: IndexTemplates;
 
   constructor({ url, auth }: ElasticsearchOptions) {
     const as = auth === undefined ? {} : { auth };
     this.#client = new Client({ node: url, ...as, maxRetries: 0, requestTimeout: REQUEST_TIMEOUT });
+    this.#templates = new IndexTemplates(this.#names, (name, template) =>
+      this.#client.indices.putIndexTemplate({ name, ...template }),
+    );
   }
 
   async write({ type, cluster, records }: RecordBatch, signal: AbortSignal): Promise<WriteOutcome> {
@@ -118,29 +109,25 @@ export class ElasticsearchStore implements LogStore {
     }
   }
 
+  async close(): Promise<void> {
+    await this.#client.close();
+  }
+
   async #create(items: readonly BulkItem[], signal: AbortSignal): Promise<readonly BulkVerdict[]> {
     try {
       return await bulkCreate(this.#client, items, signal);
     } catch (error) {
-      // What comes back after a failure may be an Elasticsearch without our templates.
-      this.#prepared = undefined;
+      this.#templates.distrust();
       throw error;
     }
   }
 
-  /**
-   * Sees to it that the index templates are in place. A write without them would create a day's index with guessed
-   * mappings, which cannot be mended; and they can be deleted, or Elasticsearch be replaced, while we run.
-   */
   async #prepare(signal: AbortSignal): Promise<void> {
-    if (this.#prepared === undefined || this.#prepared.until < Date.now()) {
-      const done = putIndexTemplates(this.#client, this.#names).catch((error: unknown) => {
-        this.#prepared = undefined;
-        throw unavailable(error);
-      });
-      this.#prepared = { until: Date.now() + PREPARED, done };
+    try {
+      await this.#templates.inPlace(signal);
+    } catch (error) {
+      throw signal.aborted ? error : unavailable(error);
     }
-    await untilAborted(this.#prepared.done, signal);
   }
 }
 

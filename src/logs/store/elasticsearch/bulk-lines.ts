@@ -1,0 +1,115 @@
+import { lineOf } from '../../record/lines.ts';
+import { type DeadLetter, type LogRecord, RecordReader } from '../../record/record.ts';
+import type { FilePosition } from '../../record/source.ts';
+import type { LogType } from '../../types/log-type.ts';
+import { BulkBody } from './bulk-body.ts';
+import type { IndexNames } from './index-names.ts';
+import { PlainLines } from './plain-lines.ts';
+
+const NEWLINE = 0x0a;
+
+/** Whole lines of one file, and where they stand in it. */
+export interface FileLines {
+  readonly type: LogType;
+  readonly cluster: string;
+  readonly host: string;
+  readonly position: FilePosition;
+  readonly bytes: Buffer;
+}
+
+/**
+ * Lines of a file as the items of a `_bulk` body. What is stored of a line is what RecordReader makes of it, to the byte;
+ * but most lines get there the short way of PlainLines, which leaves it to Elasticsearch to find what is wrong with one.
+ * What it refuses is looked at by RecordReader then.
+ */
+export class BulkLines {
+  readonly body: BulkBody;
+  readonly #names: IndexNames;
+  #file: FileLines | undefined;
+  /** Of each item: where its line begins in the file's bytes, and whether RecordReader has seen it. */
+  #items: number[] = [];
+  #read: boolean[] = [];
+
+  constructor(names: IndexNames, capacity: number) {
+    this.#names = names;
+    this.body = new BulkBody(capacity);
+  }
+
+  /** Takes a file's lines, in place of those that it had. Returns those that are no records. */
+  fill(file: FileLines, now: number): DeadLetter[] {
+    const letters: DeadLetter[] = [];
+    const { bytes } = file;
+    this.#file = file;
+    this.#items = [];
+    this.#read = [];
+    this.body.clear(now);
+    const plain = new PlainLines(this.body, this.#names, file, now);
+    const reader = new RecordReader(file.type, file, now);
+    for (let start = 0, end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
+      if (plain.add(start, end)) this.#note(start, false);
+      else {
+        const letter = this.#readLine(file, reader, start, end);
+        if (letter !== undefined) letters.push(letter);
+      }
+      start = end + 1;
+    }
+    return letters;
+  }
+
+  /**
+   * Whether a status that says nothing for sure may be for an item that is no JSON object: "extra data after parsing" is
+   * of a type that also stands for what is no fault of the document's.
+   */
+  isMalformed(item: number, status: number): boolean {
+    return status === 400 && this.#read[item] === false;
+  }
+
+  /**
+   * An item that was refused: a dead letter, unless it is to be sent again in another form; then that is a new item, the
+   * body's last.
+   */
+  refused(item: number, reason: string): DeadLetter | undefined {
+    const file = this.#file as FileLines;
+    const start = this.#items[item] as number;
+    const end = file.bytes.indexOf(NEWLINE, start);
+    const reader = new RecordReader(file.type, file);
+    if (this.#read[item] === false) return this.#readLine(file, reader, start, end);
+    const line = lineAt(file, start, end);
+    const read = reader.read(line);
+    return { id: read.kind === 'record' ? read.record.id : '', line, reason };
+  }
+
+  /** Leaves nothing but these items, which are given in their order. */
+  keep(items: readonly number[]): void {
+    this.body.keep(items);
+    this.#items = items.map((item) => this.#items[item] as number);
+    this.#read = items.map((item) => this.#read[item] as boolean);
+  }
+
+  #note(start: number, read: boolean): void {
+    this.#items.push(start);
+    this.#read.push(read);
+  }
+
+  #readLine(file: FileLines, reader: RecordReader, start: number, end: number): DeadLetter | undefined {
+    const read = reader.read(lineAt(file, start, end));
+    if (read.kind === 'dead-letter') return read.letter;
+    if (read.kind === 'record') {
+      this.#add(file, read.record);
+      this.#note(start, true);
+    }
+    return undefined;
+  }
+
+  #add({ type, cluster }: FileLines, { id, day, document, added }: LogRecord): void {
+    this.body.begin(document.open.length);
+    // Neither names of indices nor ids of lines with a position hold anything that JSON would escape.
+    this.body.ascii(`{"create":{"_index":"${this.#names.day(type, cluster, day)}","_id":"${id}"}}\n`);
+    this.body.bytes(document.open);
+    this.body.end(this.body.lastMembers(`,${added}`));
+  }
+}
+
+function lineAt({ bytes, position }: FileLines, start: number, end: number) {
+  return lineOf(position.offset + start, bytes.subarray(start, end));
+}

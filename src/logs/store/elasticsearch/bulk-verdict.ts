@@ -1,0 +1,50 @@
+import { StoreUnavailable } from '../log-store.ts';
+
+/** What Elasticsearch made of one item. */
+export type BulkVerdict =
+  | { readonly kind: 'created' }
+  /** A document of that id is there already. */
+  | { readonly kind: 'known' }
+  /** The document itself is at fault: no retry will help. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** Anything else: nothing is wrong with the document, so it must be sent again. */
+  | { readonly kind: 'held-back'; readonly reason: string; readonly status: number };
+
+/**
+ * The errors that are the document's own fault. By type and never by status: the shard limit, for one, is a 400 too,
+ * and to give records up for it would lose a day's logs.
+ */
+const DOCUMENT_ERRORS: ReadonlySet<string> = new Set([
+  'document_parsing_exception',
+  'mapper_parsing_exception',
+  'strict_dynamic_mapping_exception',
+]);
+
+/** Only what verdicts are made from: an answer without it is ten times as long. */
+export const FILTER_PATH =
+  'errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason';
+
+export interface BulkAnswer {
+  readonly errors?: boolean;
+  readonly items?: readonly {
+    readonly create?: {
+      readonly status?: number;
+      readonly error?: { readonly type?: string; readonly reason?: string; readonly caused_by?: { reason?: string } };
+    };
+  }[];
+}
+
+/** A verdict for each item, in order. @throws StoreUnavailable when the answer is for another number of items. */
+export function verdictsOf(answer: BulkAnswer | null, count: number): readonly BulkVerdict[] {
+  const items = answer?.items ?? [];
+  if (items.length !== count)
+    throw new StoreUnavailable(`Elasticsearch answered ${items.length} of ${count} documents`);
+  return items.map(({ create = {} }): BulkVerdict => {
+    const { status = 0, error } = create;
+    if (error === undefined && status >= 200 && status < 300) return { kind: 'created' };
+    if (status === 409) return { kind: 'known' };
+    const type = error?.type ?? `status ${status}`;
+    const reason = [error?.reason ?? type, error?.caused_by?.reason].filter((part) => part !== undefined).join(': ');
+    return DOCUMENT_ERRORS.has(type) ? { kind: 'refused', reason } : { kind: 'held-back', reason, status };
+  });
+}
