@@ -9,11 +9,14 @@ export const MANAGED_CLUSTERS_PATH = `/apis/${MANAGED_CLUSTER_API}/managedcluste
 /** Where everything of ours lives, on both sides. */
 export const NAMESPACE = 'kubectl-mcm';
 
+/** Calico's name for the management cluster itself, under which its own logs are stored. */
+export const MANAGEMENT_CLUSTER = 'cluster';
+
 /**
  * Names no cluster may have. `cluster` is Calico's name for the management cluster itself and `shared` an index
  * layout; the others are words that kube-apiserver reads in a path before it looks for a resource.
  */
-export const RESERVED_NAMES = ['cluster', 'shared', 'watch', 'proxy', 'namespaces'] as const;
+export const RESERVED_NAMES = [MANAGEMENT_CLUSTER, 'shared', 'watch', 'proxy', 'namespaces'] as const;
 
 /** A DNS label: no dots, because the index pattern of `prod` would match `prod.eu`. */
 const NAME = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;

@@ -1,40 +1,39 @@
 import { hostname } from 'node:os';
 import { readForwarderCredentials } from '../clusters/forwarder-credentials.ts';
+import { isClusterName, MANAGEMENT_CLUSTER } from '../clusters/managed-cluster.ts';
 import { UserError } from '../errors.ts';
 import { type ForwardConfig, type ForwardInput, readForwardConfig, usualInputs } from '../logs/forward/config.ts';
-import type { ForwardOptions } from '../logs/forward/crossing.ts';
+import type { ForwardSettings } from '../logs/forward/crossing.ts';
 import { isHostName } from '../logs/record/source.ts';
 import { LOG_TYPES } from '../logs/types/index.ts';
 import { parseDuration } from './duration.ts';
+import { elasticsearchOptions } from './elasticsearch-flags.ts';
 
 /** Flags of `forward` that say what is shipped, from where and to whom; those of log types are lists of files. */
-export interface ForwardFlags {
+export interface ForwardFlags extends DestinationFlags {
   readonly config: string | undefined;
-  readonly credentials: string | undefined;
   readonly state: string | undefined;
   readonly host: string | undefined;
   readonly 'retry-for': string;
   readonly 'chunk-bytes': string;
 }
 
-/** What flags and the configuration file say; what runs with it adds the rest. */
-export type ForwardSettings = Omit<ForwardOptions, 'signal' | 'events' | 'metrics'>;
+interface DestinationFlags {
+  readonly credentials: string | undefined;
+  readonly elasticsearch: string | undefined;
+  readonly 'elasticsearch-credentials': string | undefined;
+  readonly cluster: string | undefined;
+}
 
 /** Reads the configuration file and the credentials. @throws UserError */
 export function readForwardSettings(flags: ForwardFlags, env: NodeJS.ProcessEnv): ForwardSettings {
   const config: ForwardConfig = flags.config === undefined ? { inputs: [] } : readForwardConfig(flags.config);
-  const credentialsPath = flags.credentials ?? config.credentials;
-  if (credentialsPath === undefined) {
-    throw new UserError('error: no credentials: give --credentials (or "credentials" in the configuration file)', {
-      hint: 'the directory of the forwarder\'s Secret, or the manifest that "kubectl mcm add-cluster NAME -o FILE" writes',
-    });
-  }
   return {
-    ...readForwarderCredentials(credentialsPath),
+    ...destinationOf(flags, config),
+    retryFor: durationOf('retry-for', flags['retry-for']),
     host: hostOf(flags.host ?? config.host ?? env.NODE_NAME ?? hostname()),
     inputs: inputsOf(flags as unknown as Readonly<Record<string, readonly string[]>>, config),
     stateDirectory: flags.state ?? config.state ?? '/var/lib/kubectl-mcm',
-    retryFor: durationOf('retry-for', flags['retry-for']),
     chunkBytes: bytesOf(flags['chunk-bytes']),
   };
 }
@@ -44,6 +43,40 @@ export function durationOf(flag: string, text: string): number {
   const duration = parseDuration(text);
   if (duration !== undefined) return duration;
   throw new UserError(`error: invalid argument "${text}" for "--${flag}" flag: time: invalid duration "${text}"`);
+}
+
+/** The manager, unless flags name an Elasticsearch. */
+function destinationOf(flags: DestinationFlags, config: ForwardConfig) {
+  const { elasticsearch, cluster } = flags;
+  if (elasticsearch === undefined) {
+    if (flags['elasticsearch-credentials'] !== undefined) {
+      throw new UserError('error: --elasticsearch-credentials needs --elasticsearch');
+    }
+    if (cluster !== undefined) {
+      throw new UserError('error: --cluster needs --elasticsearch: for the manager the credentials say the cluster');
+    }
+    return managerCredentials(flags.credentials ?? config.credentials);
+  }
+  if (flags.credentials !== undefined) {
+    throw new UserError(
+      'error: --credentials is for the manager and --elasticsearch for writing past it: give one of them',
+    );
+  }
+  if (cluster === undefined) {
+    throw new UserError('error: --elasticsearch needs --cluster NAME: under which name the records are stored');
+  }
+  // The management cluster's own logs are stored under a name that no managed cluster may have.
+  if (!isClusterName(cluster) && cluster !== MANAGEMENT_CLUSTER) {
+    throw new UserError(`error: "${cluster}" cannot be a cluster's name`);
+  }
+  return { cluster, elasticsearch: elasticsearchOptions(elasticsearch, flags['elasticsearch-credentials']) };
+}
+
+function managerCredentials(path: string | undefined) {
+  if (path !== undefined) return readForwarderCredentials(path);
+  throw new UserError('error: no credentials: give --credentials (or "credentials" in the configuration file)', {
+    hint: 'the directory of the forwarder\'s Secret, or the manifest that "kubectl mcm add-cluster NAME -o FILE" writes',
+  });
 }
 
 function inputsOf(flags: Readonly<Record<string, readonly string[]>>, config: ForwardConfig): readonly ForwardInput[] {

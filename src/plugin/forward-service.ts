@@ -5,12 +5,12 @@ import type { Logger } from 'pino';
 import { messageOf, UserError } from '../errors.ts';
 import { createHealthServer } from '../health-port.ts';
 import type { HostPort } from '../install/management.ts';
+import type { ForwardSettings } from '../logs/forward/crossing.ts';
 import { follow } from '../logs/forward/follow.ts';
 import { ForwardMetrics } from '../logs/forward/forward-metrics.ts';
 import { forwardOnce } from '../logs/forward/forward-once.ts';
 import { type FollowEvents, ForwardSummary } from '../logs/forward/summary.ts';
 import { CatchUpProgress } from './catch-up-progress.ts';
-import type { ForwardSettings } from './forward-options.ts';
 
 /** Milliseconds for which a file that was rotated away is read on: its writer may not have noticed yet. */
 const QUIET = 30_000;
@@ -76,11 +76,11 @@ class ForwardService {
 
   async run(): Promise<void> {
     const { every, log } = this.#options;
-    const { cluster, address } = this.#settings;
-    log.info(
-      { cluster, manager: address, ...(every === undefined ? {} : { everySeconds: every / 1000 }) },
-      'forwarding',
-    );
+    const settings = this.#settings;
+    const to =
+      'elasticsearch' in settings ? { elasticsearch: settings.elasticsearch.url } : { manager: settings.address };
+    const often = every === undefined ? {} : { everySeconds: every / 1000 };
+    log.info({ cluster: settings.cluster, ...to, ...often }, 'forwarding');
     if (every === undefined) await this.#follow();
     else await this.#runEvery(every);
     log.info('forwarder stopped');

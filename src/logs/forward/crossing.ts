@@ -1,22 +1,25 @@
-import { X509Certificate } from 'node:crypto';
 import { Turns } from '../../turns.ts';
 import { Checkpoint } from './checkpoint.ts';
 import type { ForwardInput } from './config.ts';
+import { type DestinationOptions, destinationOf, openUploader } from './destination.ts';
 import type { ForwardMetrics } from './forward-metrics.ts';
 import { type Crossing, IN_FLIGHT } from './passage.ts';
 import { StateLock } from './state-lock.ts';
 import type { ForwardEvents } from './summary.ts';
-import { Uploader, type UploaderOptions } from './uploader.ts';
 
-export interface ForwardOptions extends Omit<UploaderOptions, 'connections' | 'onRetry'> {
+/** What is shipped, from where and to whom. */
+export type ForwardSettings = DestinationOptions & {
   readonly inputs: readonly ForwardInput[];
   readonly stateDirectory: string;
   /** About how many bytes go into one upload. */
   readonly chunkBytes: number;
+};
+
+export type ForwardOptions = ForwardSettings & {
   readonly signal: AbortSignal;
   readonly events: ForwardEvents;
   readonly metrics: ForwardMetrics;
-}
+};
 
 export type CrossingOptions = ForwardOptions & Pick<Crossing, 'summary' | 'stop' | 'insist' | 'halve'>;
 
@@ -31,18 +34,13 @@ export async function withCrossing<T>(options: CrossingOptions, work: (crossing:
     metrics.retried();
     events.detail(reason);
   };
-  const uploader = new Uploader({ ...options, connections: IN_FLIGHT, onRetry });
+  const uploader = await openUploader(options, IN_FLIGHT, onRetry);
   try {
     const checkpoint = Checkpoint.load(stateDirectory, events.warning);
     const turns = new Turns({ atOnce: IN_FLIGHT, waiting: Number.POSITIVE_INFINITY });
-    return await work({ ...options, destination: destinationOf(options), uploader, checkpoint, turns });
+    return await work({ ...options, destination: destinationOf(options), uploader, checkpoint, turns, memories: [] });
   } finally {
     await uploader.close();
     lock.release();
   }
-}
-
-/** A management plane is its CA: its address may change. */
-export function destinationOf({ cluster, ca }: Pick<ForwardOptions, 'cluster' | 'ca'>): string {
-  return `${cluster}@${new X509Certificate(ca).fingerprint256.replaceAll(':', '').slice(0, 16)}`;
 }

@@ -4,8 +4,8 @@ import type { FileHandle } from 'node:fs/promises';
 export interface FileBytes {
   /** How many there are now. */
   size(): Promise<number>;
-  /** Fewer than `length` only at the end. */
-  readAt(position: number, length: number): Promise<Buffer>;
+  /** Fewer than `length` only at the end. They are read into `memory`, where it is given and holds so many. */
+  readAt(position: number, length: number, memory?: Buffer): Promise<Buffer>;
   close(): Promise<void>;
 }
 
@@ -21,8 +21,8 @@ export class PlainBytes implements FileBytes {
     return (await this.#handle.stat()).size;
   }
 
-  async readAt(position: number, length: number): Promise<Buffer> {
-    const buffer = Buffer.allocUnsafe(length);
+  async readAt(position: number, length: number, memory?: Buffer): Promise<Buffer> {
+    const buffer = memory !== undefined && memory.length >= length ? memory : Buffer.allocUnsafe(length);
     let filled = 0;
     while (filled < length) {
       const { bytesRead } = await this.#handle.read(buffer, filled, length - filled, position + filled);

@@ -4,10 +4,10 @@ import { untilAborted } from '../../until-aborted.ts';
 import type { LogType } from '../types/log-type.ts';
 import { Backoff } from './backoff.ts';
 import type { Position } from './checkpoint.ts';
+import { NotAcknowledged } from './chunk-uploader.ts';
 import { type FilePlace, FileTrouble } from './log-file.ts';
 import type { OpenInput } from './open-inputs.ts';
 import { type Crossing, Passage, positionOf } from './passage.ts';
-import { NotAcknowledged } from './uploader.ts';
 
 /** Milliseconds between two looks at a file that is at no input's path any more: its writer may not have noticed yet. */
 const LOOK_AGAIN = 250;

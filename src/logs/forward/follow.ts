@@ -10,11 +10,11 @@ import type { Crossing } from './passage.ts';
 import { findByInode } from './rotation.ts';
 import { type FollowEvents, ForwardSummary } from './summary.ts';
 
-export interface FollowOptions extends ForwardOptions {
+export type FollowOptions = ForwardOptions & {
   readonly events: FollowEvents;
   /** Milliseconds without a new line after which a file that was rotated away is finished. */
   readonly quiet: number;
-}
+};
 
 /** Milliseconds for what is under way when it is asked to end. */
 const DRAIN = 5_000;

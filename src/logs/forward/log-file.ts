@@ -116,15 +116,20 @@ export class LogFile {
 
   /**
    * Its complete lines from a place on, in chunks of at most about `chunkBytes` (a longer line is one by itself).
+   * A chunk's bytes may stand in memory from `spare`: whoever gave it takes it back when they are done with the chunk.
    * @throws FileTrouble when it is not as it was when it was opened; no chunk ever has bytes of another file.
    */
-  async *chunks({ offset, tail }: FilePlace, chunkBytes: number): AsyncGenerator<FileChunk, void, void> {
+  async *chunks(
+    { offset, tail }: FilePlace,
+    chunkBytes: number,
+    spare: () => Buffer | undefined = () => undefined,
+  ): AsyncGenerator<FileChunk, void, void> {
     this.#unfinished = 0;
     let before = await this.#guarded(() => this.#before(offset));
     if (tailHash(before) !== tail) throw changed();
     let at = offset;
     while (at < this.size) {
-      const chunk = await this.#guarded(() => this.#checkedChunk(at, chunkBytes, before));
+      const chunk = await this.#guarded(() => this.#checkedChunk(at, chunkBytes, before, spare()));
       if (chunk === undefined) {
         this.#unfinished = this.size - at;
         return;
@@ -148,8 +153,13 @@ export class LogFile {
     }
   }
 
-  async #checkedChunk(offset: number, chunkBytes: number, before: Buffer): Promise<FileChunk | undefined> {
-    const chunk = await this.#chunkAt(offset, chunkBytes, before);
+  async #checkedChunk(
+    offset: number,
+    chunkBytes: number,
+    before: Buffer,
+    memory: Buffer | undefined,
+  ): Promise<FileChunk | undefined> {
+    const chunk = await this.#chunkAt(offset, chunkBytes, before, memory);
     // After reading and before anybody sees it: what is as it was now has been so when it was read.
     const size = await this.#bytes.size();
     const head = await this.#bytes.readAt(0, this.#head.length);
@@ -159,9 +169,14 @@ export class LogFile {
     return chunk;
   }
 
-  async #chunkAt(offset: number, chunkBytes: number, before: Buffer): Promise<FileChunk | undefined> {
+  async #chunkAt(
+    offset: number,
+    chunkBytes: number,
+    before: Buffer,
+    memory: Buffer | undefined,
+  ): Promise<FileChunk | undefined> {
     for (let length = chunkBytes; ; length = Math.min(length * 2, MAX_LINE + 1)) {
-      const bytes = await this.#bytes.readAt(offset, Math.min(length, this.size - offset));
+      const bytes = await this.#bytes.readAt(offset, Math.min(length, this.size - offset), memory);
       const lines = bytes.subarray(0, bytes.lastIndexOf(NEWLINE) + 1);
       if (lines.length > 0) return wholeLines(offset, lines, before);
       // Nothing but the beginning of a line: of the file's last, which is not complete yet, or of one that is longer.

@@ -2,12 +2,12 @@ import { resolve } from 'node:path';
 import type { Turns } from '../../turns.ts';
 import type { UploadAnswer } from '../ingest/upload.ts';
 import type { Checkpoint, Position } from './checkpoint.ts';
+import { type ChunkUploader, NotAcknowledged } from './chunk-uploader.ts';
 import { cutBytes, type FileChunk, halves } from './file-chunk.ts';
 import type { ForwardMetrics } from './forward-metrics.ts';
 import { type FilePlace, tailHash } from './log-file.ts';
 import type { OpenInput } from './open-inputs.ts';
 import type { ForwardEvents, ForwardSummary } from './summary.ts';
-import { NotAcknowledged, type Uploader } from './uploader.ts';
 
 /** Uploads under way at once, of all files; each is in memory. */
 export const IN_FLIGHT = 3;
@@ -15,7 +15,7 @@ export const IN_FLIGHT = 3;
 /** What the ways of all files have in common. */
 export interface Crossing {
   readonly destination: string;
-  readonly uploader: Uploader;
+  readonly uploader: ChunkUploader;
   readonly checkpoint: Checkpoint;
   readonly summary: ForwardSummary;
   readonly metrics: ForwardMetrics;
@@ -28,6 +28,8 @@ export interface Crossing {
   readonly insist: boolean;
   /** Of an upload that was refused, what can be stored before the first record that cannot is sent by itself. */
   readonly halve: boolean;
+  /** Memory of uploads that are done, for the next ones: made anew each time, it would be collected late. */
+  readonly memories: Buffer[];
   /** Nothing more is read; what is under way goes on. */
   readonly stop: AbortSignal;
   /** What is under way is given up. */
@@ -67,25 +69,32 @@ export class Passage {
    * @throws what `stop` was aborted with.
    */
   async send(): Promise<void> {
-    const { turns, stop, events, chunkBytes } = this.#crossing;
+    const { turns, memories, stop, events, chunkBytes } = this.#crossing;
     const { file } = this.#input;
     const from = this.#acknowledged;
     events.detail(`${file.path}: ${file.size - from.offset} bytes from offset ${from.offset}`);
-    const chunks = file.chunks(from, chunkBytes);
+    let memory: Buffer | undefined;
+    const chunks = file.chunks(from, chunkBytes, () => memory);
     for (;;) {
       const leave = await turns.enter(AbortSignal.any([stop, this.#failed.signal])).catch((error: unknown) => {
         if (error === FAILED) return undefined;
         throw error;
       });
       if (leave === undefined) return;
+      const own = memories.pop() ?? Buffer.allocUnsafeSlow(chunkBytes);
+      const done = () => {
+        memories.push(own);
+        leave();
+      };
+      memory = own;
       let chunk: FileChunk | undefined;
       try {
         chunk = (await chunks.next()).value ?? undefined;
       } finally {
-        if (chunk === undefined) leave();
+        if (chunk === undefined) done();
       }
       if (chunk === undefined) return;
-      this.#upload(chunk, leave);
+      this.#upload(chunk, done);
     }
   }
 

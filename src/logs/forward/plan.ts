@@ -1,7 +1,8 @@
 import { Checkpoint } from './checkpoint.ts';
-import { destinationOf, type ForwardOptions } from './crossing.ts';
+import type { ForwardSettings } from './crossing.ts';
+import { destinationOf } from './destination.ts';
 import { InputOpener } from './open-inputs.ts';
-import { ForwardSummary } from './summary.ts';
+import { type ForwardEvents, ForwardSummary } from './summary.ts';
 
 /** A file as a run would ship it. */
 export interface PlannedFile {
@@ -24,7 +25,7 @@ export interface ForwardPlan {
  * What a run would ship now. Nothing is sent and nothing is remembered, so that it may be asked for beside a forwarder
  * at work.
  */
-export async function planForward(options: Omit<ForwardOptions, 'metrics'>): Promise<ForwardPlan> {
+export async function planForward(options: ForwardSettings & { readonly events: ForwardEvents }): Promise<ForwardPlan> {
   const { inputs, stateDirectory, events } = options;
   const summary = new ForwardSummary();
   const checkpoint = Checkpoint.peek(stateDirectory, events.warning);

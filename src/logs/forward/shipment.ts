@@ -1,7 +1,7 @@
+import { NotAcknowledged } from './chunk-uploader.ts';
 import { FileTrouble } from './log-file.ts';
 import type { OpenInput } from './open-inputs.ts';
 import { type Crossing, Passage, positionOf } from './passage.ts';
-import { NotAcknowledged } from './uploader.ts';
 
 /**
  * Ships files up to where they ended when they were opened, in that order; a few uploads are under way at once. A file

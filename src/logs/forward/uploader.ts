@@ -5,9 +5,14 @@ import { Pool } from 'undici';
 import { codeOf, messageOf, UserError } from '../../errors.ts';
 import type { UploadAnswer } from '../ingest/upload.ts';
 import { SOURCE_HEADERS } from '../record/source.ts';
-import type { LogType } from '../types/log-type.ts';
 import { Backoff } from './backoff.ts';
-import type { FileChunk } from './file-chunk.ts';
+import {
+  type ChunkUploader,
+  NotAcknowledged,
+  retryAfterOf,
+  type UploadFailure,
+  type UploadRequest,
+} from './chunk-uploader.ts';
 
 const compress = promisify(gzip);
 
@@ -34,29 +39,8 @@ export interface UploaderOptions {
   readonly onRetry: (reason: string) => void;
 }
 
-export interface UploadRequest {
-  readonly type: LogType;
-  readonly fileKey: string;
-  readonly chunk: FileChunk;
-}
-
-/** An upload was not acknowledged in time: it has to be made again, by a later run if need be. */
-export class NotAcknowledged extends Error {
-  override readonly name = 'NotAcknowledged';
-  /** The manager was there and said so. */
-  readonly answered: boolean;
-  /** Milliseconds that it has asked to be left alone. */
-  readonly retryAfter: number;
-
-  constructor({ reason, answered, retryAfter }: Failure) {
-    super(reason);
-    this.answered = answered;
-    this.retryAfter = retryAfter;
-  }
-}
-
 /** Sends chunks of files to the manager over mutual TLS. */
-export class Uploader {
+export class Uploader implements ChunkUploader {
   readonly #options: UploaderOptions;
   readonly #pool: Pool;
   #lastProgress = Date.now();
@@ -142,15 +126,9 @@ export class Uploader {
   }
 }
 
-interface Failure {
-  readonly reason: string;
-  readonly answered: boolean;
-  readonly retryAfter: number;
-}
-
 type Attempt =
   | { readonly acknowledged: true; readonly answer: UploadAnswer }
-  | ({ readonly acknowledged: false } & Failure);
+  | ({ readonly acknowledged: false } & UploadFailure);
 
 function notAcknowledged(reason: string, answered: boolean, retryAfter = 0): Attempt {
   return { acknowledged: false, reason, answered, retryAfter };
@@ -168,13 +146,6 @@ function readAnswer(text: string, records: number): Attempt {
   if (accepted + setAside === records && Array.isArray(reasons))
     return { acknowledged: true, answer: { accepted, known, setAside, reasons } };
   return notAcknowledged(`the manager acknowledged ${accepted + setAside} of ${records} records`, true);
-}
-
-/** Milliseconds that a Retry-After header asks for, as seconds or as an HTTP date; 0 where it is neither. */
-function retryAfterOf(header: string | string[] | undefined): number {
-  const text = String(header ?? '');
-  const wait = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
-  return wait > 0 ? wait : 0;
 }
 
 function reasonOf(text: string): string | undefined {

@@ -1,5 +1,6 @@
 import { pino } from 'pino';
 import { UserError } from '../../errors.ts';
+import type { ForwardSettings } from '../../logs/forward/crossing.ts';
 import { ForwardMetrics } from '../../logs/forward/forward-metrics.ts';
 import { forwardOnce } from '../../logs/forward/forward-once.ts';
 import { planForward } from '../../logs/forward/plan.ts';
@@ -7,7 +8,7 @@ import { type ForwardEvents, ForwardSummary } from '../../logs/forward/summary.t
 import { LOG_TYPES } from '../../logs/types/index.ts';
 import { CatchUpProgress } from '../catch-up-progress.ts';
 import { defineCommand, type FlagSpecs, type Io } from '../command.ts';
-import { durationOf, type ForwardSettings, readForwardSettings } from '../forward-options.ts';
+import { durationOf, readForwardSettings } from '../forward-options.ts';
 import { planJson, planTable, summaryJson, summaryLine } from '../forward-report.ts';
 import { runForwardService } from '../forward-service.ts';
 import { parseListenAddress } from '../host-port.ts';
@@ -54,6 +55,10 @@ acknowledged or given up within five seconds (exit code 0); SIGHUP reads the con
 again, and goes on as it was if they are not in order. --health-listen serves /livez, /readyz (503 when a file has data
 and nothing of it was acknowledged for --stalled-after) and /metrics.
 
+With --elasticsearch it writes straight into the Elasticsearch that the manager would store the records in: the same
+records with the same ids in the same indices, so that what came by the one way is not stored again by the other. What
+it takes is a right to create documents in all of them: give it to nodes that may have it.
+
 Exit codes of --once: 0 when everything was acknowledged, 3 when not (what is left is said, and shipped by the next run
 if it is still there), 1 for errors, also when another run has the state directory.`,
   examples: `
@@ -62,6 +67,10 @@ kubectl mcm forward --config /etc/kubectl-mcm/forward.yaml --health-listen :9091
 
 # With the manifest that add-cluster wrote
 kubectl mcm forward --once --credentials prod-eu.yaml --flow flows.log --dns dns.log
+
+# Straight into Elasticsearch
+kubectl mcm forward --elasticsearch https://10.0.0.9:9200 --elasticsearch-credentials elasticsearch.yaml \\
+  --cluster prod-eu --flow flows.log
 
 # What would be shipped, and from where on
 kubectl mcm forward --dry-run --config /etc/kubectl-mcm/forward.yaml`,
@@ -82,6 +91,22 @@ kubectl mcm forward --dry-run --config /etc/kubectl-mcm/forward.yaml`,
       type: 'string',
       value: 'PATH',
       description: "The forwarder's Secret: the directory it is mounted in, or the manifest that add-cluster wrote.",
+    },
+    elasticsearch: {
+      type: 'string',
+      value: 'URL',
+      description:
+        'Write straight into this Elasticsearch, 8 or 9, instead of sending to the manager; needs --cluster.',
+    },
+    'elasticsearch-credentials': {
+      type: 'string',
+      value: 'FILE',
+      description: 'YAML file with what Elasticsearch asks for: username and password, or apiKey.',
+    },
+    cluster: {
+      type: 'string',
+      value: 'NAME',
+      description: 'Under which name the records are stored, with --elasticsearch; else the certificate says it.',
     },
     state: {
       type: 'string',
@@ -156,7 +181,7 @@ kubectl mcm forward --dry-run --config /etc/kubectl-mcm/forward.yaml`,
 
 async function plan(settings: ForwardSettings, events: ForwardEvents, json: boolean, io: Io): Promise<number> {
   const { cluster } = settings;
-  const planned = await inPrintableWords(() => planForward({ ...settings, events, signal: io.signal }));
+  const planned = await inPrintableWords(() => planForward({ ...settings, events }));
   io.out.write(json ? planJson(cluster, planned) : planTable(planned));
   return tellUndone(planned.summary, io);
 }
@@ -183,7 +208,7 @@ function tellUndone({ unreadable, incomplete }: ForwardSummary, io: Io): number 
   return unreadable.length > 0 ? 1 : 0;
 }
 
-/** Paths and what the manager answers stand in messages, and both are outside data. */
+/** Paths and what the other end answers stand in messages, and both are outside data. */
 async function inPrintableWords<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
