@@ -19,8 +19,8 @@ export class Program {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
 
-  constructor(command: string, args: readonly (string | number)[]) {
-    this.#child = spawn(command, args.map(String), { stdio: ['pipe', 'pipe', 'inherit'] });
+  constructor(command: string, args: readonly (string | number)[], env: NodeJS.ProcessEnv = process.env) {
+    this.#child = spawn(command, args.map(String), { stdio: ['pipe', 'pipe', 'inherit'], env });
     const { stdout } = this.#child;
     if (stdout === null) throw new Error('no output');
     const lines: Interface = createInterface({ input: stdout });
@@ -42,6 +42,17 @@ export class Program {
   /** Seconds of processor time that it has used so far, all threads together. */
   cpuSeconds(): number {
     return cpuSecondsOf(this.#child.pid);
+  }
+
+  /** The most memory that was resident so far, in MiB. */
+  peakMemory(): number {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8');
+    return Number(/^VmHWM:\s*(\d+) kB/m.exec(status)?.[1]) / 1024;
+  }
+
+  /** Its exit code or the signal that ended it; undefined while it runs. */
+  get ended(): number | NodeJS.Signals | undefined {
+    return this.#child.exitCode ?? this.#child.signalCode ?? undefined;
   }
 
   /** Lets it know by the end of its input that it should finish. */

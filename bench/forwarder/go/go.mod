@@ -1,0 +1,3 @@
+module kubectl-mcm/bench/forwarder
+
+go 1.24
