@@ -14,9 +14,7 @@ describe('the health port', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     t.after(() => server.close().closeAllConnections());
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const started = performance.now();
     const ready = await fetch(`${url}/readyz`);
-    assert.ok(performance.now() - started < 8_000);
     assert.equal(ready.status, 503);
     const lines = [
       '[+]good ok',

@@ -77,13 +77,14 @@ describe('watchCollection', { concurrency: true }, () => {
   ] as const) {
     it(`lists anew at once when 410 Gone is answered ${how}`, async (t) => {
       // Failures first: what they have made it wait must not count.
-      const asked = await play(t, [list, fail, fail, fail, step, list, silent]);
+      const asked = await play(t, [list, fail, fail, fail, fail, step, list, silent]);
       assert.deepEqual(
         asked.map(({ what }) => what),
-        ['list', 'watch', 'watch', 'watch', 'watch', 'list', 'watch'],
+        ['list', 'watch', 'watch', 'watch', 'watch', 'watch', 'list', 'watch'],
       );
-      assert.ok((asked[5]?.after ?? 999) < 900, `listed after ${asked[5]?.after} ms`);
-      assert.equal(asked[6]?.version, '10');
+      // The pause of a fifth failure would be at least two seconds.
+      assert.ok((asked[6]?.after ?? 9_999) < 1_900, `listed after ${asked[6]?.after} ms`);
+      assert.equal(asked[7]?.version, '10');
     });
 
     it(`does not list in a loop when 410 Gone is answered ${how} again and again`, async (t) => {
@@ -102,8 +103,10 @@ describe('watchCollection', { concurrency: true }, () => {
 
   it('begins its pauses anew after a watch that stood, even if nothing happened', async (t) => {
     const asked = await play(t, [list, fail, fail, fail, fail, cutLater, silent]);
-    assert.ok((asked[5]?.after ?? 0) > 900, `waited ${asked[5]?.after} ms after the failures`);
-    assert.ok((asked[6]?.after ?? 999) < 800, `waited ${asked[6]?.after} ms after the cut`);
+    const [afterFailures = 0, afterCut = 9_999] = [asked[5]?.after, asked[6]?.after];
+    assert.ok(afterFailures > 900, `waited ${afterFailures} ms after the failures`);
+    // The next pause of those would be at least two seconds.
+    assert.ok(afterCut < 1_900, `waited ${afterCut} ms after the cut`);
   });
 
   it('breaks a watch that is silent for longer than it was asked for', async (t) => {
@@ -115,6 +118,6 @@ describe('watchCollection', { concurrency: true }, () => {
     const started = performance.now();
     await watchAll(client, { signal: stop.signal, seconds: 1, onError: () => stop.abort() });
     const took = performance.now() - started;
-    assert.ok(took > 1_000 && took < 5_000, `${took} ms`);
+    assert.ok(took > 1_000 && took < 20_000, `${took} ms`);
   });
 });

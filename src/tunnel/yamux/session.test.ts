@@ -184,22 +184,22 @@ describe('the end of a stream', () => {
   });
 
   it('is not waited for longer than closeTimeout, while nothing comes', async (t) => {
-    const { accept, say, session } = await connect(t, { closeTimeout: 600 });
+    const { accept, say, session } = await connect(t, { closeTimeout: 1_500 });
     const stream = await accept();
     stream.resume().end();
     for (let count = 0; count < 3; count++) {
-      await sleep(300);
+      await sleep(600);
       await say(rawFrame(DATA, 0, 1, Buffer.from('x')));
     }
     assert.equal(stream.destroyed, false);
     const [error] = (await once(stream, 'error')) as [Error];
-    assert.equal(error.message, 'the peer did not end its half of the stream within 0.6 s');
+    assert.equal(error.message, 'the peer did not end its half of the stream within 1.5 s');
     assert.deepEqual(await say(), ['00 01 0008 00000001 00000000']);
     const unread = await accept(3);
     unread.end();
     await say(rawFrame(DATA, FIN, 3, Buffer.from('x')));
     const [other] = (await once(unread, 'error')) as [Error];
-    assert.equal(other.message, 'nobody read the rest of the stream within 0.6 s');
+    assert.equal(other.message, 'nobody read the rest of the stream within 1.5 s');
     assert.equal(session.streamCount, 0);
   });
 
