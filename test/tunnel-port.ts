@@ -73,14 +73,14 @@ export class TunnelPort {
       { ...INGEST_LIMITS, ...options.ingest },
     );
     const certificate = MANAGER;
-    serveTunnels({ tunnels: this.tunnels, states, ingest, certificate, log }, signal);
+    const repeated = new RepeatedLog(log);
+    serveTunnels({ tunnels: this.tunnels, states, ingest, certificate, metrics, log, repeated }, signal);
     const refusals = {
       certificateRefused: (claimed: string, reason: string) => states.refused(claimed, reason),
       handshakeFailed: (address: string, reason: string) => states.handshakeFailed(address, reason),
     };
     this.#port = new ClusterPort({
-      ...{ registry: this.#registry, ingest, tunnels: this.tunnels, certificate, metrics, log, refusals },
-      repeated: new RepeatedLog(log),
+      ...{ registry: this.#registry, ingest, tunnels: this.tunnels, certificate, metrics, log, refusals, repeated },
       limits: { ...PORT_LIMITS, ...options.port },
     });
   }

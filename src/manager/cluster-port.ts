@@ -24,8 +24,10 @@ export interface PortLimits extends UploadConnectionLimits {
   /** Handshakes under way at once, and how many of them with one address. */
   readonly handshakes: number;
   readonly handshakesPerAddress: number;
-  /** Connections of one cluster at once, and of all those together that may not speak. */
+  /** Connections of one cluster's forwarders at once, and of all those together that may not speak. */
   readonly connections: number;
+  /** Connections at once with one cluster's certificate for its tunnel, lest its forwarders leave no room for that. */
+  readonly tunnelConnections: number;
 }
 
 export const PORT_LIMITS: PortLimits = {
@@ -43,6 +45,8 @@ export const PORT_LIMITS: PortLimits = {
   refusal: 5_000,
   // A forwarder has up to three and one runs on each node; a connection is some 50 KiB.
   connections: 2_000,
+  // One, and for a second the one that it replaces. More where two have the same keys, or try them elsewhere.
+  tunnelConnections: 64,
 };
 
 /** Milliseconds of silence after which the kernel asks whether the peer is still there. */
@@ -98,7 +102,7 @@ export class ClusterPort {
   readonly #uploads: UploadConnections;
   /** Past their handshakes. */
   readonly #connections = new Map<TLSSocket, Connection>();
-  /** How many there are of each cluster, and under '' of those that may not speak. */
+  /** How many there are of each share, see #shareOf. */
   readonly #owners = new Counts();
   readonly #handshakes = new Set<TLSSocket>();
   readonly #addresses = new Counts();
@@ -190,10 +194,9 @@ export class ClusterPort {
     const admit = () => this.#admit(certificate);
     const admission = admit();
     if (!admission.admitted) this.#tellRefusal(certificate, admission.reason, peer);
-    const owner = admission.admitted ? admission.cluster : '';
-    if (this.#owners.of(owner) >= this.#limits.connections) {
-      const whose = owner === '' ? 'that may not speak' : `of the cluster "${owner}"`;
-      this.#refused('too_many', `${this.#limits.connections} connections ${whose} are open already`, { peer });
+    const { owner, most, whose } = this.#shareOf(admission);
+    if (this.#owners.of(owner) >= most) {
+      this.#refused('too_many', `${most} connections ${whose} are open already`, { peer });
       socket.destroy();
       return;
     }
@@ -220,6 +223,16 @@ export class ClusterPort {
         socket.destroy();
       }
     });
+  }
+
+  /** Out of which share of the connections it takes one. */
+  #shareOf(admission: Admission): { readonly owner: string; readonly most: number; readonly whose: string } {
+    const { connections, tunnelConnections } = this.#limits;
+    if (!admission.admitted) return { owner: '', most: connections, whose: 'that may not speak' };
+    const { cluster, use } = admission;
+    const whose = `of the cluster "${cluster}"`;
+    if (use === 'forwarder') return { owner: cluster, most: connections, whose };
+    return { owner: `${cluster}/tunnel`, most: tunnelConnections, whose: `for the tunnel ${whose}` };
   }
 
   /**

@@ -15,7 +15,7 @@ import { watchCollection } from '../kube/watch.ts';
 import { HttpIngest } from '../logs/ingest/http-ingest.ts';
 import type { LogStore } from '../logs/store/log-store.ts';
 import { LogAccess } from '../rbac/log-access.ts';
-import { Tunnels } from '../tunnel/tunnels.ts';
+import { TUNNEL_LIMITS, Tunnels } from '../tunnel/tunnels.ts';
 import { AggregatedApiServer } from './aggregated-api.ts';
 import { ClusterPort } from './cluster-port.ts';
 import { ClusterStatusWriter } from './cluster-status.ts';
@@ -37,6 +37,8 @@ export interface ManagerOptions {
   readonly api: HostPort;
   /** For probes and Prometheus (9090). */
   readonly health: HostPort;
+  /** What may come out of the tunnel of one cluster. */
+  readonly tunnelBytesPerSecond: number;
 }
 
 /** Milliseconds between looks at whose status is to be written. */
@@ -76,9 +78,8 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     },
     failed: (cluster, error) => log.error({ err: error, cluster }, 'upload failed'),
   });
-  const tunnels = new Tunnels();
-  metrics.countTunnels(tunnels);
-  serveTunnels({ tunnels, states, ingest, certificate, log }, signal);
+  const tunnels = new Tunnels({ ...TUNNEL_LIMITS, bytesPerSecond: options.tunnelBytesPerSecond });
+  serveTunnels({ tunnels, states, ingest, certificate, metrics, log, repeated }, signal);
   const refusals = {
     certificateRefused: (claimed: string, reason: string) => states.refused(claimed, reason),
     handshakeFailed: (address: string, reason: string) => states.handshakeFailed(address, reason),

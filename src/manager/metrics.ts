@@ -7,6 +7,9 @@ import type { Tunnels } from '../tunnel/tunnels.ts';
 /** Why a connection to the port for clusters was refused. */
 export type RefusedConnection = 'handshake' | 'certificate' | 'too_many';
 
+/** Why a stream in a cluster's tunnel was refused. */
+export type RefusedStream = 'too_many' | 'handshake';
+
 /** What the manager counts, for Prometheus. */
 export class ManagerMetrics {
   readonly registry = new Registry();
@@ -41,6 +44,19 @@ export class ManagerMetrics {
     registers: [this.registry],
   });
 
+  readonly #streamsRefused = new Counter({
+    name: 'kubectl_mcm_tunnel_streams_refused_total',
+    help: 'Streams that managed clusters opened in their tunnels in vain: too_many were open, or their TLS handshake failed.',
+    labelNames: ['reason'],
+    registers: [this.registry],
+  });
+  readonly #throttled = new Counter({
+    name: 'kubectl_mcm_tunnel_throttled_seconds_total',
+    help: 'Seconds for which what a cluster sent through its tunnel had to wait, being more than --tunnel-bytes-per-second.',
+    labelNames: ['cluster'],
+    registers: [this.registry],
+  });
+
   constructor() {
     collectDefaultMetrics({ register: this.registry });
   }
@@ -57,6 +73,7 @@ export class ManagerMetrics {
     });
     tunnels.on('connected', () => this.#tunnelsOpened.inc());
     tunnels.on('closed', (_tunnel, end: TunnelEnd) => this.#tunnelsClosed.inc({ reason: end }));
+    tunnels.on('throttled', ({ cluster }, milliseconds) => this.#throttled.inc({ cluster }, milliseconds / 1000));
   }
 
   taken(cluster: string, { name: type }: LogType, { accepted, known, differing, setAside }: UploadOutcome): void {
@@ -68,6 +85,10 @@ export class ManagerMetrics {
 
   refused(reason: RefusedConnection): void {
     this.#refused.inc({ reason });
+  }
+
+  streamRefused(reason: RefusedStream): void {
+    this.#streamsRefused.inc({ reason });
   }
 
   turnedAway(cluster: string, { name: type }: LogType): void {

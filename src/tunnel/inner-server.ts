@@ -21,6 +21,8 @@ export interface InnerServerOptions {
   readonly protocols: readonly ('h2' | 'http/1.1')[];
   /** Answers the requests, whichever protocol they came by. */
   readonly listener: RequestListener;
+  /** Told of each stream in which TLS did not come about. */
+  readonly onHandshakeFailed?: () => void;
   /** Milliseconds of silence after which a connection is closed. */
   readonly idle?: number;
 }
@@ -32,13 +34,15 @@ export interface InnerServerOptions {
 export class InnerServer {
   readonly #context: SecureContext;
   readonly #protocols: string[];
+  readonly #onHandshakeFailed: () => void;
   // Neither ever listens: they are handed connections.
   readonly #http: HttpServer;
   readonly #http2: Http2Server;
 
-  constructor({ context, protocols, listener, idle = IDLE_TIMEOUT }: InnerServerOptions) {
+  constructor({ context, protocols, listener, onHandshakeFailed, idle = IDLE_TIMEOUT }: InnerServerOptions) {
     this.#context = context;
     this.#protocols = [...protocols];
+    this.#onHandshakeFailed = onHandshakeFailed ?? (() => undefined);
     this.#http = createHttpServer({ requestTimeout: 0, keepAliveTimeout: idle }, listener);
     // Node's compatibility API: requests and responses are what they are in HTTP/1.1.
     this.#http2 = createHttp2Server(HTTP2, listener as never);
@@ -58,8 +62,12 @@ export class InnerServer {
     });
     const late = setTimeout(() => socket.destroy(), HANDSHAKE_TIMEOUT).unref();
     // Somebody who only looks whether the port answers. Ended, not reset: that is no failure.
-    const leave = () => stream.end(() => socket.destroy());
+    const leave = () => {
+      socket.off('close', this.#onHandshakeFailed);
+      stream.end(() => socket.destroy());
+    };
     stream.once('end', leave);
+    socket.once('close', this.#onHandshakeFailed);
     socket.once('close', () => {
       clearTimeout(late);
       stream.destroy();
@@ -68,6 +76,7 @@ export class InnerServer {
     socket.once('secure', () => {
       clearTimeout(late);
       stream.off('end', leave);
+      socket.off('close', this.#onHandshakeFailed);
       // A TLS server says so of its sockets; HTTP/2 waits for it.
       Object.assign(socket, { secureConnecting: false });
       if (socket.alpnProtocol !== 'h2') {

@@ -1,5 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
+import type { ByteRate } from './yamux/byte-rate.ts';
 import type { SessionConfig } from './yamux/config.ts';
 import { ProtocolError } from './yamux/frame.ts';
 import { type SessionCounts, YamuxSession } from './yamux/session.ts';
@@ -26,12 +27,15 @@ export class Tunnel {
   /** Milliseconds since 1970. */
   readonly since = Date.now();
   readonly session: YamuxSession;
+  /** How fast what comes from the cluster may come. */
+  readonly rate: ByteRate | undefined;
   #end: TunnelEnd | undefined;
 
   constructor(socket: TLSSocket, { cluster, certificate }: TunnelIdentity, config: Partial<SessionConfig>) {
     this.cluster = cluster;
     this.certificate = certificate;
     this.address = socket.remoteAddress ?? '';
+    this.rate = config.rate;
     this.session = new YamuxSession(socket, { ...config, role: 'server' });
   }
 

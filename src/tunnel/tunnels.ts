@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { TLSSocket } from 'node:tls';
 import { PingWheel } from './ping-wheel.ts';
 import { Tunnel, type TunnelEnd, type TunnelIdentity } from './tunnel.ts';
+import { ByteRate } from './yamux/byte-rate.ts';
 import type { YamuxStream } from './yamux/stream.ts';
 import { WindowBudget } from './yamux/window-budget.ts';
 
@@ -18,6 +19,8 @@ export interface TunnelLimits {
   /** Receive windows of one cluster, and of all together, beyond what every stream has. */
   readonly windows: number;
   readonly allWindows: number;
+  /** Bytes a second that come out of the tunnel of one cluster. */
+  readonly bytesPerSecond: number;
 }
 
 export const TUNNEL_LIMITS: TunnelLimits = {
@@ -28,6 +31,8 @@ export const TUNNEL_LIMITS: TunnelLimits = {
   streams: 256,
   windows: 32 * 1024 * 1024,
   allWindows: 256 * 1024 * 1024,
+  // The flows of a busy cluster are a hundredth of that; a tenth of a core takes it.
+  bytesPerSecond: 32 * 1024 * 1024,
 };
 
 /** Milliseconds between looks at which tunnels are still alive. */
@@ -40,6 +45,10 @@ interface Events {
   disconnected: [tunnel: Tunnel, reason: string];
   /** A tunnel is closed, whether the cluster has another or not. */
   closed: [tunnel: Tunnel, end: TunnelEnd];
+  /** The cluster has opened one stream too many. */
+  refused: [tunnel: Tunnel];
+  /** What the cluster sent has to wait, since it is more than it may send a second. */
+  throttled: [tunnel: Tunnel, milliseconds: number];
   /** The cluster has opened a stream. */
   stream: [stream: YamuxStream, tunnel: Tunnel];
 }
@@ -78,16 +87,20 @@ export class Tunnels extends EventEmitter<Events> {
 
   /** Takes a connection, past its TLS handshake, as the tunnel of the cluster it belongs to. */
   accept(socket: TLSSocket, identity: TunnelIdentity): Tunnel {
-    const { streams, windows } = this.#limits;
+    const { streams, windows, bytesPerSecond } = this.#limits;
+    const before = this.#current.get(identity.cluster);
     const tunnel = new Tunnel(socket, identity, {
       maxStreams: streams,
       budget: new WindowBudget(windows, this.#budget),
+      // The cluster's own, however often it connects anew.
+      rate: before?.rate ?? new ByteRate(bytesPerSecond),
       answerPing: this.#pings.responder(),
     });
     const { cluster, session } = tunnel;
     session.on('stream', (stream) => this.emit('stream', stream, tunnel));
+    session.on('refused', () => this.emit('refused', tunnel));
+    session.on('throttled', (milliseconds) => this.emit('throttled', tunnel, milliseconds));
     session.once('close', (reason) => this.#closed(tunnel, reason));
-    const before = this.#current.get(cluster);
     this.#current.set(cluster, tunnel);
     this.#open.add(tunnel);
     if (before !== undefined) this.#replace(before, tunnel);

@@ -1,6 +1,8 @@
 import { pino } from 'pino';
+import { UserError } from '../../errors.ts';
 import { ElasticsearchStore } from '../../logs/store/elasticsearch/elasticsearch-store.ts';
 import { runManager } from '../../manager/manager.ts';
+import { TUNNEL_LIMITS } from '../../tunnel/tunnels.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
 import { elasticsearchOptions } from '../elasticsearch-flags.ts';
@@ -50,6 +52,12 @@ kubectl mcm manager --kubeconfig manager.kubeconfig \\
       default: '127.0.0.1:9090',
       description: 'Where /livez, /readyz and /metrics are served, in plain HTTP.',
     },
+    'tunnel-bytes-per-second': {
+      type: 'string',
+      value: 'BYTES',
+      default: String(TUNNEL_LIMITS.bytesPerSecond),
+      description: 'How much one cluster may send through its tunnel. What is more waits in the cluster.',
+    },
   },
   handlesSignals: true,
   run: async ({ flags, global, io }) => {
@@ -63,6 +71,7 @@ kubectl mcm manager --kubeconfig manager.kubeconfig \\
       log,
       clusters: parseListenAddress('listen', flags.listen),
       api: parseListenAddress('api-listen', flags['api-listen']),
+      tunnelBytesPerSecond: bytesPerSecond(flags['tunnel-bytes-per-second']),
       health: parseListenAddress('health-listen', flags['health-listen']),
     };
     await runManager(options, io.signal);
@@ -70,3 +79,14 @@ kubectl mcm manager --kubeconfig manager.kubeconfig \\
     return 0;
   },
 });
+
+/** Less than the pieces that records come in would be no use to anybody. */
+const LEAST_BYTES = 64 * 1024;
+
+function bytesPerSecond(text: string): number {
+  const bytes = /^\d{1,12}$/.test(text) ? Number(text) : 0;
+  if (bytes >= LEAST_BYTES) return bytes;
+  throw new UserError(
+    `error: invalid argument "${text}" for "--tunnel-bytes-per-second" flag: must be a number of at least ${LEAST_BYTES}`,
+  );
+}

@@ -1,3 +1,4 @@
+import type { ByteRate } from './byte-rate.ts';
 import { WindowBudget } from './window-budget.ts';
 
 /** Answers a peer's ping: `reply`, to be called once, sends the answer; now or later. */
@@ -16,6 +17,8 @@ export interface SessionConfig {
   readonly closeTimeout: number;
   /** What all receive windows of the session may take beyond their initial size. */
   readonly budget: WindowBudget;
+  /** How fast all streams together give out what came in; as fast as it is read where there is none. */
+  readonly rate: ByteRate | undefined;
   readonly answerPing: PingResponder;
 }
 
@@ -29,6 +32,7 @@ export function sessionDefaults(): Omit<SessionConfig, 'role'> {
     openTimeout: 10_000,
     closeTimeout: 300_000,
     budget: new WindowBudget(SESSION_WINDOWS),
+    rate: undefined,
     answerPing: (reply) => reply(),
   };
 }

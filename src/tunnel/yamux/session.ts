@@ -7,6 +7,7 @@ import { FrameWriter } from './frame-writer.ts';
 import { Pings } from './pings.ts';
 import { ReceiveWindow } from './receive-window.ts';
 import { type StreamOwner, YamuxStream } from './stream.ts';
+import { Throttle } from './throttle.ts';
 
 /** Milliseconds that the reason for closing has to get out to a peer that may not read. */
 const LAST_WORDS_TIMEOUT = 1_000;
@@ -29,6 +30,10 @@ export interface SessionCounts {
 interface Events {
   /** The peer opened a stream. */
   stream: [stream: YamuxStream];
+  /** The peer opened one stream too many. */
+  refused: [];
+  /** What the peer sent has to wait, since it is more than its rate. */
+  throttled: [milliseconds: number];
   /** The peer accepts no more streams. */
   goAway: [];
   /** The session is over, with the reason why. */
@@ -45,6 +50,7 @@ export class YamuxSession extends EventEmitter<Events> {
   readonly #reader: FrameReader;
   readonly #writer: FrameWriter;
   readonly #pings: Pings;
+  readonly #throttle: Throttle | undefined;
   /** Both sides' streams that are not over. */
   readonly #streams = new Map<number, YamuxStream>();
   readonly #owner: StreamOwner;
@@ -75,6 +81,8 @@ export class YamuxSession extends EventEmitter<Events> {
     );
     this.#writer = writer;
     this.#pings = new Pings((flags, value) => writer.control(TYPE.ping, flags, 0, value), this.#config.answerPing);
+    const { rate } = this.#config;
+    this.#throttle = rate && new Throttle(rate, (milliseconds) => this.emit('throttled', milliseconds));
     this.#owner = {
       closeTimeout: this.#config.closeTimeout,
       control: (type, flags, streamId, length) => writer.control(type, flags, streamId, length),
@@ -82,6 +90,8 @@ export class YamuxSession extends EventEmitter<Events> {
         writer.control(TYPE.windowUpdate, 0, streamId, credit);
         this.#pings.measure();
       },
+      mayPass: (stream) => this.#throttle?.mayPass(stream) ?? true,
+      passed: (bytes) => this.#throttle?.passed(bytes),
       ready: (stream) => writer.ready(stream),
       forget: (stream) => this.#forget(stream),
     };
@@ -166,6 +176,7 @@ export class YamuxSession extends EventEmitter<Events> {
 
   #forget(stream: YamuxStream): void {
     this.#writer.forget(stream);
+    this.#throttle?.forget(stream);
     if (this.#streams.get(stream.id) !== stream) return;
     this.#streams.delete(stream.id);
     if (this.#isOurs(stream.id)) this.#ourStreams--;
@@ -226,6 +237,7 @@ export class YamuxSession extends EventEmitter<Events> {
     if (this.#streams.has(id)) throw new ProtocolError('a stream was opened twice');
     if (this.#streams.size - this.#ourStreams >= this.#config.maxStreams) {
       this.#counts.streamsRefused++;
+      this.emit('refused');
       this.#writer.control(TYPE.windowUpdate, FLAG.rst, id, 0);
       return undefined;
     }
@@ -249,6 +261,7 @@ export class YamuxSession extends EventEmitter<Events> {
     this.#closed = reason;
     this.#writer.close();
     this.#pings.fail(reason);
+    this.#throttle?.close();
     for (const stream of [...this.#streams.values()]) stream.destroy(reason);
     if (lastWords === undefined) this.#connection.destroy();
     else this.#sayAndClose(lastWords);

@@ -10,6 +10,10 @@ export interface StreamOwner {
   control(type: number, flags: number, streamId: number, length: number): void;
   /** Lets the peer send that much more. */
   grant(streamId: number, credit: number): void;
+  /** Whether the stream may give its reader a piece now; otherwise it is asked for one later, by `passPiece`. */
+  mayPass(stream: YamuxStream): boolean;
+  /** The stream gave its reader so many bytes. */
+  passed(bytes: number): void;
   /** The stream has data, and the peer's leave to send it. */
   ready(stream: YamuxStream): void;
   /** The stream is over: nothing will be sent or received on it. */
@@ -121,7 +125,7 @@ export class YamuxStream extends Duplex {
   onBody(piece: Buffer): void {
     if (this.destroyed) return;
     if (this.#localEnded) this.#closeTimer?.refresh();
-    if (this.#wanted && this.#unread.length === 0) this.#give(piece);
+    if (this.#wanted && this.#unread.length === 0 && this.#owner.mayPass(this)) this.#give(piece);
     else this.#hold(piece);
   }
 
@@ -157,8 +161,15 @@ export class YamuxStream extends Duplex {
 
   override _read(): void {
     this.#wanted = true;
-    while (this.#wanted && this.#unread.length > 0) this.#give(this.#next());
+    while (this.#wanted && this.#unread.length > 0 && this.#owner.mayPass(this)) this.#give(this.#next());
     this.#giveEnd();
+  }
+
+  /** Gives one piece to whoever reads, if anybody does; says whether there is more for them. */
+  passPiece(): boolean {
+    if (this.#wanted && this.#unread.length > 0) this.#give(this.#next());
+    this.#giveEnd();
+    return this.#wanted && this.#unread.length > 0;
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
@@ -262,6 +273,7 @@ export class YamuxStream extends Duplex {
   }
 
   #give(piece: Buffer): void {
+    this.#owner.passed(piece.length);
     if (!this.push(piece)) this.#wanted = false;
     // No credit for a stream that has ended: the peer would take it for a frame of a stream it no longer knows.
     if (this.#remoteEnded || this.destroyed) return;
