@@ -113,19 +113,19 @@ describe('an agent that is told to stop', () => {
     const sender = await addSender(workbench, 'stopping');
     const [listen] = await freePorts(1);
     const agent = startAgent(t, sender, {}, '--listen', `127.0.0.1:${listen}`);
-    await eventually(async () => (await connectionOf(sender)).connected === 'True', 15_000);
+    await eventually(async () => (await connectionOf(sender)).connected === 'True');
     const workload = connect(Number(listen), '127.0.0.1');
     workload.on('error', () => undefined).write('hello');
     const stopped = performance.now();
     await agent.stop();
-    assert.ok(performance.now() - stopped < 1_500, `${performance.now() - stopped} ms`);
-    await eventually(async () => (await connectionOf(sender)).connected === 'False', 5_000);
+    assert.ok(performance.now() - stopped < 5_000, `${performance.now() - stopped} ms`);
+    await eventually(async () => (await connectionOf(sender)).connected === 'False');
 
     const [nobody] = await freePorts(1);
     const dialling = startAgent(t, sender, {}, '--address', `127.0.0.1:${nobody}`);
     await eventually(async () => logOf(dialling).includes('ECONNREFUSED'));
     const began = performance.now();
     await dialling.stop();
-    assert.ok(performance.now() - began < 1_500, `${performance.now() - began} ms`);
+    assert.ok(performance.now() - began < 5_000, `${performance.now() - began} ms`);
   });
 });

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { generateFlows } from '../fixtures/generate-flows.ts';
 import { MANAGED_CLUSTERS_PATH, type ManagedCluster, managedCluster } from '../src/clusters/managed-cluster.ts';
 import { codeOf } from '../src/errors.ts';
@@ -81,7 +80,7 @@ describe('a request', () => {
       /Unable to connect to the server: context deadline exceeded/,
     );
     const took = performance.now() - started;
-    assert.ok(took > 900 && took < 5_000, `${took} ms`);
+    assert.ok(took > 900 && took < 20_000, `${took} ms`);
     await eventually(async () =>
       client.get(MANAGED_CLUSTERS_PATH).then(
         () => true,
@@ -99,7 +98,7 @@ describe('a watch', () => {
     await eventually(async () => events.length > 0);
     proxy.freeze();
     await adminClient(workbench).create(managedCluster('while-frozen', {}));
-    await eventually(async () => knows('while-frozen'), 8_000);
+    await eventually(async () => knows('while-frozen'));
     assert.equal(events.filter(({ type }) => type === 'list').length, 1, 'it went on where it was');
     assert.ok(errors.length > 0);
   });
@@ -136,8 +135,8 @@ describe('a manager', () => {
       flags: ['--request-timeout=2s'],
     });
     t.after(() => manager.stop());
-    await eventually(async () => proxy.requests.some((asked) => LIST.test(asked)));
-    await sleep(500);
+    // It has given the first one up by then.
+    await eventually(async () => proxy.requests.filter((asked) => LIST.test(asked)).length >= 2);
     assert.deepEqual([await refused(ports.clusters), await refused(ports.api)], [true, true]);
     find();
     await eventually(async () => !(await refused(ports.clusters)));
@@ -149,7 +148,8 @@ describe('a manager', () => {
     const proxy = await apiProxy(t);
     const find = proxy.lose(/^PATCH .*\/managedclusters\/hanging\/status/);
     const ports = await newPorts();
-    const manager = await workbench.startManager({ ports, apiserverUrl: proxy.url });
+    const flags = ['--request-timeout=25s'];
+    const manager = await workbench.startManager({ ports, apiserverUrl: proxy.url, flags });
     t.after(() => manager.stop());
     const address = `127.0.0.1:${ports.clusters}`;
     const sendAs = async (name: string) => {
@@ -161,10 +161,11 @@ describe('a manager', () => {
     await sendAs('hanging');
     await eventually(async () => proxy.requests.some((asked) => asked.includes('/managedclusters/hanging/status')));
     await sendAs('not-hanging');
-    await eventually(() => seen('not-hanging'), 5_000);
+    // Before the time of the one that hangs is over.
+    await eventually(() => seen('not-hanging'), 15_000);
     assert.equal(await seen('hanging'), false);
     find();
-    await eventually(() => seen('hanging'), 25_000);
+    await eventually(() => seen('hanging'), 60_000);
   });
 
   it('learns of new clusters after its API server was started again', async (t) => {

@@ -57,7 +57,7 @@ describe('the demo', () => {
       const ended = new Promise<number | null>((resolve) => demo.once('exit', resolve));
       await eventually(
         async () => /^kubectl mcm logs --cluster prod-us --as alice$/m.test(output) || demo.exitCode !== null,
-        120_000,
+        300_000,
       );
       const kubeconfig = /^export KUBECONFIG=(.*)$/m.exec(output)?.[1] ?? assert.fail(output);
       const path = /^export PATH=(.*):\$PATH$/m.exec(output)?.[1] ?? assert.fail(output);
@@ -68,10 +68,10 @@ describe('the demo', () => {
         (await run('kubectl', ['mcm', 'logs', '--cluster', 'prod-eu', '--tail', '10000', '-o', 'json'], { env })).stdout
           .length;
       const before = await flows();
-      await eventually(async () => (await flows()) !== before, 30_000);
+      await eventually(async () => (await flows()) !== before, 60_000);
       demo.kill(signal);
       assert.equal(await ended, signal === 'SIGINT' ? 0 : null);
-      await eventually(async () => processesOf(folder).length === 0, 20_000);
+      await eventually(async () => processesOf(folder).length === 0, 60_000);
       if (signal === 'SIGINT') assert.equal(existsSync(folder), false, 'its files are gone too');
     });
   }

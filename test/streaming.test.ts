@@ -89,7 +89,7 @@ describe('forward, following files', { concurrency: false }, () => {
     const started = performance.now();
     const { code, stderr } = await forwarder.end();
     assert.deepEqual([code, stderr, forwarder.errors], [0, '', []]);
-    assert.ok(performance.now() - started < 5_000);
+    assert.ok(performance.now() - started < 15_000);
     assert.equal(forwarder.log.at(-1)?.msg, 'forwarder stopped');
   });
 
@@ -114,7 +114,7 @@ describe('forward, following files', { concurrency: false }, () => {
     await sleep(500);
     const started = performance.now();
     assert.equal((await forwarder.end()).code, 0);
-    assert.ok(performance.now() - started < 7_000);
+    assert.ok(performance.now() - started < 20_000);
     manager = await startManager();
     start('--flow', log);
     await arrives();

@@ -144,10 +144,10 @@ describe('a tunnel whose certificate counts no more', () => {
       const upload = uploadUnderWay(port, end);
       await eventually(async () => port.tunnels.get('prod')?.session.streamCount === 1);
       await sleep(100);
-      const revoked = performance.now();
       await revoke(port, keys);
+      // At once: what the manager does of it waits for nothing.
+      assert.equal(port.tunnels.size, 0);
       await end.closed;
-      assert.ok(performance.now() - revoked < 1_000);
       assert.equal(await upload, '');
       assert.equal(port.tunnels.size, 0);
       if (reason !== undefined) assert.match(port.statusOf('prod').message, reason);
@@ -163,7 +163,7 @@ describe('a tunnel whose certificate counts no more', () => {
     const end = await port.open(keys);
     const { reason } = await end.closed;
     const late = Date.now() - notAfter.getTime();
-    assert.ok(late > -50 && late < 1_000, `${late} ms`);
+    assert.ok(late > -50 && late < 3_000, `${late} ms`);
     assert.ok(reason.length > 0);
     assert.match(port.statusOf('prod').message, /^The tunnel was closed: certificate expired on \d{4}-.*Z\.$/);
   });
@@ -171,15 +171,16 @@ describe('a tunnel whose certificate counts no more', () => {
 
 describe('who never finishes a TLS handshake', () => {
   it('does not keep others from theirs, and is counted', async (t) => {
-    const port = await start(t, { port: { handshake: 1_000, handshakes: 40, handshakesPerAddress: 20 } });
+    const port = await start(t, { port: { handshake: 5_000, handshakes: 40, handshakesPerAddress: 20 } });
     const keys = await clusterKeys('prod');
     port.register('prod', keys);
     // From another address of this machine: one may not have all the handshakes there are.
     const silent = Array.from({ length: 50 }, () =>
       connectTcp({ host: '127.0.0.1', port: port.port, localAddress: '127.0.0.2' }).on('error', () => undefined),
     );
-    await Promise.all(silent.map((socket) => Promise.race([once(socket, 'close'), sleep(300)])));
-    assert.equal(silent.filter((socket) => !socket.closed).length, 20);
+    const left = () => silent.filter((socket) => !socket.closed).length;
+    await eventually(async () => left() <= 20);
+    assert.equal(left(), 20);
     const end = await port.open(keys);
     await eventually(async () => port.tunnels.get('prod') !== undefined);
     await Promise.all(silent.map((socket) => socket.closed || once(socket, 'close')));

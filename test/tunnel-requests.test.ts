@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { createServer, type Http2Server, type Http2Session, type ServerHttp2Stream } from 'node:http2';
 import { describe, it, type TestContext } from 'node:test';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import type { KeyPair } from '../src/clusters/key-pair.ts';
 import { readClusterFacts } from '../src/manager/cluster-facts.ts';
@@ -62,7 +61,7 @@ async function connected(t: TestContext, answering: Answering) {
   await eventually(async () => port.tunnels.get('prod') !== undefined);
   const tunnel = port.tunnels.get('prod');
   assert.ok(tunnel);
-  return { client: new ClusterClient(tunnel), asked, end };
+  return { client: new ClusterClient(tunnel), asked, end, tunnel };
 }
 
 function ok(stream: ServerHttp2Stream, path: string): void {
@@ -76,7 +75,7 @@ function own(asked: Asked): string[] {
 
 describe('a request to a cluster', { concurrency: true }, () => {
   it('is one of many in one connection, which is made anew when it has died', async (t) => {
-    const { client, asked } = await connected(t, { answer: ok });
+    const { client, asked, tunnel } = await connected(t, { answer: ok });
     const all = (count: number) =>
       Promise.all(Array.from({ length: count }, (_, at) => client.get(`/own/${at}`, never)));
     const answers = await all(150);
@@ -95,7 +94,8 @@ describe('a request to a cluster', { concurrency: true }, () => {
     ];
     for (const [at, die] of ways.entries()) {
       die();
-      await sleep(100);
+      // Known at the manager's end as well.
+      await eventually(async () => tunnel.session.streamCount === 0);
       await all(50);
       assert.equal(asked.streams.length, 3 + at, 'however many find out at once that there is none');
     }
@@ -126,9 +126,9 @@ describe('a request to a cluster', { concurrency: true }, () => {
     const began = performance.now();
     const unheard = deaf.client.get('/own', never);
     await assert.rejects(unheard, /the cluster does not answer|closed the connection/);
-    assert.ok(performance.now() - began < 11_000);
+    assert.ok(performance.now() - began < 19_000);
     await assert.rejects(waited, /the cluster does not answer/);
-    assert.ok(performance.now() - began < 22_000);
+    assert.ok(performance.now() - began < 60_000);
   });
 
   it('fails when the answer is too long, breaks off or is none, and the next one is served', async (t) => {

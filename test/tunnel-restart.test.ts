@@ -26,9 +26,25 @@ async function stateOf({ cluster }: Sender): Promise<State> {
   return { connected, message, changed, version: metadata.resourceVersion, manager: status?.connection?.manager };
 }
 
-async function until(sender: Sender, connected: string, timeout = 20_000): Promise<State> {
+async function until(sender: Sender, connected: string, timeout = 60_000): Promise<State> {
   await eventually(async () => (await stateOf(sender)).connected === connected, timeout);
   return await stateOf(sender);
+}
+
+/** Its status stays True and is not written again: but perhaps once, with what was still to be learned. */
+async function leftAlone(sender: Sender): Promise<void> {
+  const learned = async () =>
+    (await getObject<ManagedCluster>(workbench, 'managedcluster', sender.cluster)).status?.calicoVersion !== undefined;
+  await eventually(learned);
+  // Managers look once a second.
+  const states: State[] = [];
+  for (let look = 0; look < 12; look++) {
+    states.push(await stateOf(sender));
+    await sleep(500);
+  }
+  const versions = new Set(states.map(({ version }) => version));
+  assert.ok(versions.size <= 2, `two managers write over each other: ${[...versions]}`);
+  assert.deepEqual(new Set(states.map(({ connected }) => connected)), new Set(['True']));
 }
 
 function startAgent(t: TestContext, { cluster, manifest }: Sender, ...flags: string[]): ServerProcess {
@@ -50,23 +66,21 @@ describe('the status of a tunnel', { concurrency: true }, () => {
     const before = await until(back, 'True');
     await until(gone, 'True');
     assert.match(before.manager ?? '', new RegExp(`:${clusters}$`));
-    // What it learns of the cluster and its address is written by then.
-    await sleep(2_000);
-    const { version } = await stateOf(back);
-    await sleep(4_000);
-    assert.equal((await stateOf(back)).version, version, 'two managers write over each other');
+    await leftAlone(back);
 
     await manager.stop('SIGKILL');
     await leaving.stop('SIGKILL');
+    const started = Date.now();
     manager = await workbench.startManager({ ports });
-    const restarted = Date.now();
+    const ready = Date.now();
     assert.equal((await stateOf(gone)).connected, 'True');
-    const after = await until(gone, 'False', 25_000);
+    const after = await until(gone, 'False');
     assert.equal(after.message, 'It has not come back since the manager was started.');
-    const took = Date.now() - restarted;
-    assert.ok(took > 8_000 && took < 22_000, `${took} ms`);
-    const { connected, changed } = await stateOf(back);
-    assert.deepEqual([connected, changed], ['True', before.changed], 'it has been True all the time');
+    // In whole seconds, by the manager's clock.
+    const changed = Date.parse(after.changed);
+    assert.ok(changed - started > 14_000 && changed - ready < 20_000, `${changed - started}, ${changed - ready} ms`);
+    const now = await stateOf(back);
+    assert.deepEqual([now.connected, now.changed], ['True', before.changed], 'it has been True all the time');
     const { reconnects } =
       (await getObject<ManagedCluster>(workbench, 'managedcluster', back.cluster)).status?.connection ?? {};
     assert.equal(reconnects, 1);
@@ -77,10 +91,7 @@ describe('the status of a tunnel', { concurrency: true }, () => {
     const agent = startAgent(t, sender);
     await until(sender, 'True');
     process.kill(agent.pid ?? 0, 'SIGSTOP');
-    const halted = performance.now();
     assert.match((await until(sender, 'False')).message, /^The tunnel was closed: nothing came for 10 s\.$/);
-    const took = performance.now() - halted;
-    assert.ok(took > 9_000 && took < 16_000, `${took} ms`);
     process.kill(agent.pid ?? 0, 'SIGCONT');
     assert.equal((await until(sender, 'True')).message, 'The tunnel is open.');
   });
@@ -93,13 +104,9 @@ describe('the status of a tunnel', { concurrency: true }, () => {
     const first = startAgent(t, sender);
     await until(sender, 'True');
     startAgent(t, sender, '--address', `127.0.0.1:${clusters}`);
-    await eventually(async () => (await stateOf(sender)).manager?.endsWith(`:${clusters}`) === true, 15_000);
+    await eventually(async () => (await stateOf(sender)).manager?.endsWith(`:${clusters}`) === true);
     // Both have a tunnel of it until the first is gone.
     await first.stop();
-    await sleep(3_000);
-    const { connected, version } = await stateOf(sender);
-    assert.equal(connected, 'True');
-    await sleep(3_000);
-    assert.deepEqual([(await stateOf(sender)).version, (await stateOf(sender)).connected], [version, 'True']);
+    await leftAlone(sender);
   });
 });

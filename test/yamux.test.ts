@@ -36,6 +36,15 @@ async function nextStream(session: YamuxSession): Promise<YamuxStream> {
   return stream as YamuxStream;
 }
 
+/** The count once it has not changed for a while: many short looks, since one pause may be the machine's. */
+async function still(count: () => number): Promise<number> {
+  for (let before = -1, same = 0; same < 20; await sleep(10)) {
+    same = before === count() ? same + 1 : 0;
+    before = count();
+  }
+  return count();
+}
+
 for (const theirRole of ['client', 'server'] as const) {
   const ourRole = theirRole === 'client' ? 'server' : 'client';
 
@@ -54,9 +63,11 @@ for (const theirRole of ['client', 'server'] as const) {
   describe(`with hashicorp/yamux as ${theirRole}`, () => {
     it('TestPing', async (t) => {
       const { peer, session } = await connect(t);
-      assert.ok((await session.ping()) < 1000);
-      assert.ok(session.roundTrip !== undefined);
-      assert.ok((await peer.must('ping')).seconds < 1);
+      const began = performance.now();
+      const took = await session.ping();
+      assert.ok(took > 0 && took <= performance.now() - began, `${took} ms`);
+      assert.equal(session.roundTrip, took);
+      assert.ok((await peer.must('ping')).seconds > 0);
     });
 
     it('TestPing_Timeout', async (t) => {
@@ -99,9 +110,10 @@ for (const theirRole of ['client', 'server'] as const) {
 
       const ours = await connect(t, [], { closeTimeout: 300 });
       const left = ours.session.open();
+      const failed = once(left, 'error') as Promise<[Error]>;
       left.resume().end();
       await ours.peer.must('accept');
-      const [error] = (await once(left, 'error')) as [Error];
+      const [error] = await failed;
       assert.equal(error.message, 'the peer did not end its half of the stream within 0.3 s');
       await eventually(async () => {
         const { error = '' } = await ours.peer.ask('write', { stream: left.id, size: CHUNK, chunk: CHUNK });
@@ -283,15 +295,16 @@ for (const theirRole of ['client', 'server'] as const) {
 
     it('TestKeepAlive: answers may be late', async (t) => {
       const answers: number[] = [];
-      const { peer, session } = await connect(t, ['-keepalive', '100ms', '-write-timeout', '3s'], {
+      const { peer, session } = await connect(t, ['-keepalive', '100ms', '-write-timeout', '10s'], {
         answerPing: (reply) => {
           answers.push(performance.now());
           setTimeout(reply, 2_000);
         },
       });
-      await sleep(7_000);
+      await eventually(async () => answers.length >= 4);
       assert.equal(session.closed, false, peer.log);
-      assert.ok(answers.length >= 3 && answers.length <= 5, `${answers.length} pings: the next comes after the answer`);
+      const pauses = answers.slice(1).map((at, before) => at - (answers[before] ?? 0));
+      assert.ok(Math.min(...pauses) > 2_000, `the next comes after the answer, and not ${pauses} ms behind the last`);
     });
 
     it('TestKeepAlive_Timeout', async (t) => {
@@ -317,9 +330,8 @@ for (const theirRole of ['client', 'server'] as const) {
       const stream = session.open();
       await peer.must('accept');
       stream.write(pattern(300 * 1024));
-      await eventually(async () => session.counts.bytesOut >= 256 * 1024);
-      await sleep(100);
-      const stuck = session.counts.bytesOut;
+      const stuck = await still(() => session.counts.bytesOut);
+      assert.ok(stuck >= 256 * 1024);
       assert.ok(stuck < 257 * 1024, 'no more than their window');
       await peer.must('read', { stream: stream.id, size: 100 * 1024, chunk: CHUNK });
       await sleep(100);
@@ -367,16 +379,24 @@ for (const theirRole of ['client', 'server'] as const) {
       assert.ok(peer.socket.writableLength <= 700 * 1024, `${peer.socket.writableLength} bytes wait in the connection`);
       peer.kill('SIGCONT');
       for (const stream of streams) stream.resume();
-      assert.ok((await session.ping()) < 5_000);
+      await session.ping();
     });
 
     it('a stream that nobody reads holds no other up, nor the pings', async (t) => {
-      const { peer, session } = await connect(t, ['-keepalive', '100ms', '-write-timeout', '1s']);
+      let pings = 0;
+      const { peer, session } = await connect(t, ['-keepalive', '100ms', '-write-timeout', '10s'], {
+        answerPing: (reply) => {
+          pings++;
+          reply();
+        },
+      });
       const streams: YamuxStream[] = [];
       session.on('stream', (stream) => streams.push(stream));
       const { stream: stuck } = await peer.must('open');
       peer.ask('write', { stream: stuck, size: 64 * 1024 * 1024, chunk: 251 * 128 });
-      await sleep(2_000);
+      await eventually(async () => session.counts.bytesIn > 256 * 1024);
+      const before = pings;
+      await eventually(async () => pings >= before + 5);
       const { stream } = await peer.must('open');
       await eventually(async () => streams.length === 2);
       const read = readAll(streams[1] as YamuxStream);
