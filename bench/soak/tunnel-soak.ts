@@ -42,9 +42,8 @@ const FACTS_PER_SECOND = 20;
 /** Seconds for the last flows to be answered: Goldmane may be in a pause of 30. */
 const FLOWS_PATIENCE = 90;
 
-/** What the manager may hold more of after the faults than before, while nothing leaks. */
-const MORE_HEAP = 1.05;
-const MORE_RESIDENT = 1.25;
+/** What the manager may hold more of after the faults, while nothing leaks. */
+const MORE = 1.05;
 const MORE_MEGABYTES = { heap: 5, resident: 20 };
 const MORE_DESCRIPTORS = 20;
 
@@ -165,12 +164,9 @@ class TunnelSoak {
     const endedBefore = sum(await this.#gauges.byLabel('kubectl_mcm_tunnels_closed_total'));
     tell(`disturbing connections for ${seconds} s; before: ${JSON.stringify(before)}`);
     await this.#fleet.disturb(faultsPerSecond);
-    for (const end = performance.now() + seconds * 1000; performance.now() < end; ) {
-      await sleep(Math.min(10_000, end - performance.now()));
-      this.#checkManager();
-      const { agents: ours, faults } = await this.#fleet.state();
-      tell(`${ours.connected} connected; ${faults.cut} cut, ${faults.frozen} frozen`);
-    }
+    await this.#watch(seconds / 2);
+    const halfway = await this.#gauges.holdings();
+    await this.#watch(seconds / 2);
     await this.#fleet.disturb(0);
     const again = await this.#untilConnected();
     await this.#untilNoticed();
@@ -188,8 +184,17 @@ class TunnelSoak {
       atMost('agents noticed after, longest', faults.agents.longest, NOTICED, 's'),
       atMost('all connected after the last fault', again, this.#options.patience, 's'),
       ...(await this.#ends(endedBefore, faults.cut + faults.frozen)),
-      ...growth(before, after),
+      ...growth(before, halfway, after),
     );
+  }
+
+  async #watch(seconds: number): Promise<void> {
+    for (const end = performance.now() + seconds * 1000; performance.now() < end; ) {
+      await sleep(Math.min(10_000, end - performance.now()));
+      this.#checkManager();
+      const { agents, faults } = await this.#fleet.state();
+      this.#options.tell(`${agents.connected} connected; ${faults.cut} cut, ${faults.frozen} frozen`);
+    }
   }
 
   /** Why tunnels ended, as the manager counts it since it was started; and how many did during so many faults. */
@@ -284,12 +289,17 @@ function sum(counts: Readonly<Record<string, number>>): number {
   return Object.values(counts).reduce((total, count) => total + count, 0);
 }
 
-function growth(before: Holdings, after: Holdings): Finding[] {
+/**
+ * Heap, descriptors and handles are counted by the piece. Resident memory is not given back by the allocator: under the
+ * first faults it grows to what they need at once, and what leaks shows in the second half of them.
+ */
+function growth(before: Holdings, halfway: Holdings, after: Holdings): Finding[] {
   return [
     told('heap before', before.heap, 'MB'),
-    atMost('heap after', after.heap, before.heap * MORE_HEAP + MORE_MEGABYTES.heap, 'MB'),
+    atMost('heap after', after.heap, before.heap * MORE + MORE_MEGABYTES.heap, 'MB'),
     told('resident before', before.resident, 'MB'),
-    atMost('resident after', after.resident, before.resident * MORE_RESIDENT + MORE_MEGABYTES.resident, 'MB'),
+    told('resident halfway', halfway.resident, 'MB'),
+    atMost('resident after', after.resident, halfway.resident * MORE + MORE_MEGABYTES.resident, 'MB'),
     told('open descriptors before', before.descriptors),
     atMost('open descriptors after', after.descriptors, before.descriptors + MORE_DESCRIPTORS),
     told('handles before', before.handles),
