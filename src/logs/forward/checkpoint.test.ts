@@ -191,10 +191,20 @@ describe('Checkpoint', () => {
   });
 
   it('forgets files that nobody has seen for a month', async () => {
-    const checkpoint = load();
     const long = new Date(Date.now() - 31 * 86_400_000).toISOString();
-    await checkpoint.advance(position('old', 5, { updated: long }), position('new', 6));
-    assert.deepEqual(offsets(), { new: 6 });
+    await load().advance(position('old', 5, { updated: long }), position('seen', 6, { updated: long }));
+    const checkpoint = load();
+    await checkpoint.advance(position('new', 7), position('seen', 8));
+    assert.deepEqual(offsets(), { new: 7, seen: 8 });
+  });
+
+  it('forgets nothing that it has seen when the clock is set', async (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+    const checkpoint = load();
+    await checkpoint.advance(position('a', 5), position('b', 6));
+    t.mock.timers.setTime(Date.now() + 40 * 86_400_000);
+    await checkpoint.advance(position('a', 7));
+    assert.deepEqual(offsets(), { a: 7, b: 6 });
   });
 
   it('names a directory that cannot be used, before and while it is', async () => {

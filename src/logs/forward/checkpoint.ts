@@ -42,6 +42,8 @@ const FORGET_AFTER = 30 * 86_400_000;
 export class Checkpoint {
   readonly #directory: string;
   readonly #positions = new Map<string, Position>();
+  /** Keys of those that come from an earlier run, and that this one has not seen yet. */
+  readonly #unseen = new Set<string>();
   #saving: Promise<void> = Promise.resolve();
   /** A save that has not begun yet: whoever comes until then is part of it. */
   #nextSave: Promise<void> | undefined;
@@ -85,7 +87,11 @@ export class Checkpoint {
    * @throws UserError when it cannot be saved.
    */
   async advance(...positions: readonly Position[]): Promise<void> {
-    for (const position of positions) this.#positions.set(keyOf(position), position);
+    for (const position of positions) {
+      const key = keyOf(position);
+      this.#positions.set(key, position);
+      this.#unseen.delete(key);
+    }
     this.#nextSave ??= this.#saveBehind(this.#saving);
     await this.#nextSave;
   }
@@ -119,7 +125,11 @@ export class Checkpoint {
       if (error instanceof SyntaxError) return `is damaged (${messageOf(error)})`;
       throw error;
     }
-    for (const position of positions) this.#positions.set(keyOf(position), position);
+    for (const position of positions) {
+      const key = keyOf(position);
+      this.#positions.set(key, position);
+      this.#unseen.add(key);
+    }
     return undefined;
   }
 
@@ -133,8 +143,10 @@ export class Checkpoint {
 
   async #save(): Promise<void> {
     const oldest = Date.now() - FORGET_AFTER;
-    for (const position of this.#positions.values()) {
-      if (Date.parse(position.updated) < oldest) this.forget(position);
+    for (const key of this.#unseen) {
+      const position = this.#positions.get(key);
+      // One that was seen stays, whatever the clock is set to.
+      if (position !== undefined && Date.parse(position.updated) < oldest) this.#positions.delete(key);
     }
     const text = JSON.stringify({ version: VERSION, positions: [...this.#positions.values()] });
     try {
