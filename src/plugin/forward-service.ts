@@ -94,8 +94,10 @@ class ForwardService {
       const { path, bytes, stalledSeconds } = stalled;
       throw new Error(`${path}: ${bytes} bytes, and nothing acknowledged for ${Math.round(stalledSeconds)} s`);
     }
-    if (this.#leftSince !== undefined && Date.now() - this.#leftSince > stalledAfter) {
-      throw new Error(`no run has shipped everything for ${Math.round((Date.now() - this.#leftSince) / 1000)} s`);
+    if (this.#leftSince !== undefined && performance.now() - this.#leftSince > stalledAfter) {
+      throw new Error(
+        `no run has shipped everything for ${Math.round((performance.now() - this.#leftSince) / 1000)} s`,
+      );
     }
   }
 
@@ -124,9 +126,9 @@ class ForwardService {
     process.on('SIGHUP', hangUp);
     try {
       while (!this.#signal.aborted) {
-        const next = Date.now() + every;
+        const next = performance.now() + every;
         await this.#runOnce();
-        await sleep(Math.max(0, next - Date.now()), undefined, { signal: this.#signal }).catch(() => undefined);
+        await sleep(Math.max(0, next - performance.now()), undefined, { signal: this.#signal }).catch(() => undefined);
       }
     } finally {
       process.off('SIGHUP', hangUp);
@@ -135,7 +137,7 @@ class ForwardService {
 
   async #runOnce(): Promise<void> {
     const { log, terminal } = this.#options;
-    const started = Date.now();
+    const started = performance.now();
     const summary = new ForwardSummary();
     const progress = new CatchUpProgress(terminal, () => summary.leftBytes);
     try {

@@ -46,7 +46,7 @@ export class FileFollower {
   /** The file's size when everything in it was on its way. */
   #shippedSize: number;
   #behindSince: number | undefined;
-  #acknowledgedAt = Date.now();
+  #acknowledgedAt = performance.now();
   #change: string | undefined = '';
   #awaySince: number | undefined;
   #woken = Promise.withResolvers<void>();
@@ -66,7 +66,7 @@ export class FileFollower {
 
   get lag(): FileLag {
     const { type, file } = this.input;
-    const seconds = (since: number | undefined) => (since === undefined ? 0 : (Date.now() - since) / 1000);
+    const seconds = (since: number | undefined) => (since === undefined ? 0 : (performance.now() - since) / 1000);
     return {
       type,
       path: file.path,
@@ -78,7 +78,7 @@ export class FileFollower {
 
   /** It was looked for at its input: found with a change that tells whether it was written to, or not found. */
   sighted(change: string | undefined): void {
-    if (change === undefined) this.#awaySince ??= Date.now();
+    if (change === undefined) this.#awaySince ??= performance.now();
     else this.#awaySince = undefined;
     if (change !== this.#change) this.#woken.resolve();
     this.#change = change;
@@ -116,7 +116,7 @@ export class FileFollower {
     const { file } = this.input;
     await file.refresh();
     if (file.size === this.#shippedSize) return;
-    this.#behindSince ??= Date.now();
+    this.#behindSince ??= performance.now();
     const size = file.size;
     const passage = new Passage(this.input, this.#place, {
       ...this.#crossing,
@@ -138,7 +138,7 @@ export class FileFollower {
 
   #arrive(passage: Passage): void {
     if (passage.acknowledged.offset > this.#place.offset) {
-      this.#acknowledgedAt = Date.now();
+      this.#acknowledgedAt = performance.now();
       this.#failures = 0;
     }
     this.#place = passage.acknowledged;
@@ -147,7 +147,7 @@ export class FileFollower {
 
   #isFinished(): boolean {
     const last = Math.max(this.#awaySince ?? Number.POSITIVE_INFINITY, this.#acknowledgedAt);
-    return Date.now() - last >= this.#quiet;
+    return performance.now() - last >= this.#quiet;
   }
 
   async #untilWoken(signal: AbortSignal): Promise<void> {

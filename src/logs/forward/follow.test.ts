@@ -187,6 +187,28 @@ describe('rotation while a file is followed', () => {
   });
 });
 
+describe('a clock that is set back by a day', () => {
+  it('keeps no file waiting, and lets go of one that was rotated away', async (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+    const [old, more] = [lines('old', 30), lines('more', 10)];
+    writeFileSync(path(), textOf(old));
+    const metrics = new ForwardMetrics();
+    following = node.follow([`${path()}*`], { metrics });
+    await arrived(old);
+    // Begins alike, so it may be a copy that is being made.
+    writeFileSync(node.file('flows.log.2'), textOf([...old.slice(0, 1), ...more]));
+    unlinkSync(path());
+    await sleep(500);
+    t.mock.timers.setTime(Date.now() - 86_400_000);
+    await arrived([...old, ...more]);
+    // One for each file: the one that is gone is not held any more.
+    const open = async () =>
+      /kubectl_mcm_forward_open_files\{type="flows"\} (\d)/.exec(await metrics.registry.metrics())?.[1];
+    for (let waited = 0; (await open()) !== '1' && waited < 100; waited++) await sleep(50);
+    assert.equal(await open(), '1');
+  });
+});
+
 describe('a manager that is away', () => {
   it('gets everything once, in order, as soon as it is back', async () => {
     const all = lines('a', 200);

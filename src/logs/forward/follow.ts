@@ -59,7 +59,7 @@ class Following {
   #ended: [FileFollower, FollowEnd][] = [];
   /** What cannot be read, since when, and whether that was said. */
   #unreadable = new Map<string, { readonly since: number; said: boolean }>();
-  #kept = Date.now();
+  #kept = performance.now();
 
   constructor(options: FollowOptions, crossing: Crossing) {
     this.#options = options;
@@ -102,7 +102,7 @@ class Following {
     this.#tellUnreadable(found.unreadable);
     const fresh = this.#opener.opened.filter((open) => !this.#followers.has(open));
     for (const open of fresh) this.#start(open, fail);
-    if (fresh.length > 0 || Date.now() - this.#kept > KEEP) await this.#save();
+    if (fresh.length > 0 || performance.now() - this.#kept > KEEP) await this.#save();
     for (const [open, follower] of this.#followers) follower.sighted(this.#opener.changeOf(open));
     for (const { path } of inputs) for (const directory of directoriesOf(path)) this.#watcher.watch(directory);
     for (const { file } of fresh) this.#watcher.watch(dirname(realpath(file.path)));
@@ -139,7 +139,7 @@ class Following {
   }
 
   async #save(): Promise<void> {
-    this.#kept = Date.now();
+    this.#kept = performance.now();
     const positions = [...this.#followers.values()].map(({ position }) => position);
     await this.#trySaving(() => this.#crossing.checkpoint.advance(...positions));
   }
@@ -155,7 +155,7 @@ class Following {
   }
 
   #tellUnreadable(texts: readonly string[]): void {
-    const now = Date.now();
+    const now = performance.now();
     const before = this.#unreadable;
     this.#unreadable = new Map(texts.map((text) => [text, before.get(text) ?? { since: now, said: false }]));
     for (const [text, state] of this.#unreadable) {

@@ -16,13 +16,13 @@ export class Heartbeat {
     this.#summary = summary;
     this.#events = events;
     this.#interval = interval;
-    this.#next = Date.now() + interval;
+    this.#next = performance.now() + interval;
   }
 
   /** Says it when it is time. */
   beat(lags: readonly FileLag[]): void {
-    if (Date.now() < this.#next) return;
-    this.#next = Date.now() + this.#interval;
+    if (performance.now() < this.#next) return;
+    this.#next = performance.now() + this.#interval;
     for (const counts of this.#summary.types) {
       const { label } = counts.type;
       const before = this.#before.get(label);

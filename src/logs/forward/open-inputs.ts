@@ -129,14 +129,14 @@ export class InputOpener {
     waited: ReadonlyMap<string, Waiting>,
   ): Promise<OpenInput | undefined> {
     const { key, size } = file;
-    const since = waited.get(idOf(file))?.since ?? Date.now();
+    const since = waited.get(idOf(file))?.since ?? performance.now();
     if (key === undefined) {
       this.#waiting.set(idOf(file), { since, size });
       return undefined;
     }
     if (this.#openAs(type, file) !== undefined) return undefined;
     const twin = this.opened.find((open) => open.type === type && open.key === key);
-    if (twin !== undefined && Date.now() - since < this.#options.copying) {
+    if (twin !== undefined && performance.now() - since < this.#options.copying) {
       this.#waiting.set(idOf(file), { since });
       return undefined;
     }

@@ -43,7 +43,7 @@ export interface UploaderOptions {
 export class Uploader implements ChunkUploader {
   readonly #options: UploaderOptions;
   readonly #pool: Pool;
-  #lastProgress = Date.now();
+  #lastProgress = performance.now();
 
   constructor(options: UploaderOptions) {
     this.#options = options;
@@ -66,12 +66,12 @@ export class Uploader implements ChunkUploader {
     for (;;) {
       const attempt = await this.#attempt(request, body, signal);
       if (attempt.acknowledged) {
-        this.#lastProgress = Date.now();
+        this.#lastProgress = performance.now();
         return attempt.answer;
       }
       signal.throwIfAborted();
       const pause = backoff.next(attempt.retryAfter);
-      if (Date.now() + pause - this.#lastProgress > this.#options.retryFor) throw new NotAcknowledged(attempt);
+      if (performance.now() + pause - this.#lastProgress > this.#options.retryFor) throw new NotAcknowledged(attempt);
       this.#options.onRetry(attempt.reason);
       await sleep(pause, undefined, { signal });
     }
@@ -81,7 +81,7 @@ export class Uploader implements ChunkUploader {
   async uploadOnce(request: UploadRequest, signal: AbortSignal): Promise<UploadAnswer> {
     const attempt = await this.#attempt(request, await compress(request.chunk.bytes, { level: 1 }), signal);
     if (!attempt.acknowledged) throw new NotAcknowledged(attempt);
-    this.#lastProgress = Date.now();
+    this.#lastProgress = performance.now();
     return attempt.answer;
   }
 
