@@ -14,8 +14,10 @@ export class ForwarderProcess {
   #pid = 0;
   #output = '';
 
-  constructor(workbench: Workbench, args: readonly string[]) {
+  /** @param env what its environment has beyond a user's. */
+  constructor(workbench: Workbench, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
     this.#ended = mcm(workbench, ['forward', ...args], {
+      env,
       onStart: (child) => {
         this.#pid = child.pid ?? 0;
       },
@@ -23,6 +25,11 @@ export class ForwarderProcess {
         this.#output += text;
       },
     });
+  }
+
+  /** kubectl has become our process by exec, so this is the forwarder itself. */
+  get pid(): number {
+    return this.#pid;
   }
 
   get log(): readonly LogLine[] {
@@ -40,11 +47,15 @@ export class ForwarderProcess {
     return this.log.filter(({ level }) => level >= 40).map(({ msg }) => msg);
   }
 
+  /** Resolves when it has ended, however that came. */
+  get ended(): Promise<Outcome> {
+    return this.#ended;
+  }
+
   async says(text: RegExp): Promise<void> {
     await eventually(async () => this.log.some(({ msg }) => text.test(msg)), 30_000);
   }
 
-  /** kubectl has become our process by exec, so this is the forwarder itself. */
   signal(name: NodeJS.Signals): void {
     process.kill(this.#pid, name);
   }

@@ -1,0 +1,57 @@
+import { Testbed } from '../../testbed/testbed.ts';
+import type { Finding } from './finding.ts';
+import { soakForwarder } from './forwarder/forwarder-soak.ts';
+import { INSPECTABLE } from './inspector.ts';
+import { soakTunnels } from './tunnel-soak.ts';
+
+type Numbers = Readonly<Record<string, number>>;
+
+/** Something that runs for long, and counts. */
+export interface Soak<Flags extends Numbers = Numbers> {
+  /** What can be set, each a number greater than 0, and what it is otherwise. */
+  readonly flags: Flags;
+  readonly run: (numbers: Flags, tell: (text: string) => void) => Promise<Finding[]>;
+}
+
+function soak<Flags extends Numbers>(flags: Flags, run: Soak<Flags>['run']): Soak {
+  return { flags, run: run as unknown as Soak['run'] };
+}
+
+export const SOAKS: Readonly<Record<string, Soak>> = {
+  tunnel: soak({ agents: 5_000, minutes: 10 }, async ({ agents, minutes }, tell) =>
+    withTestbed(tell, (testbed) =>
+      soakTunnels({
+        workbench: testbed,
+        ports: testbed.facts.managerPorts,
+        startManager: () => testbed.startManager({ env: INSPECTABLE }),
+        prefix: 'soak',
+        agents,
+        // With an index for each cluster and day, more would be a test of Elasticsearch.
+        senders: Math.min(agents, 20),
+        seconds: minutes * 60,
+        faultsPerSecond: agents / 1_000,
+        rest: 30,
+        patience: 300,
+        tell,
+      }),
+    ),
+  ),
+  forwarder: soak({ rounds: 200, seed: 1 + (Date.now() % 1_000_000), seconds: 6 }, async (numbers, tell) =>
+    withTestbed(tell, (workbench) => {
+      const ports = workbench.facts.managerPorts;
+      return soakForwarder({ workbench, ports, cluster: 'soak', ...numbers, waitOutEvery: 20, tell });
+    }),
+  ),
+};
+
+/** Real servers, with a management cluster that is installed and whose manager is still to be started. */
+async function withTestbed<T>(tell: (text: string) => void, work: (testbed: Testbed) => Promise<T>): Promise<T> {
+  const testbed = await Testbed.start([], tell);
+  try {
+    const { address, apiAddress } = testbed;
+    await testbed.mustKubectl(['mcm', 'install', 'management', '--address', address, '--external-manager', apiAddress]);
+    return await work(testbed);
+  } finally {
+    await testbed.stop();
+  }
+}
