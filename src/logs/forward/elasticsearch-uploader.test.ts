@@ -106,6 +106,18 @@ describe('an Elasticsearch that is written to directly', () => {
     incomplete.length,
   ];
 
+  it('is given up in time, also when the clock is set back meanwhile', async (t) => {
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() });
+    reply = () => {
+      t.mock.timers.setTime(Date.now() - 86_400_000);
+      return { code: 503, body: '' };
+    };
+    const started = performance.now();
+    const [shipped, , , incomplete] = counts(await run(textOf(5), { retryFor: 500 }));
+    assert.deepEqual([shipped, incomplete], [0, 1]);
+    assert.ok(performance.now() - started < 5_000);
+  });
+
   it('gets everything once, and is known to have it when it is sent again', async () => {
     assert.deepEqual(counts(await run(textOf(5000), { apiKey: 'secret' })), [5000, 0, 0, 0]);
     assert.equal(bulks[0]?.headers.authorization, 'ApiKey secret');

@@ -49,7 +49,7 @@ export class ElasticsearchUploader implements ChunkUploader {
   readonly #spare: BulkLines[] = [];
   /** How many bytes a request may have; less than all once Elasticsearch, or what stands before it, has said 413. */
   #mostBytes = Number.POSITIVE_INFINITY;
-  #lastProgress = Date.now();
+  #lastProgress = performance.now();
 
   constructor(options: ElasticsearchUploaderOptions) {
     this.#options = options;
@@ -80,12 +80,12 @@ export class ElasticsearchUploader implements ChunkUploader {
       for (;;) {
         const failure = await this.#attempt(load, signal);
         if (failure === undefined) {
-          this.#lastProgress = Date.now();
+          this.#lastProgress = performance.now();
           return load.answer;
         }
         signal.throwIfAborted();
         const pause = backoff.next(failure.retryAfter);
-        if (Date.now() + pause - this.#lastProgress > retryFor) throw new NotAcknowledged(failure);
+        if (performance.now() + pause - this.#lastProgress > retryFor) throw new NotAcknowledged(failure);
         this.#options.onRetry(failure.reason);
         await sleep(pause, undefined, { signal });
       }
