@@ -130,8 +130,6 @@ export class FileFollower {
     }
     this.#shippedSize = size;
     this.#behindSince = undefined;
-    this.#failures = 0;
-    this.#backoff.reset();
     if (this.#heldBackBy !== '') this.#crossing.events.warning(`${file.path}: is shipped again`);
     this.#heldBackBy = '';
   }
@@ -140,6 +138,8 @@ export class FileFollower {
     if (passage.acknowledged.offset > this.#place.offset) {
       this.#acknowledgedAt = performance.now();
       this.#failures = 0;
+      // What fails behind it is another failure: where every fifth upload fails, a long file would stand still.
+      this.#backoff.reset();
     }
     this.#place = passage.acknowledged;
     this.#passage = undefined;

@@ -230,6 +230,14 @@ describe('a manager that is away', () => {
     assert.match(node.warnings[0] ?? '', /the shards are all taken/);
   });
 
+  it('is not left alone for longer and longer while every now and then it takes something', async () => {
+    const all = lines('a', 1_000);
+    writeFileSync(path(), textOf(all));
+    peer.instead = () => (peer.uploads.length % 4 === 0 ? UNAVAILABLE : undefined);
+    following = node.follow([path()]);
+    await arrived(all, 15_000);
+  });
+
   it('is left alone for as long as it asks', async () => {
     writeFileSync(path(), textOf(lines('a', 5)));
     peer.instead = () => ({ ...UNAVAILABLE, headers: { 'retry-after': '2' } });
