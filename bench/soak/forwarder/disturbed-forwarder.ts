@@ -6,11 +6,6 @@ import { mustRun } from '../../../testbed/processes.ts';
 import type { Workbench } from '../../../testbed/testbed.ts';
 
 const CLOCK = join(import.meta.dirname, 'stepped-clock.ts');
-const HOUR = 3_600_000;
-
-/** How far a clock may be off, in milliseconds: for longer than positions are remembered, too. */
-const STEPS = [-40 * 24 * HOUR, -24 * HOUR, -HOUR, -5_000, 5_000, HOUR, 24 * HOUR, 40 * 24 * HOUR];
-
 /** A forwarder that is killed, started again, whose clock is set and whose disk is full at times. */
 export class DisturbedForwarder {
   /** What it has said that somebody should look at, in all its lives. */
@@ -18,13 +13,16 @@ export class DisturbedForwarder {
   readonly #workbench: Workbench;
   readonly #args: readonly string[];
   readonly #random: Random;
+  readonly #steps: readonly number[];
   #process: ForwarderProcess | undefined;
   /** Rejects when it has ended although nobody has asked it to. */
   #alive: Promise<never> = new Promise(() => undefined);
 
-  constructor(workbench: Workbench, args: readonly string[], random: Random) {
+  /** @param steps milliseconds by which its clock may be off. */
+  constructor(workbench: Workbench, args: readonly string[], steps: readonly number[], random: Random) {
     this.#workbench = workbench;
     this.#args = args;
+    this.#steps = steps;
     this.#random = random;
   }
 
@@ -32,7 +30,7 @@ export class DisturbedForwarder {
   start(clockIsOff = false): void {
     const env = {
       NODE_OPTIONS: `--import=${CLOCK}`,
-      CLOCK_AHEAD: String(this.#random.pick(STEPS)),
+      CLOCK_AHEAD: String(this.#random.pick(this.#steps)),
       CLOCK_IS_OFF: clockIsOff ? 'yes' : 'no',
     };
     const process = new ForwarderProcess(this.#workbench, this.#args, env);

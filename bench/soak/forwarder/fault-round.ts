@@ -22,8 +22,10 @@ export interface FaultRoundOptions {
   /** Flags that say where the forwarder ships to. */
   readonly destination: readonly string[];
   readonly proxies: Readonly<Record<string, FaultProxy>>;
-  /** Stops and starts what the forwarder ships to. */
-  readonly outage: (pause: number) => Promise<void>;
+  /** Kills and starts what the forwarder ships to, with so many milliseconds between; undefined where that stays. */
+  readonly outage?: (pause: number) => Promise<void>;
+  /** Milliseconds by which the forwarder's clock may be off. */
+  readonly steps: readonly number[];
   /** How long things go wrong. */
   readonly seconds: number;
   /** Whether requests without an answer are waited out, which takes a minute. */
@@ -39,6 +41,8 @@ export interface RoundOutcome extends Reckoning {
 }
 
 const HOST = 'node-1';
+
+const OUTAGE = 'manager killed';
 
 /** Part of all requests on which something goes wrong. */
 const RATE = 0.2;
@@ -59,7 +63,7 @@ class FaultRound {
   readonly #deck: FaultDeck;
 
   constructor(options: FaultRoundOptions) {
-    const { seed, folder, workbench, destination } = options;
+    const { seed, folder, workbench, destination, steps, outage } = options;
     this.#options = options;
     this.#random = new Random(seed);
     const state = join(folder, 'state');
@@ -78,8 +82,9 @@ class FaultRound {
     // Most follow, as most forwarders do.
     const way = this.#random.chance(0.2) ? ['--every', '1s'] : [];
     const args = [...destination, '--state', state, '--host', HOST, ...files, '--chunk-bytes', '8192', ...way];
-    this.#forwarder = new DisturbedForwarder(workbench, args, this.#random);
-    this.#deck = new FaultDeck(Object.keys(this.#kinds), this.#random);
+    this.#forwarder = new DisturbedForwarder(workbench, args, steps, this.#random);
+    const kinds = Object.keys(this.#kinds).filter((kind) => kind !== OUTAGE || outage !== undefined);
+    this.#deck = new FaultDeck(kinds, this.#random);
   }
 
   get #mark(): string {
@@ -107,7 +112,7 @@ class FaultRound {
     'asked to read its configuration': async () => await this.#forwarder.hangUp(),
     'clock set': async () => await this.#forwarder.stepClock(),
     'disk full': async () => await this.#forwarder.fillDisk(this.#random.between(200, 1_500)),
-    'manager killed': async () => await this.#options.outage(this.#random.between(0, 1_000)),
+    [OUTAGE]: async () => await this.#options.outage?.(this.#random.between(0, 1_000)),
   };
 
   async run(): Promise<RoundOutcome> {

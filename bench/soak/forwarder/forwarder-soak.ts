@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../../../fixtures/random.ts';
 import { createKeyPair, daysFromNow } from '../../../src/clusters/key-pair.ts';
-import { addSender, credentialsFolder, type Sender } from '../../../test/harness.ts';
+import { addSender, credentialsFolder } from '../../../test/harness.ts';
 import type { ServerProcess } from '../../../testbed/processes.ts';
 import type { ManagerPorts, Workbench } from '../../../testbed/testbed.ts';
 import { atLeast, exactly, type Finding, told } from '../finding.ts';
 import { FaultProxy } from './fault-proxy.ts';
-import { type RoundOutcome, runFaultRound } from './fault-round.ts';
+import { type FaultRoundOptions, type RoundOutcome, runFaultRound } from './fault-round.ts';
 import { BULK_FAULTS, MANAGER_FAULTS, otherRefusals } from './faults.ts';
 
 export interface ForwarderSoakOptions {
@@ -27,10 +27,23 @@ export interface ForwarderSoakOptions {
   readonly tell: (text: string) => void;
 }
 
+const HOUR = 3_600_000;
+
+/** How far the forwarder's clock may be off, in milliseconds: for longer than positions are remembered, too. */
+const STEPS = [-40 * 24 * HOUR, -24 * HOUR, -5_000, 5_000, 24 * HOUR, 40 * 24 * HOUR];
+
+/** Where the forwarder itself decides which times are taken, its clock must not be off by half a day. */
+const SMALL_STEPS = [-6 * HOUR, -5_000, 5_000, 6 * HOUR];
+
+type Way = Pick<FaultRoundOptions, 'destination' | 'proxies' | 'outage' | 'steps'>;
+
 /** In so many rounds every kind of fault comes up. */
 const ALL_KINDS = 10;
 
-/** Rounds of faults between files and a real manager before a real Elasticsearch. Resolves with what was counted. */
+/**
+ * Rounds of faults between files and a real Elasticsearch, every other one through a real manager. Resolves with what was
+ * counted.
+ */
 export async function soakForwarder(options: ForwarderSoakOptions): Promise<Finding[]> {
   const { workbench, ports, cluster, seed } = options;
   const random = new Random(seed);
@@ -61,8 +74,18 @@ export async function soakForwarder(options: ForwarderSoakOptions): Promise<Find
     manager = await FaultProxy.start({ upstream, keys, faults: MANAGER_FAULTS, mayFail: () => true }, random);
     const trusted = { ...sender.credentials, ca: keys.certificate };
     const credentials = credentialsFolder(sender.folder, trusted, { address: manager.address });
-    const destination = ['--credentials', credentials];
-    return await runRounds(options, sender, { destination, proxies: { manager, Elasticsearch: bulk }, outage });
+    const throughManager: Way = {
+      destination: ['--credentials', credentials],
+      proxies: { manager, Elasticsearch: bulk },
+      outage,
+      steps: STEPS,
+    };
+    const direct: Way = {
+      destination: ['--elasticsearch', `http://${bulk.address}`, '--cluster', cluster],
+      proxies: { Elasticsearch: bulk },
+      steps: SMALL_STEPS,
+    };
+    return await runRounds(options, sender.folder, [direct, throughManager]);
   } finally {
     await running.stop();
     manager?.stop();
@@ -70,9 +93,7 @@ export async function soakForwarder(options: ForwarderSoakOptions): Promise<Find
   }
 }
 
-type Way = Pick<Parameters<typeof runFaultRound>[0], 'destination' | 'proxies' | 'outage'>;
-
-async function runRounds(options: ForwarderSoakOptions, { folder }: Sender, way: Way): Promise<Finding[]> {
+async function runRounds(options: ForwarderSoakOptions, folder: string, ways: readonly Way[]): Promise<Finding[]> {
   const { workbench, cluster, rounds, seed, seconds, waitOutEvery, tell } = options;
   const total = { records: 0, poisoned: 0, lost: 0, repeated: 0, strange: 0, reusedInodes: 0 };
   const faults: Record<string, number> = {};
@@ -81,6 +102,7 @@ async function runRounds(options: ForwarderSoakOptions, { folder }: Sender, way:
     const own = { seed: seed + round - 1, folder: join(folder, `round-${round}`), waitOut: round % waitOutEvery === 0 };
     mkdirSync(own.folder);
     const started = performance.now();
+    const way = ways[own.seed % ways.length] as Way;
     const outcome = await runFaultRound({ ...{ workbench, cluster, seconds }, ...way, ...own });
     for (const name of Object.keys(total) as (keyof typeof total)[]) total[name] += outcome[name];
     for (const [kind, count] of Object.entries(outcome.faults)) faults[kind] = (faults[kind] ?? 0) + count;

@@ -31,7 +31,7 @@ const NEWLINE = Buffer.from('\n');
 const MOST_ROTATED = 6;
 
 /** Milliseconds to wait until the forwarder has seen, or shipped, what would be lost otherwise. */
-const PATIENCE = 2_000;
+const PATIENCE = 4_000;
 
 /**
  * A program that writes a log and rotates it in every way there is, and knows every line. It takes nothing away that a
@@ -72,8 +72,8 @@ export class LogWriter {
     const { random, log } = this.#options;
     for (let calm = 0; !signal.aborted; calm++) {
       await this.#alone(async () => await this.#write(this.#current, log));
-      await sleep(random.between(0, 80));
-      if (calm < 10 || !random.chance(0.2)) continue;
+      await sleep(random.between(30, 200));
+      if (calm < 5 || !random.chance(0.2)) continue;
       await this.#alone(async () => await this.#rotate());
       calm = 0;
     }
@@ -99,7 +99,7 @@ export class LogWriter {
   async #write(file: LoggedFile, path: string): Promise<void> {
     const { random, lines } = this.#options;
     const parts: Buffer[] = [];
-    for (let count = random.between(1, 40); count > 0; count--) {
+    for (let count = random.between(1, 20); count > 0; count--) {
       const { bytes, poison } = lines.next();
       file.add(bytes, { poison });
       parts.push(bytes, NEWLINE);
