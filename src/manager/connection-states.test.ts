@@ -222,6 +222,28 @@ describe('of two managers', () => {
     assert.equal(api.settle(one, two), 0);
   });
 
+  it('the one with the older tunnel leaves the word of the other alone, as long as it is heard of', (t) => {
+    const api = apiServer(t);
+    const [one, two] = [api.manager('one'), api.manager('two')];
+    one.connected(tunnelFrom('10.0.0.1'));
+    api.settle(one, two);
+    const second = tunnelFrom('10.0.0.2');
+    two.connected(second);
+    assert.equal(api.settle(one, two), 1);
+    assert.deepEqual([api.connection?.manager, api.connection?.address], ['two', '10.0.0.2']);
+    assert.equal(one.lastSeen('prod'), 0);
+    // The cluster comes back to the first: that is the newer one now.
+    one.connected(tunnelFrom('10.0.0.3'));
+    assert.equal(api.settle(one, two), 1);
+    assert.deepEqual([api.connection?.manager, api.connection?.address], ['one', '10.0.0.3']);
+    // The first is killed, and the second still has a tunnel.
+    api.settle(two);
+    assert.equal(api.connection?.manager, 'one');
+    t.mock.timers.tick(180_000);
+    assert.equal(api.settle(two), 1);
+    assert.deepEqual([api.connection?.manager, api.connected], ['two', 'True Connected The tunnel is open.']);
+  });
+
   it('one that is not heard of any more counts no more', (t) => {
     const api = apiServer(t, leftBy('one'));
     const two = api.manager('two');

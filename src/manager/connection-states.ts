@@ -37,8 +37,8 @@ interface Seen {
   /** Why it is not connected; undefined while none has been. */
   lost: string | undefined;
   lastError: string | undefined;
-  /** Whether another manager has its tunnel, by what the object says. */
-  elsewhere: boolean;
+  /** When the tunnel opened that another manager has, by what the object says; milliseconds since 1970. */
+  elsewhere: number | undefined;
   /** Whether something happened here, and not elsewhere, that this manager has not said in the object yet. */
   news: boolean;
   facts: ClusterFacts;
@@ -118,8 +118,9 @@ export class ConnectionStates {
     const { since, address = '', manager, reconnects = 0, lastError } = status?.connection ?? {};
     const isNew = !this.#seen.has(name);
     const seen = this.#of(name);
-    seen.elsewhere = manager !== this.#manager && connectedIn(status)?.status === 'True';
-    if (seen.elsewhere || manager === this.#manager) seen.news = false;
+    const isElsewhere = manager !== this.#manager && connectedIn(status)?.status === 'True';
+    seen.elsewhere = isElsewhere ? Date.parse(since ?? '') : undefined;
+    if (isElsewhere || manager === this.#manager) seen.news = false;
     // Another manager may have had it meanwhile.
     seen.reconnects = Math.max(seen.reconnects, reconnects);
     if (seen.since === 0 && since !== undefined) seen.since = Date.parse(since);
@@ -134,7 +135,9 @@ export class ConnectionStates {
 
   /** Milliseconds since 1970 at which something last came through the tunnel; 0 without one. */
   lastSeen(cluster: string): number {
-    return this.#seen.get(cluster)?.tunnel?.lastSeen ?? 0;
+    const seen = this.#seen.get(cluster);
+    // What keeps another manager's word alive is for that manager to say.
+    return seen === undefined || isOutdated(seen) ? 0 : (seen.tunnel?.lastSeen ?? 0);
   }
 
   /**
@@ -145,26 +148,28 @@ export class ConnectionStates {
     const seen = this.#seen.get(cluster);
     if (seen === undefined) return Number.NaN;
     const { tunnel, lost, elsewhere, replacements, revision } = seen;
-    const settled = tunnel === undefined ? lost !== undefined && !elsewhere : replacements < TOO_MANY;
+    if (elsewhere !== undefined) return Number.NaN;
+    const settled = tunnel === undefined ? lost !== undefined : replacements < TOO_MANY;
     return settled ? revision : Number.NaN;
   }
 
   /**
    * What is to stand in the object's status now. The manager that has the tunnel says everything of it; one that has
-   * none leaves another's word alone until it has news itself, lest the two write over each other for ever.
+   * none, or an older one that is about to be found dead, leaves another's word alone for as long as that counts and it
+   * has no news itself, lest the two write over each other for ever.
    */
   statusOf({ metadata: { name }, status }: ManagedCluster, now: number): TunnelStatus {
     const seen = this.#of(name);
     const { calicoVersion, namespaces, connection } = status ?? {};
     const written = { calicoVersion, namespaces, connection };
     const before = connectedIn(status);
-    if (seen.tunnel !== undefined) {
+    const anothers = connection?.manager !== undefined && connection.manager !== this.#manager;
+    const theirs = anothers && before !== undefined ? othersWord(before, status, now) : undefined;
+    const outdated = theirs?.status === 'True' && isOutdated(seen);
+    if (seen.tunnel !== undefined && !outdated) {
       return { ...written, ...seen.facts, condition: connectedNow(seen, now), connection: this.#connection(seen) };
     }
-    const anothers = connection?.manager !== undefined && connection.manager !== this.#manager;
-    if (anothers && before !== undefined && !seen.news) {
-      return { ...written, condition: othersWord(before, status, now) };
-    }
+    if (theirs !== undefined && (outdated || !seen.news)) return { ...written, condition: theirs };
     if (seen.lost !== undefined) {
       return { ...written, condition: disconnectedNow(seen.lost, seen.lastError), connection: this.#connection(seen) };
     }
@@ -203,7 +208,7 @@ export class ConnectionStates {
         replacements: 0,
         lost: undefined,
         lastError: undefined,
-        elsewhere: false,
+        elsewhere: undefined,
         news: false,
         facts: {},
       };
@@ -216,10 +221,15 @@ export class ConnectionStates {
 const NO_TUNNEL = 'NoTunnel';
 const NOT_BACK = 'It has not come back since the manager was started.';
 
+/** Whether its tunnel is older than one that another manager has: the cluster has moved, and this one does not know yet. */
+function isOutdated({ tunnel, elsewhere }: Seen): boolean {
+  return tunnel !== undefined && elsewhere !== undefined && elsewhere > tunnel.since;
+}
+
 function setError(seen: Seen, error: string): void {
   seen.revision++;
   seen.lastError = error.slice(0, LONGEST_ERROR);
-  seen.news = !seen.elsewhere;
+  seen.news = seen.elsewhere === undefined;
 }
 
 function connectedIn(status: ManagedClusterStatus | undefined): Condition | undefined {
