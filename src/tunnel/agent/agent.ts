@@ -35,7 +35,9 @@ export interface AgentEvents {
  */
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
   const context = createSecureContext({ cert: options.certificate, key: options.key, minVersion: 'TLSv1.2' });
-  const inner = new InnerServer({ context, protocols: ['h2'], listener: apiProxy(options.api) });
+  // Guardian offers HTTP/2 alone and lets those in who know nothing but HTTP/1.1, without naming that in its answer, as
+  // Go does; Node either names it or refuses them.
+  const inner = new InnerServer({ context, protocols: ['h2', 'http/1.1'], listener: apiProxy(options.api) });
   let session: YamuxSession | undefined;
   const listener = await listen(options, () => session);
   const backoff = new Backoff();

@@ -53,7 +53,11 @@ async function start(t: TestContext, answer: RequestListener, own: Record<string
   const [cluster, management] = [new YamuxSession(near, { role: 'client' }), new YamuxSession(far, { role: 'server' })];
   const authenticate = async () => ({ headers: own, dispatcher: undefined });
   const context = createSecureContext({ cert: keys.certificate, key: keys.key });
-  const inner = new InnerServer({ context, protocols: ['h2'], listener: apiProxy({ server, authenticate }) });
+  const inner = new InnerServer({
+    context,
+    protocols: ['h2', 'http/1.1'],
+    listener: apiProxy({ server, authenticate }),
+  });
   cluster.on('stream', (stream) => inner.accept(stream));
   t.after(() => {
     management.close();
@@ -194,10 +198,11 @@ describe('what the API server answers', () => {
 });
 
 describe('the protocol', () => {
-  it('is HTTP/2 by ALPN, HTTP/1.1 without, and nothing else', async (t) => {
+  it('is HTTP/2 by ALPN, HTTP/1.1 for those who know nothing else or do not say, and nothing else', async (t) => {
     const { open, got } = await start(t, ok);
-    const socket = await open();
-    assert.equal(socket.alpnProtocol, false);
+    assert.equal((await open()).alpnProtocol, false);
+    const socket = await open(['http/1.1']);
+    assert.equal(socket.alpnProtocol, 'http/1.1');
     const headers = 'host: cluster.invalid\r\nconnection: x-hop\r\nx-hop: 1\r\nexpect: 100-continue\r\n';
     socket.write(`GET /api/v1/namespaces HTTP/1.1\r\n${headers}impersonate-group: a\r\nimpersonate-group: b\r\n\r\n`);
     let heard = '';
@@ -211,6 +216,7 @@ describe('the protocol', () => {
     assert.deepEqual(valuesOf(first, 'impersonate-group'), ['a', 'b']);
     assert.deepEqual([valuesOf(first, 'x-hop'), valuesOf(first, 'expect')], [[], []]);
     assert.equal((await open(['h2', 'http/1.1'])).alpnProtocol, 'h2');
-    assert.equal((await open(['http/1.1'])).destroyed, true);
+    assert.equal((await open(['http/1.1', 'h2'])).alpnProtocol, 'h2');
+    assert.equal((await open(['spdy/3'])).destroyed, true);
   });
 });
