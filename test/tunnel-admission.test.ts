@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { TLSSocket } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { generateGoldmane } from '../fixtures/generate-goldmane.ts';
 import type { KeyPair } from '../src/clusters/key-pair.ts';
 import { eventually, sharedWorkbench } from './harness.ts';
@@ -167,6 +167,20 @@ describe('a tunnel whose certificate counts no more', () => {
     assert.ok(reason.length > 0);
     assert.match(port.statusOf('prod').message, /^The tunnel was closed: certificate expired on \d{4}-.*Z\.$/);
   });
+});
+
+describe('the cipher of a connection', () => {
+  // Guardian's first is AES-128, and ChaCha20 on machines that have no instructions for AES.
+  for (const first of ['TLS_AES_128_GCM_SHA256', 'TLS_CHACHA20_POLY1305_SHA256']) {
+    it(`is the first that its client offers: ${first}`, async (t) => {
+      const port = await start(t);
+      const options = { host: '127.0.0.1', port: port.port, ca: port.ca, servername: 'voltron' };
+      const socket = connectTls({ ...options, ciphers: `${first}:TLS_AES_256_GCM_SHA384` });
+      t.after(() => socket.destroy());
+      await once(socket, 'secureConnect');
+      assert.equal(socket.getCipher().name, first);
+    });
+  }
 });
 
 describe('who never finishes a TLS handshake', () => {

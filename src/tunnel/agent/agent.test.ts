@@ -77,8 +77,10 @@ async function start(t: TestContext, keys: KeyPair = serving): Promise<Managemen
   const sockets: TLSSocket[] = [];
   const offered: Management['offered'] = [];
   const options = { cert: keys.certificate, key: keys.key, requestCert: true, rejectUnauthorized: false };
+  // As the manager: the client chooses.
   const server = createServer({
     ...options,
+    honorCipherOrder: false,
     ALPNCallback: ({ protocols }) => {
       offered.push(protocols);
       return undefined;
@@ -114,6 +116,7 @@ describe('an agent', { timeout: 60_000 }, () => {
     const socket = management.sockets[0] as TLSSocket;
     assert.equal((socket as TLSSocket & { servername: string }).servername, 'voltron');
     assert.deepEqual([management.offered, socket.alpnProtocol], [[], false]);
+    assert.equal(socket.getCipher().name, 'TLS_AES_128_GCM_SHA256');
     assert.equal(socket.getPeerX509Certificate()?.toString().trim(), own.certificate.trim());
     const pauses: number[] = [];
     for (let at = 0, answered = 0; at < 5; at++) {

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { request as httpRequest, type IncomingMessage, STATUS_CODES } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls, DEFAULT_CIPHERS, type TLSSocket } from 'node:tls';
 import { type ProxyEnvironment, proxyFor } from './proxy-env.ts';
 
 /** Milliseconds to connect, through the proxy and with TLS. Guardian's. */
@@ -10,6 +10,9 @@ const DIAL_TIMEOUT = 10_000;
 
 /** Milliseconds of silence after which the kernel asks whether the peer is still there. */
 const TCP_KEEP_ALIVE = 30_000;
+
+/** In Go's order, as Guardian offers them: AES-128 costs both ends a little less. */
+const CIPHERS = `TLS_AES_128_GCM_SHA256:${DEFAULT_CIPHERS}`;
 
 /** The three files of the Secret `tigera-managed-cluster-connection`, PEM, and where to. */
 export interface DialOptions {
@@ -105,6 +108,7 @@ async function startTls(raw: Socket, options: DialOptions, signal: AbortSignal):
       cert: certificate,
       key,
       minVersion: 'TLSv1.2',
+      ciphers: CIPHERS,
     });
     socket.once('secureConnect', () => resolve(socket));
     socket.once('error', reject);
