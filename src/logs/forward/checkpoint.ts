@@ -1,11 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { codeOf, messageOf } from '../../errors.ts';
 import type { LogTypeName } from '../types/log-type.ts';
+import type { LineCount } from './line-count.ts';
 import type { FilePlace } from './log-file.ts';
-import { unusableState } from './state-lock.ts';
+import { removeDrafts, StateFile } from './state-file.ts';
 
 /** How far into one file everything has been acknowledged. */
 export interface Position extends FilePlace {
@@ -24,11 +20,16 @@ export interface Position extends FilePlace {
   readonly input: string;
   /** RFC 3339, of when it was last opened or read. */
   readonly updated: string;
+  /** RFC 3339, of the last acknowledgement. */
+  readonly acknowledged?: string;
+  /** Why what comes after it is not acknowledged, where something keeps that. */
+  readonly heldBack?: string;
+  /** The records after it, as far as they were counted. */
+  readonly unread?: LineCount;
 }
 
-const FILE = 'checkpoint.json';
-const PREVIOUS = 'checkpoint.previous.json';
-const DRAFT = /^checkpoint\.[0-9a-f-]{36}\.draft$/;
+const NAME = 'checkpoint';
+const IF_LOST = 'everything is sent again (nothing gets stored twice)';
 const VERSION = 2;
 
 /** Positions of files that nobody has seen for so long are dropped: rotated away, or deleted. */
@@ -40,16 +41,18 @@ const FORGET_AFTER = 30 * 86_400_000;
  * again is recognized. Belongs to whoever holds the directory's StateLock.
  */
 export class Checkpoint {
-  readonly #directory: string;
+  readonly #file: StateFile;
   readonly #positions = new Map<string, Position>();
   /** Keys of those that come from an earlier run, and that this one has not seen yet. */
   readonly #unseen = new Set<string>();
+  /** Records that were set aside, by type. */
+  readonly #setAside = new Map<LogTypeName, number>();
   #saving: Promise<void> = Promise.resolve();
   /** A save that has not begun yet: whoever comes until then is part of it. */
   #nextSave: Promise<void> | undefined;
 
   private constructor(directory: string) {
-    this.#directory = directory;
+    this.#file = new StateFile(directory, NAME, IF_LOST);
   }
 
   /**
@@ -57,28 +60,30 @@ export class Checkpoint {
    * @throws UserError when the directory cannot be used.
    */
   static load(directory: string, onDamaged: (warning: string) => void): Checkpoint {
-    try {
-      for (const name of readdirSync(directory)) if (DRAFT.test(name)) rmSync(join(directory, name));
-    } catch (error) {
-      throw unusableState(directory, error);
-    }
+    removeDrafts(directory);
     return Checkpoint.peek(directory, onDamaged);
   }
 
   /** The same for those who only look: nothing is touched, whoever holds the lock, and the directory may be missing. */
   static peek(directory: string, onDamaged: (warning: string) => void): Checkpoint {
     const checkpoint = new Checkpoint(directory);
-    try {
-      checkpoint.#readNewest(onDamaged);
-    } catch (error) {
-      throw unusableState(directory, error);
-    }
+    checkpoint.#file.read((text) => checkpoint.#take(text), onDamaged);
     return checkpoint;
+  }
+
+  /** Of all destinations. */
+  get positions(): readonly Position[] {
+    return [...this.#positions.values()];
+  }
+
+  /** Records that were ever set aside, by type. */
+  get setAside(): ReadonlyMap<LogTypeName, number> {
+    return this.#setAside;
   }
 
   /** Positions that were recorded for a destination. */
   of(destination: string): readonly Position[] {
-    return [...this.#positions.values()].filter((position) => position.destination === destination);
+    return this.positions.filter((position) => position.destination === destination);
   }
 
   /**
@@ -89,7 +94,8 @@ export class Checkpoint {
   async advance(...positions: readonly Position[]): Promise<void> {
     for (const position of positions) {
       const key = keyOf(position);
-      this.#positions.set(key, position);
+      const acknowledged = position.acknowledged ?? this.#positions.get(key)?.acknowledged;
+      this.#positions.set(key, { ...position, ...(acknowledged === undefined ? {} : { acknowledged }) });
       this.#unseen.delete(key);
     }
     this.#nextSave ??= this.#saveBehind(this.#saving);
@@ -101,36 +107,19 @@ export class Checkpoint {
     this.#positions.delete(keyOf(position));
   }
 
-  #readNewest(onDamaged: (warning: string) => void): void {
-    const newest = join(this.#directory, FILE);
-    const previous = join(this.#directory, PREVIOUS);
-    const damage = this.#read(newest);
-    if (damage === undefined) return;
-    const alsoDamaged = this.#read(previous);
-    if (damage === MISSING && alsoDamaged === MISSING) return;
-    onDamaged(
-      alsoDamaged === undefined
-        ? `the checkpoint ${newest} ${damage}: going on from the one before it, ${previous}`
-        : `the checkpoint ${newest} ${damage}, and ${previous} ${alsoDamaged}: everything is sent again (nothing gets stored twice)`,
-    );
+  /** The next save has it. */
+  countSetAside(type: LogTypeName, records: number): void {
+    if (records > 0) this.#setAside.set(type, (this.#setAside.get(type) ?? 0) + records);
   }
 
-  /** Returns what is wrong with the file. @throws the system's error when it is there and cannot be read. */
-  #read(path: string): string | undefined {
-    let positions: readonly Position[];
-    try {
-      positions = parseCheckpoint(readFileSync(path, 'utf8'));
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return MISSING;
-      if (error instanceof SyntaxError) return `is damaged (${messageOf(error)})`;
-      throw error;
-    }
+  #take(text: string): void {
+    const { positions, setAside } = parseCheckpoint(text);
     for (const position of positions) {
       const key = keyOf(position);
       this.#positions.set(key, position);
       this.#unseen.add(key);
     }
-    return undefined;
+    for (const [type, records] of Object.entries(setAside)) this.#setAside.set(type as LogTypeName, records);
   }
 
   async #saveBehind(before: Promise<void>): Promise<void> {
@@ -148,57 +137,25 @@ export class Checkpoint {
       // One that was seen stays, whatever the clock is set to.
       if (position !== undefined && Date.parse(position.updated) < oldest) this.#positions.delete(key);
     }
-    const text = JSON.stringify({ version: VERSION, positions: [...this.#positions.values()] });
-    try {
-      await this.#replace(`${text}\n`);
-    } catch (error) {
-      throw unusableState(this.#directory, error);
-    }
-  }
-
-  /** Whole and on disk under another name first: a crash at any moment leaves this checkpoint or the one before it. */
-  async #replace(text: string): Promise<void> {
-    const path = join(this.#directory, FILE);
-    const draft = join(this.#directory, `checkpoint.${randomUUID()}.draft`);
-    try {
-      await writeSynced(draft, text);
-      await rename(path, join(this.#directory, PREVIOUS)).catch((error: unknown) => {
-        if (codeOf(error) !== 'ENOENT') throw error;
-      });
-      await rename(draft, path);
-    } catch (error) {
-      await rm(draft, { force: true }).catch(() => undefined);
-      throw error;
-    }
-    const directory = await open(this.#directory, 'r');
-    try {
-      await directory.sync();
-    } finally {
-      await directory.close();
-    }
+    const setAside = Object.fromEntries(this.#setAside);
+    await this.#file.replace({ version: VERSION, positions: this.positions, setAside });
   }
 }
 
-const MISSING = 'is missing';
-
-async function writeSynced(path: string, text: string): Promise<void> {
-  const file = await open(path, 'wx', 0o600);
-  try {
-    await file.writeFile(text);
-    await file.datasync();
-  } finally {
-    await file.close();
-  }
+interface Remembered {
+  readonly positions: readonly Position[];
+  readonly setAside: Readonly<Record<string, number>>;
 }
 
 /** @throws SyntaxError with what is wrong. */
-function parseCheckpoint(text: string): readonly Position[] {
-  const parsed = JSON.parse(text) as { readonly version?: unknown; readonly positions?: unknown } | null;
+function parseCheckpoint(text: string): Remembered {
+  const parsed = JSON.parse(text) as (Partial<Remembered> & { readonly version?: unknown }) | null;
   if (parsed?.version !== VERSION) throw new SyntaxError(`it is not of version ${VERSION}`);
-  if (!Array.isArray(parsed.positions) || !parsed.positions.every(isPosition)) {
+  const { positions, setAside = {} } = parsed;
+  if (!Array.isArray(positions) || !positions.every(isPosition)) {
     throw new SyntaxError('it has positions that are none');
   }
-  return parsed.positions;
+  return { positions, setAside };
 }
 
 const TEXTS = ['destination', 'type', 'fileKey', 'device', 'inode', 'tail', 'path', 'input'] as const;
