@@ -2,9 +2,10 @@ import { resolve } from 'node:path';
 import type { Turns } from '../../turns.ts';
 import type { UploadAnswer } from '../ingest/upload.ts';
 import type { Checkpoint, Position } from './checkpoint.ts';
-import { type ChunkUploader, NotAcknowledged } from './chunk-uploader.ts';
-import { cutBytes, type FileChunk, halves } from './file-chunk.ts';
+import type { ChunkUploader } from './chunk-uploader.ts';
+import { cutBytes, type FileChunk } from './file-chunk.ts';
 import type { ForwardMetrics } from './forward-metrics.ts';
+import { inHalves } from './halving.ts';
 import { type FilePlace, tailHash } from './log-file.ts';
 import type { OpenInput } from './open-inputs.ts';
 import type { ForwardEvents, ForwardSummary } from './summary.ts';
@@ -130,19 +131,13 @@ export class Passage {
   }
 
   async #inHalves(chunk: FileChunk, error: unknown): Promise<void> {
-    const parts = this.#crossing.halve && error instanceof NotAcknowledged && error.answered ? [...halves(chunk)] : [];
-    if (parts.length === 0) throw error;
-    for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
-      try {
-        const answer = await this.#crossing.uploader.uploadOnce({ ...this.#origin, chunk: part }, this.#signal);
-        await this.#acknowledge(part, answer);
-      } catch (failure) {
-        if (!(failure instanceof NotAcknowledged) || !failure.answered) throw failure;
-        const smaller = halves(part);
-        if (smaller.length === 0) throw failure;
-        parts.unshift(...smaller);
-      }
-    }
+    if (!this.#crossing.halve) throw error;
+    await inHalves(
+      chunk,
+      error,
+      (part) => this.#crossing.uploader.uploadOnce({ ...this.#origin, chunk: part }, this.#signal),
+      (part, answer) => this.#acknowledge(part, answer),
+    );
   }
 
   async #acknowledge(chunk: FileChunk, answer: UploadAnswer): Promise<void> {

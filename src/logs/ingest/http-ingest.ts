@@ -7,7 +7,7 @@ import { type LineReader, RecordReader } from '../record/record.ts';
 import { readUploadSource, type UploadSource, UploadTooLong } from '../record/source.ts';
 import { type LogStore, StoreUnavailable } from '../store/log-store.ts';
 import { flows } from '../types/flows.ts';
-import { LOG_TYPES } from '../types/index.ts';
+import { STORED_TYPES } from '../types/index.ts';
 import type { LogType } from '../types/log-type.ts';
 import { takeUpload, type UploadOutcome } from './upload.ts';
 
@@ -68,7 +68,7 @@ interface Route {
 }
 
 const ROUTES: ReadonlyMap<string, Route> = new Map([
-  ...LOG_TYPES.flatMap((type) =>
+  ...STORED_TYPES.flatMap((type) =>
     type.ingestPaths.map((path): [string, Route] => [
       path,
       { type, readerFor: (source) => new RecordReader(type, source), emptyAnswer: false },

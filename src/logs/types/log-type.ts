@@ -1,5 +1,8 @@
-/** Calico's names for the log types: what RBAC grants by name, and the last part of an index's base name. */
-export type LogTypeName = 'flows' | 'dns' | 'audit_ee' | 'audit_kube';
+/**
+ * Calico's names for the log types: what RBAC grants by name, and the last part of an index's base name. `gaps` is ours:
+ * what is missing in the others.
+ */
+export type LogTypeName = 'flows' | 'dns' | 'audit_ee' | 'audit_kube' | 'gaps';
 
 /** A stored record as it comes back from a query. Senders are not trusted: any field may be missing or odd. */
 export type StoredRecord = Readonly<Record<string, unknown>>;

@@ -1,5 +1,5 @@
 import { untilAborted } from '../../../until-aborted.ts';
-import { LOG_TYPES } from '../../types/index.ts';
+import { STORED_TYPES } from '../../types/index.ts';
 import type { IndexNames } from './index-names.ts';
 
 /** Above the priorities that Elasticsearch ships templates of its own with (up to 200). */
@@ -46,7 +46,7 @@ function indexTemplates(names: IndexNames): [string, IndexTemplate][] {
     template: { settings, mappings: { dynamic: false, ...mappings } },
   });
   return [
-    ...LOG_TYPES.map((type): [string, IndexTemplate] => [
+    ...STORED_TYPES.map((type): [string, IndexTemplate] => [
       `kubectl-mcm-${type.name}`,
       template(names.allClusters(type), {
         ...type.mappings,

@@ -1,0 +1,380 @@
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { codeOf, messageOf } from '../../errors.ts';
+import { Turns } from '../../turns.ts';
+import type { LogTypeName } from '../types/log-type.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import { type FileChunk, wholeLines } from './file-chunk.ts';
+import { type Gap, type GapLedger, gapOf } from './gap-ledger.ts';
+import { type FilePlace, tailHash } from './log-file.ts';
+import type { OpenInput } from './open-inputs.ts';
+import { countOf, DamagedSegment, encodeSegment, isLost, readContent, readSegment, type Segment } from './segment.ts';
+import { syncDirectory, writeSynced } from './state-file.ts';
+import { unusableState } from './state-lock.ts';
+import type { ForwardEvents } from './summary.ts';
+
+/** What is done when the spool is full: files are held open and wait, or the oldest that was spooled goes. */
+export type WhenFull = 'block' | 'drop-oldest';
+
+export interface SpoolOptions {
+  readonly stateDirectory: string;
+  /** Bytes on disk; 0 for no spool. */
+  readonly spoolSize: number;
+  readonly whenFull: WhenFull;
+  readonly events: ForwardEvents;
+}
+
+export interface SpoolUsage {
+  /** On disk, without what is in quarantine. */
+  readonly bytes: number;
+  readonly segments: number;
+  /** Milliseconds since 1970; undefined when it is empty. */
+  readonly oldest: number | undefined;
+  /** Segments with frames that were damaged. */
+  readonly quarantined: number;
+}
+
+/** A segment in the spool. */
+export interface SpooledSegment extends Segment {
+  readonly name: string;
+  /** On disk. */
+  readonly size: number;
+  /** Milliseconds since 1970. */
+  readonly spooled: number;
+}
+
+/** `0001795400000000-flows-1234.segment`: in which order, and what is lost if nothing else of it can be read. */
+const SEGMENT = /^(\d{16})-([a-z_]+)-(\d+)\.segment$/;
+const DRAFT = '.draft';
+
+/** Bytes of a file that become one segment, in a spool that has room for some. */
+const SEGMENT_BYTES = 1024 * 1024;
+const SEGMENTS = 8;
+
+/** Disks give room in blocks. */
+const BLOCK = 4096;
+
+/** What a segment counts as at least, so that there are not too many of them. */
+const LEAST = 4 * BLOCK;
+
+/** What the system says when there is no room, or no more of it for us. */
+const NO_ROOM = ['ENOSPC', 'EDQUOT', 'EFBIG'];
+
+/**
+ * Keeps lines whose file may be gone before they can be shipped. Nothing else is in it: as long as a file stays, it is
+ * its own spool. Belongs to whoever holds the directory's StateLock.
+ */
+export class Spool {
+  readonly #directory: string;
+  readonly #quarantine: string;
+  readonly #options: SpoolOptions;
+  readonly #gaps: GapLedger;
+  /** Oldest first. */
+  readonly #segments: SpooledSegment[] = [];
+  /** Files in quarantine, oldest first, with their size on disk. */
+  readonly #damaged = new Map<string, number>();
+  /** One chunk of a file that is copied is in memory. */
+  readonly #copying = new Turns({ atOnce: 1, waiting: Number.POSITIVE_INFINITY });
+  readonly #broken = new Map<string, number>();
+  /** Of segments that are acknowledged in part. */
+  readonly #acknowledged = new Map<SpooledSegment, { readonly end: number; readonly records: number }>();
+  #current: SpooledSegment | undefined;
+  #next = 0;
+  #said = '';
+  #changed = Promise.withResolvers<void>();
+
+  private constructor(options: SpoolOptions, gaps: GapLedger) {
+    this.#options = options;
+    this.#gaps = gaps;
+    this.#directory = join(options.stateDirectory, 'spool');
+    this.#quarantine = join(options.stateDirectory, 'quarantine');
+  }
+
+  /**
+   * Finds what an earlier forwarder has left; what cannot be read is set aside and counted as lost.
+   * @throws UserError when the directory cannot be used.
+   */
+  static async open(options: SpoolOptions, gaps: GapLedger): Promise<Spool> {
+    const spool = new Spool(options, gaps);
+    try {
+      for (const directory of [spool.#directory, spool.#quarantine])
+        mkdirSync(directory, { recursive: true, mode: 0o700 });
+      for (const name of readdirSync(spool.#quarantine).sort()) {
+        spool.#damaged.set(name, onDisk(statSync(join(spool.#quarantine, name)).size));
+      }
+      for (const name of readdirSync(spool.#directory).sort()) await spool.#find(name);
+    } catch (error) {
+      throw unusableState(options.stateDirectory, error);
+    }
+    return spool;
+  }
+
+  get usage(): SpoolUsage {
+    return {
+      bytes: this.#segments.reduce((sum, { size }) => sum + size, 0),
+      segments: this.#segments.length,
+      oldest: this.#segments[0]?.spooled,
+      quarantined: this.#damaged.size,
+    };
+  }
+
+  get segments(): readonly SpooledSegment[] {
+    return this.#segments;
+  }
+
+  /** Resolves when something has come into it, or is missing. */
+  get changed(): Promise<void> {
+    return this.#changed.promise;
+  }
+
+  /** What is spooled is not shipped from its file once more: a crash may have come before that was saved. */
+  async reconcile(checkpoint: Checkpoint, destination: string): Promise<void> {
+    for (const { source, offset, end } of this.#segments) {
+      const { fileKey, device, inode } = source;
+      const own = checkpoint
+        .of(destination)
+        .find(
+          (position) =>
+            position.type === source.type.name &&
+            position.fileKey === fileKey &&
+            position.device === device &&
+            position.inode === inode,
+        );
+      if (own === undefined || own.offset < offset || own.offset >= end.offset) continue;
+      await checkpoint.advance({ ...own, ...end, size: Math.max(own.size, end.offset) });
+    }
+  }
+
+  /**
+   * Copies what a file has from a place on; each part is on disk when `spooled` is called. Resolves with whether all
+   * complete lines are: false when there is no room, which is said once.
+   * @throws FileTrouble when the file cannot be read on; and whatever `spooled` throws.
+   */
+  async copy(
+    input: OpenInput,
+    from: FilePlace,
+    spooled: (place: FilePlace) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    if (this.#options.spoolSize === 0) return false;
+    const most = Math.min(SEGMENT_BYTES, Math.ceil(this.#options.spoolSize / SEGMENTS));
+    return await this.#copying.take(async () => {
+      for await (const chunk of input.file.chunks(from, most)) {
+        if (!(await this.#write(input, chunk))) return false;
+        await spooled({ offset: chunk.end, tail: tailHash(chunk.after) });
+      }
+      return true;
+    }, signal);
+  }
+
+  /** The oldest of those that may be shipped now; it stays until another is taken. */
+  take(mayShip: (segment: SpooledSegment) => boolean): SpooledSegment | undefined {
+    this.#current = this.#segments.find(mayShip);
+    return this.#current;
+  }
+
+  /**
+   * Reads what is in a segment. What is damaged is counted as lost, once.
+   * @throws UserError when it cannot be read now, or what is lost cannot be counted.
+   */
+  async read(segment: SpooledSegment): Promise<readonly FileChunk[]> {
+    const { name, source } = segment;
+    try {
+      const { chunks, broken } = await readContent(join(this.#directory, name), segment);
+      for (const { index, frame } of broken) {
+        const cause = causeOf(name, index);
+        if (this.#gaps.has(cause)) continue;
+        const { type, path, input } = source;
+        const bytes = frame.end - frame.offset;
+        const place = { type: type.name, path, input, bytes, reason: 'SpoolDamaged' } as const;
+        await this.#lose(gapOf(place, frame, segment.spooled), cause);
+        this.#options.events.warning(
+          `${path}: ${frame.records} records from offset ${frame.offset} on were damaged in the spool: they are lost, and what is left of them is in ${this.#quarantine}`,
+        );
+      }
+      this.#broken.set(name, broken.length);
+      return chunks.flatMap((chunk) => restOf(chunk, this.#acknowledged.get(segment)?.end ?? 0));
+    } catch (error) {
+      throw unusableState(this.#options.stateDirectory, error);
+    }
+  }
+
+  /** A part of it is acknowledged, up to a place in the file. */
+  acknowledged(segment: SpooledSegment, end: number, records: number): void {
+    const before = this.#acknowledged.get(segment)?.records ?? 0;
+    this.#acknowledged.set(segment, { end, records: before + records });
+  }
+
+  /** All that is in it and in order is acknowledged. @throws UserError when it cannot be removed. */
+  async done(segment: SpooledSegment): Promise<void> {
+    try {
+      if ((this.#broken.get(segment.name) ?? 0) > 0) await this.#setAside(segment.name, segment.size);
+      else await this.#delete(segment.name);
+    } catch (error) {
+      throw unusableState(this.#options.stateDirectory, error);
+    }
+    this.#leave(segment);
+  }
+
+  /** Looks at what was there when it was opened. */
+  async #find(name: string): Promise<void> {
+    const path = join(this.#directory, name);
+    const [, number = '', type = '', records = ''] = SEGMENT.exec(name) ?? [];
+    if (name.endsWith(DRAFT)) return await rm(path);
+    if (number === '') return;
+    this.#next = Math.max(this.#next, Number(number) + 1);
+    // Dropped, and counted, when the process ended.
+    if (this.#gaps.has(causeOf(name))) return await this.#delete(name);
+    const { size, mtimeMs } = statSync(path);
+    try {
+      const segment = await readSegment(path);
+      this.#segments.push({ ...segment, name, size: onDisk(size), spooled: Math.floor(mtimeMs) });
+    } catch (error) {
+      if (!(error instanceof DamagedSegment || isLost(error))) throw error;
+      const place = { path, input: this.#directory, bytes: size, reason: 'SpoolDamaged' } as const;
+      await this.#gaps.add(
+        gapOf({ ...place, type: type as LogTypeName }, { records: Number(records) }, mtimeMs),
+        causeOf(name),
+      );
+      await this.#setAside(name, onDisk(size));
+      this.#options.events.warning(
+        `${path}: ${messageOf(error)}: its ${records} ${type} records are lost, and what is left of them is in ${this.#quarantine}`,
+      );
+    }
+  }
+
+  /** Returns whether there was room for it. */
+  async #write(input: OpenInput, chunk: FileChunk): Promise<boolean> {
+    const { parts, bytes } = encodeSegment(input, resolve(input.file.path), chunk);
+    this.#next = Math.max(this.#next, Date.now());
+    const name = `${String(this.#next++).padStart(16, '0')}-${input.type.name}-${chunk.records}.segment`;
+    const size = onDisk(bytes);
+    try {
+      if (size > this.#options.spoolSize || !(await this.#makeRoom(size)))
+        return this.#isFull(`its ${this.#options.spoolSize} bytes are taken`);
+      const path = join(this.#directory, name);
+      await writeNew(path, parts);
+      await syncDirectory(this.#directory);
+      this.#segments.push({ ...(await readSegment(path)), name, size, spooled: Date.now() });
+      this.#said = '';
+      this.#tell();
+      return true;
+    } catch (error) {
+      if (NO_ROOM.includes(codeOf(error) ?? '') && (await this.#dropOldest().catch(() => false))) {
+        return await this.#write(input, chunk);
+      }
+      return this.#isFull(messageOf(error));
+    }
+  }
+
+  #isFull(reason: string): false {
+    if (this.#said !== reason) {
+      this.#options.events.warning(
+        `the spool ${this.#directory} takes no more: ${reason}; files that were deleted or moved away are held open until there is room`,
+      );
+    }
+    this.#said = reason;
+    return false;
+  }
+
+  /** @throws UserError when what is dropped for it cannot be counted, or the system's error. */
+  async #makeRoom(size: number): Promise<boolean> {
+    for (;;) {
+      const damaged = [...this.#damaged.values()].reduce((sum, bytes) => sum + bytes, 0);
+      if (this.usage.bytes + damaged + size <= this.#options.spoolSize) return true;
+      const [oldest] = this.#damaged.keys();
+      if (oldest !== undefined) {
+        await rm(join(this.#quarantine, oldest), { force: true });
+        this.#damaged.delete(oldest);
+      } else if (!(await this.#dropOldest())) return false;
+    }
+  }
+
+  /** The oldest that is not on its way; returns whether there was one that may go. */
+  async #dropOldest(): Promise<boolean> {
+    const oldest = this.#segments.find((segment) => segment !== this.#current);
+    if (this.#options.whenFull === 'block' || oldest === undefined) return false;
+    const { name, source, offset, end, frames, spooled } = oldest;
+    const { type, path, input } = source;
+    const acknowledged = this.#acknowledged.get(oldest) ?? { end: offset, records: 0 };
+    const count = countOf(frames.filter((_frame, index) => !this.#gaps.has(causeOf(name, index))));
+    const left = { ...count, records: count.records - acknowledged.records };
+    const bytes = end.offset - acknowledged.end;
+    this.#segments.splice(this.#segments.indexOf(oldest), 1);
+    try {
+      await this.#lose(
+        gapOf({ type: type.name, path, input, bytes, reason: 'SpoolFull' }, left, spooled),
+        causeOf(name),
+      );
+    } catch (error) {
+      this.#segments.unshift(oldest);
+      throw error;
+    }
+    this.#leave(oldest);
+    await this.#delete(name);
+    return true;
+  }
+
+  async #lose(gap: Gap, cause: string): Promise<void> {
+    await this.#gaps.add(gap, cause);
+    this.#tell();
+  }
+
+  async #delete(name: string): Promise<void> {
+    await rm(join(this.#directory, name), { force: true });
+    await syncDirectory(this.#directory);
+    this.#gaps.settle(name);
+  }
+
+  async #setAside(name: string, size: number): Promise<void> {
+    try {
+      await rename(join(this.#directory, name), join(this.#quarantine, name));
+      this.#damaged.set(name, size);
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error;
+    }
+    for (const directory of [this.#quarantine, this.#directory]) await syncDirectory(directory);
+    this.#gaps.settle(name);
+  }
+
+  #leave(segment: SpooledSegment): void {
+    const at = this.#segments.indexOf(segment);
+    if (at !== -1) this.#segments.splice(at, 1);
+    if (this.#current === segment) this.#current = undefined;
+    this.#broken.delete(segment.name);
+    this.#acknowledged.delete(segment);
+  }
+
+  #tell(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+}
+
+/** What a segment, or a frame of it, is counted as lost by. */
+function causeOf(name: string, frame?: number): string {
+  return frame === undefined ? name : `${name}#${frame}`;
+}
+
+/** What of a chunk is behind a place in the file. */
+function restOf(chunk: FileChunk, from: number): readonly FileChunk[] {
+  if (from <= chunk.offset) return [chunk];
+  return from >= chunk.end ? [] : [wholeLines(from, chunk.bytes.subarray(from - chunk.offset), chunk.before)];
+}
+
+function onDisk(bytes: number): number {
+  return Math.max(LEAST, Math.ceil(bytes / BLOCK) * BLOCK);
+}
+
+/** Whole and on disk before it has its name. */
+async function writeNew(path: string, parts: readonly Buffer[]): Promise<void> {
+  const draft = `${path}${DRAFT}`;
+  try {
+    await writeSynced(draft, parts);
+    await rename(draft, path);
+  } catch (error) {
+    await rm(draft, { force: true }).catch(() => undefined);
+    throw error;
+  }
+}
