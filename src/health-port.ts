@@ -12,10 +12,17 @@ export interface ReadinessCheck {
 /** Milliseconds after which a check that has not answered counts as failed. */
 const CHECK_TIMEOUT = 5_000;
 
-/** `/livez`, `/readyz` (each check by name, as Kubernetes servers print them) and `/metrics`. */
-export function createHealthServer(metrics: Registry, checks: readonly ReadinessCheck[]): Server {
+/**
+ * `/livez`, `/readyz` (each check by name, as Kubernetes servers print them) and `/metrics`; and `/status` as JSON, where
+ * there is more to say.
+ */
+export function createHealthServer(
+  metrics: Registry,
+  checks: readonly ReadinessCheck[],
+  status?: () => object,
+): Server {
   return createServer((request, response) => {
-    answer(request.url?.split('?')[0] ?? '', metrics, checks)
+    answer(request.url?.split('?')[0] ?? '', metrics, checks, status)
       .catch((error: unknown) => ({ code: 500, type: 'text/plain', text: `${messageOf(error)}\n` }))
       .then(({ code, type, text }) => {
         response.writeHead(code, { 'content-type': type });
@@ -24,7 +31,15 @@ export function createHealthServer(metrics: Registry, checks: readonly Readiness
   });
 }
 
-async function answer(path: string, metrics: Registry, checks: readonly ReadinessCheck[]) {
+async function answer(
+  path: string,
+  metrics: Registry,
+  checks: readonly ReadinessCheck[],
+  status: (() => object) | undefined,
+) {
+  if (path === '/status' && status !== undefined) {
+    return { code: 200, type: 'application/json', text: `${JSON.stringify(status())}\n` };
+  }
   switch (path) {
     case '/livez':
     case '/healthz':

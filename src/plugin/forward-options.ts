@@ -4,10 +4,14 @@ import { isClusterName, MANAGEMENT_CLUSTER } from '../clusters/managed-cluster.t
 import { UserError } from '../errors.ts';
 import { type ForwardConfig, type ForwardInput, readForwardConfig, usualInputs } from '../logs/forward/config.ts';
 import type { ForwardSettings } from '../logs/forward/crossing.ts';
+import type { WhenFull } from '../logs/forward/spool.ts';
 import { isHostName } from '../logs/record/source.ts';
 import { LOG_TYPES } from '../logs/types/index.ts';
 import { parseDuration } from './duration.ts';
 import { elasticsearchOptions } from './elasticsearch-flags.ts';
+
+/** Where a forwarder remembers what is shipped, unless it is told otherwise. */
+export const DEFAULT_STATE = '/var/lib/kubectl-mcm';
 
 /** Flags of `forward` that say what is shipped, from where and to whom; those of log types are lists of files. */
 export interface ForwardFlags extends DestinationFlags {
@@ -16,6 +20,8 @@ export interface ForwardFlags extends DestinationFlags {
   readonly host: string | undefined;
   readonly 'retry-for': string;
   readonly 'chunk-bytes': string;
+  readonly 'spool-size': string;
+  readonly 'when-full': string;
 }
 
 interface DestinationFlags {
@@ -33,8 +39,10 @@ export function readForwardSettings(flags: ForwardFlags, env: NodeJS.ProcessEnv)
     retryFor: durationOf('retry-for', flags['retry-for']),
     host: hostOf(flags.host ?? config.host ?? env.NODE_NAME ?? hostname()),
     inputs: inputsOf(flags as unknown as Readonly<Record<string, readonly string[]>>, config),
-    stateDirectory: flags.state ?? config.state ?? '/var/lib/kubectl-mcm',
+    stateDirectory: flags.state ?? config.state ?? DEFAULT_STATE,
     chunkBytes: bytesOf(flags['chunk-bytes']),
+    spoolSize: sizeOf('spool-size', flags['spool-size']),
+    whenFull: flags['when-full'] as WhenFull,
   };
 }
 
@@ -88,6 +96,15 @@ function inputsOf(flags: Readonly<Record<string, readonly string[]>>, config: Fo
 function hostOf(name: string): string {
   if (isHostName(name)) return name;
   throw new UserError(`error: "${name}" cannot be a host's name`, { hint: 'give one with --host' });
+}
+
+const BINARY_UNITS: Readonly<Record<string, number>> = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
+
+/** Bytes, as Kubernetes writes quantities of memory: 1Gi. */
+function sizeOf(flag: string, text: string): number {
+  const [, number, unit = ''] = /^(\d{1,12})(Ki|Mi|Gi|Ti)?$/.exec(text) ?? [];
+  if (number !== undefined) return Number(number) * (BINARY_UNITS[unit] ?? 1);
+  throw new UserError(`error: invalid argument "${text}" for "--${flag}" flag: must be bytes, as 1073741824 or 1Gi`);
 }
 
 function bytesOf(text: string): number {

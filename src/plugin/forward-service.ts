@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -5,10 +6,12 @@ import type { Logger } from 'pino';
 import { messageOf, UserError } from '../errors.ts';
 import { createHealthServer } from '../health-port.ts';
 import type { HostPort } from '../install/management.ts';
+import type { Announcement } from '../logs/forward/announcement.ts';
 import type { ForwardSettings } from '../logs/forward/crossing.ts';
 import { follow } from '../logs/forward/follow.ts';
 import { ForwardMetrics } from '../logs/forward/forward-metrics.ts';
 import { forwardOnce } from '../logs/forward/forward-once.ts';
+import type { LiveStatus } from '../logs/forward/forward-status.ts';
 import { type FollowEvents, ForwardSummary } from '../logs/forward/summary.ts';
 import { CatchUpProgress } from './catch-up-progress.ts';
 
@@ -34,9 +37,11 @@ export interface ForwardServiceOptions {
  */
 export async function runForwardService(options: ForwardServiceOptions, signal: AbortSignal): Promise<void> {
   const service = new ForwardService(options, signal);
-  const health = createHealthServer(service.metrics.registry, [
-    { name: 'progress', check: () => service.checkProgress() },
-  ]);
+  const health = createHealthServer(
+    service.metrics.registry,
+    [{ name: 'progress', check: () => service.checkProgress() }],
+    () => service.status(),
+  );
   try {
     if (options.health !== undefined) {
       const listening = once(health, 'listening');
@@ -54,6 +59,7 @@ export async function runForwardService(options: ForwardServiceOptions, signal: 
 
 class ForwardService {
   readonly metrics = new ForwardMetrics();
+  readonly #id = randomUUID();
   readonly #options: ForwardServiceOptions;
   readonly #signal: AbortSignal;
   readonly #events: FollowEvents;
@@ -86,6 +92,20 @@ class ForwardService {
     log.info('forwarder stopped');
   }
 
+  /** What `forward status` asks for. */
+  status(): LiveStatus {
+    return { id: this.#id, files: this.metrics.files.map(({ bytes, position }) => ({ bytes, position })) };
+  }
+
+  /** Where that is. */
+  get #announcement(): { readonly announcement?: Announcement } {
+    const { health } = this.#options;
+    if (health === undefined) return {};
+    // Every address of the machine: then also this one.
+    const host = health.host === '0.0.0.0' ? '127.0.0.1' : health.host;
+    return { announcement: { url: `http://${host.includes(':') ? `[${host}]` : host}:${health.port}`, id: this.#id } };
+  }
+
   /** @throws Error saying what does not move. */
   async checkProgress(): Promise<void> {
     const { stalledAfter } = this.#options;
@@ -93,6 +113,10 @@ class ForwardService {
     if (stalled !== undefined) {
       const { path, bytes, stalledSeconds } = stalled;
       throw new Error(`${path}: ${bytes} bytes, and nothing acknowledged for ${Math.round(stalledSeconds)} s`);
+    }
+    const spoolStalled = this.metrics.spoolStalledSeconds;
+    if (spoolStalled * 1000 > stalledAfter) {
+      throw new Error(`the spool is not empty, and nothing of it was acknowledged for ${Math.round(spoolStalled)} s`);
     }
     if (this.#leftSince !== undefined && performance.now() - this.#leftSince > stalledAfter) {
       throw new Error(
@@ -113,7 +137,14 @@ class ForwardService {
       process.on('SIGHUP', hangUp);
       try {
         const signal = AbortSignal.any([this.#signal, again.signal]);
-        await follow({ ...this.#settings, metrics: this.metrics, events: this.#events, quiet: QUIET, signal });
+        await follow({
+          ...this.#settings,
+          ...this.#announcement,
+          metrics: this.metrics,
+          events: this.#events,
+          quiet: QUIET,
+          signal,
+        });
       } finally {
         process.off('SIGHUP', hangUp);
         progress.end();
@@ -141,7 +172,13 @@ class ForwardService {
     const summary = new ForwardSummary();
     const progress = new CatchUpProgress(terminal, () => summary.leftBytes);
     try {
-      const options = { ...this.#settings, metrics: this.metrics, events: this.#events, signal: this.#signal };
+      const options = {
+        ...this.#settings,
+        ...this.#announcement,
+        metrics: this.metrics,
+        events: this.#events,
+        signal: this.#signal,
+      };
       await forwardOnce(options, summary);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;

@@ -1,9 +1,12 @@
 import { Turns } from '../../turns.ts';
+import { type Announcement, announce, withdraw } from './announcement.ts';
 import { Checkpoint } from './checkpoint.ts';
 import type { ForwardInput } from './config.ts';
 import { type DestinationOptions, destinationOf, openUploader } from './destination.ts';
 import type { ForwardMetrics } from './forward-metrics.ts';
+import { GapLedger } from './gap-ledger.ts';
 import { type Crossing, IN_FLIGHT } from './passage.ts';
+import { Spool, type WhenFull } from './spool.ts';
 import { StateLock } from './state-lock.ts';
 import type { ForwardEvents } from './summary.ts';
 
@@ -13,9 +16,14 @@ export type ForwardSettings = DestinationOptions & {
   readonly stateDirectory: string;
   /** About how many bytes go into one upload. */
   readonly chunkBytes: number;
+  /** See SpoolOptions. */
+  readonly spoolSize: number;
+  readonly whenFull: WhenFull;
 };
 
 export type ForwardOptions = ForwardSettings & {
+  /** Left in the state directory meanwhile. */
+  readonly announcement?: Announcement;
   readonly signal: AbortSignal;
   readonly events: ForwardEvents;
   readonly metrics: ForwardMetrics;
@@ -36,11 +44,18 @@ export async function withCrossing<T>(options: CrossingOptions, work: (crossing:
   };
   const uploader = await openUploader(options, IN_FLIGHT, onRetry);
   try {
+    if (options.announcement !== undefined) announce(stateDirectory, options.announcement);
     const checkpoint = Checkpoint.load(stateDirectory, events.warning);
+    const gaps = GapLedger.load(stateDirectory, events.warning, (gap) => metrics.lost(gap));
+    const spool = await Spool.open(options, gaps);
+    const destination = destinationOf(options);
+    await spool.reconcile(checkpoint, destination);
+    metrics.keep(spool, gaps);
     const turns = new Turns({ atOnce: IN_FLIGHT, waiting: Number.POSITIVE_INFINITY });
-    return await work({ ...options, destination: destinationOf(options), uploader, checkpoint, turns, memories: [] });
+    return await work({ ...options, destination, uploader, checkpoint, spool, gaps, turns, memories: [] });
   } finally {
     await uploader.close();
+    if (options.announcement !== undefined) withdraw(stateDirectory);
     lock.release();
   }
 }

@@ -93,6 +93,8 @@ describe('an Elasticsearch that is written to directly', () => {
       stateDirectory: join(folder, 'state'),
       retryFor: options.retryFor ?? 5000,
       chunkBytes: 64 * 1024,
+      spoolSize: 2 ** 20,
+      whenFull: 'block',
       signal: new AbortController().signal,
       metrics: new ForwardMetrics(),
       events: { warning: (warning) => warnings.push(warning), detail: () => undefined },

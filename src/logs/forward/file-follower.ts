@@ -1,11 +1,11 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { UserError } from '../../errors.ts';
+import { messageOf, UserError } from '../../errors.ts';
 import { untilAborted } from '../../until-aborted.ts';
 import type { LogType } from '../types/log-type.ts';
 import { Backoff } from './backoff.ts';
 import type { Position } from './checkpoint.ts';
 import { NotAcknowledged } from './chunk-uploader.ts';
-import { type FilePlace, FileTrouble } from './log-file.ts';
+import { addCounts, countLines, type LineCount } from './line-count.ts';
+import { type FilePlace, FileTrouble, tailHash } from './log-file.ts';
 import type { OpenInput } from './open-inputs.ts';
 import { type Crossing, Passage, positionOf } from './passage.ts';
 
@@ -13,7 +13,19 @@ import { type Crossing, Passage, positionOf } from './passage.ts';
 const LOOK_AGAIN = 250;
 
 /** Failures in a row after which the records that can be stored are looked for. */
-const PATIENCE = 3;
+export const PATIENCE = 3;
+
+/** Milliseconds without an answer after which a file that may soon be gone is copied to the spool. */
+const SILENCE = 5_000;
+
+/** Milliseconds between two attempts to spool what is not shipped. */
+const SPOOL_AGAIN = 1_000;
+
+/** Milliseconds for spooling what is left when it is asked to end. */
+const SPOOL_AT_END = 10_000;
+
+/** Bytes that are counted at once. */
+const COUNTED_BYTES = 256 * 1024;
 
 /** Why a file is not followed any more. */
 export type FollowEnd = 'changed' | 'finished' | 'stopped';
@@ -29,9 +41,21 @@ export interface FileLag {
   readonly stalledSeconds: number;
 }
 
+export interface FollowedFile extends FileLag {
+  readonly position: Position;
+}
+
+/** What waits in a file, as far as it was counted. */
+interface Counted {
+  readonly from: number;
+  to: FilePlace;
+  count: LineCount;
+}
+
 /**
  * Ships one file as it grows. The file itself holds what is not acknowledged: what fails is read again from there, after
- * a pause, so that nothing waits in memory and no other file waits for this one.
+ * a pause, so that nothing waits in memory and no other file waits for this one. Only what may be gone by the next start,
+ * because the file is not where it is looked for, is copied to the spool, which ships it from then on.
  */
 export class FileFollower {
   readonly input: OpenInput;
@@ -43,6 +67,8 @@ export class FileFollower {
   #passage: Passage | undefined;
   #failures = 0;
   #heldBackBy = '';
+  #retryAt = 0;
+  #counted: Counted | undefined;
   /** The file's size when everything in it was on its way. */
   #shippedSize: number;
   #behindSince: number | undefined;
@@ -59,12 +85,18 @@ export class FileFollower {
     this.#shippedSize = input.from.offset;
   }
 
-  /** How far everything is acknowledged. */
+  /** How far everything is acknowledged, or in the spool, and what waits. */
   get position(): Position {
-    return positionOf(this.#crossing.destination, this.input, this.#acknowledged);
+    const place = this.#acknowledged;
+    const counted = this.#counted;
+    return {
+      ...positionOf(this.#crossing.destination, this.input, place),
+      ...(this.#heldBackBy === '' ? {} : { heldBack: this.#heldBackBy }),
+      ...(counted?.from === place.offset ? { unread: counted.count } : {}),
+    };
   }
 
-  get lag(): FileLag {
+  get lag(): FollowedFile {
     const { type, file } = this.input;
     const seconds = (since: number | undefined) => (since === undefined ? 0 : (performance.now() - since) / 1000);
     return {
@@ -73,6 +105,7 @@ export class FileFollower {
       bytes: Math.max(0, file.size - file.unfinished - this.#acknowledged.offset),
       seconds: seconds(this.#behindSince),
       stalledSeconds: this.#behindSince === undefined ? 0 : seconds(Math.max(this.#behindSince, this.#acknowledgedAt)),
+      position: this.position,
     };
   }
 
@@ -82,14 +115,26 @@ export class FileFollower {
     else this.#awaySince = undefined;
     if (change !== this.#change) this.#woken.resolve();
     this.#change = change;
+    // Its answer may come in a minute, and the file must not be lost until then.
+    if (this.#awaySince !== undefined && this.lag.stalledSeconds * 1000 > SILENCE) {
+      const reason = `no answer for ${SILENCE / 1000} s`;
+      this.#passage?.abandon(new NotAcknowledged({ reason, answered: false, retryAfter: 0 }));
+    }
   }
 
   /** Ships what is in the file and what comes, until it is finished, cannot be read on, or `stop` is aborted. */
   async run(): Promise<FollowEnd> {
+    const end = await this.#follow();
+    if (end === 'stopped' && this.#awaySince !== undefined) await this.#spoolAtEnd();
+    return end;
+  }
+
+  async #follow(): Promise<FollowEnd> {
     for (;;) {
       const { stop } = this.#crossing;
       try {
         stop.throwIfAborted();
+        await this.#untilRetry();
         this.#woken = Promise.withResolvers();
         await this.#shipNew();
         if (this.#isFinished()) return 'finished';
@@ -103,7 +148,7 @@ export class FileFollower {
           return 'changed';
         }
         if (!(error instanceof NotAcknowledged || error instanceof UserError)) throw error;
-        await this.#pause(error);
+        this.#holdBack(error);
       }
     }
   }
@@ -128,10 +173,19 @@ export class FileFollower {
     } finally {
       await passage.settled().finally(() => this.#arrive(passage));
     }
+    if (this.#heldBackBy !== '') this.#crossing.events.warning(`${file.path}: is shipped again`);
+    this.#caughtUp(size);
+  }
+
+  /** Nothing of the file, up to a size, waits in it. */
+  #caughtUp(size: number): void {
     this.#shippedSize = size;
     this.#behindSince = undefined;
-    if (this.#heldBackBy !== '') this.#crossing.events.warning(`${file.path}: is shipped again`);
     this.#heldBackBy = '';
+    this.#retryAt = 0;
+    this.#counted = undefined;
+    this.#failures = 0;
+    this.#backoff.reset();
   }
 
   #arrive(passage: Passage): void {
@@ -159,8 +213,8 @@ export class FileFollower {
     }
   }
 
-  async #pause(error: NotAcknowledged | UserError): Promise<void> {
-    const { metrics, events, stop } = this.#crossing;
+  #holdBack(error: NotAcknowledged | UserError): void {
+    const { metrics, events } = this.#crossing;
     const { path } = this.input.file;
     metrics.retried();
     this.#failures++;
@@ -168,7 +222,72 @@ export class FileFollower {
     if (error.message !== this.#heldBackBy)
       events.warning(`${path}: ${error.message}; it is held back and tried again`);
     this.#heldBackBy = error.message;
-    const pause = this.#backoff.next(error instanceof NotAcknowledged ? error.retryAfter : 0);
-    await sleep(pause, undefined, { signal: stop }).catch(() => undefined);
+    this.#retryAt = performance.now() + this.#backoff.next(error instanceof NotAcknowledged ? error.retryAfter : 0);
+  }
+
+  /** The pause after a failure, in which what waits is spooled or counted. */
+  async #untilRetry(): Promise<void> {
+    const { stop } = this.#crossing;
+    for (let left = this.#retryAt - performance.now(); left > 0; left = this.#retryAt - performance.now()) {
+      this.#woken = Promise.withResolvers();
+      const isAway = this.#awaySince !== undefined;
+      if (isAway) await this.#spool(stop);
+      else await this.#count();
+      if (this.#retryAt === 0) return;
+      const timer = setTimeout(() => this.#woken.resolve(), isAway ? Math.min(left, SPOOL_AGAIN) : left);
+      await untilAborted(this.#woken.promise, stop).finally(() => clearTimeout(timer));
+    }
+  }
+
+  /** Copies what waits to the spool, as far as there is room. */
+  async #spool(signal: AbortSignal): Promise<void> {
+    const { spool, checkpoint, destination, events } = this.#crossing;
+    const { file } = this.input;
+    await file.refresh();
+    const { size } = file;
+    const from = this.#place.offset;
+    const all = await spool.copy(
+      this.input,
+      this.#place,
+      async (place) => {
+        // It is in the spool, also where that cannot be saved.
+        this.#place = place;
+        this.#acknowledgedAt = performance.now();
+        await checkpoint.advance(positionOf(destination, this.input, place));
+      },
+      signal,
+    );
+    if (this.#place.offset > from) {
+      events.warning(
+        `${file.path}: it was deleted or moved away; up to offset ${this.#place.offset} it is in the spool`,
+      );
+    }
+    if (all) this.#caughtUp(size);
+  }
+
+  async #spoolAtEnd(): Promise<void> {
+    try {
+      await this.#spool(AbortSignal.timeout(SPOOL_AT_END));
+    } catch (error) {
+      this.#crossing.events.warning(`${this.input.file.path}: ${messageOf(error)}; it is not in the spool`);
+    }
+  }
+
+  /** Counts what waits, and remembers it: if the file is overwritten or gone, it is known how much is missing. */
+  async #count(): Promise<void> {
+    const { checkpoint, stop } = this.#crossing;
+    const { type, file } = this.input;
+    await file.refresh();
+    if (this.#counted?.from !== this.#place.offset) {
+      this.#counted = { from: this.#place.offset, to: this.#place, count: { records: 0 } };
+    }
+    const counted = this.#counted;
+    const { records } = counted.count;
+    for await (const chunk of file.chunks(counted.to, COUNTED_BYTES)) {
+      counted.count = addCounts(counted.count, countLines(type, chunk));
+      counted.to = { offset: chunk.end, tail: tailHash(chunk.after) };
+      stop.throwIfAborted();
+    }
+    if (counted.count.records > records) await checkpoint.advance(this.position);
   }
 }

@@ -8,6 +8,7 @@ import { Heartbeat } from './heartbeat.ts';
 import { InputOpener, type OpenInput } from './open-inputs.ts';
 import type { Crossing } from './passage.ts';
 import { findByInode } from './rotation.ts';
+import { SpoolShipper } from './spool-shipper.ts';
 import { type FollowEvents, ForwardSummary } from './summary.ts';
 
 export type FollowOptions = ForwardOptions & {
@@ -75,6 +76,7 @@ class Following {
     const failure = Promise.withResolvers<never>();
     failure.promise.catch(() => undefined);
     metrics.follow(() => this.#lags());
+    this.#keepRunning(new SpoolShipper(this.#crossing).run(), failure.reject);
     try {
       while (!stop.aborted) {
         await this.#look(failure.reject);
@@ -114,7 +116,12 @@ class Following {
     const running = follower.run().then((end) => {
       if (end !== 'stopped') this.#ended.push([follower, end]);
       this.#watcher.poke();
-    }, fail);
+    });
+    this.#keepRunning(running, fail);
+  }
+
+  #keepRunning(work: Promise<void>, fail: (error: unknown) => void): void {
+    const running = work.catch(fail);
     this.#running.add(running);
     void running.finally(() => this.#running.delete(running));
   }

@@ -1,7 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { UploadAnswer } from '../ingest/upload.ts';
 import type { LogType } from '../types/log-type.ts';
-import type { FileLag } from './file-follower.ts';
+import type { FileLag, FollowedFile } from './file-follower.ts';
+import type { Gap, GapLedger } from './gap-ledger.ts';
+import type { Spool, SpoolUsage } from './spool.ts';
 
 /** What a forwarder counts, for Prometheus. */
 export class ForwardMetrics {
@@ -23,7 +25,21 @@ export class ForwardMetrics {
     help: 'Uploads that were not acknowledged and had to be made again.',
     registers: [this.registry],
   });
-  #lags: () => readonly FileLag[] = () => [];
+  readonly #lostRecords = new Counter({
+    name: 'kubectl_mcm_forward_lost_records_total',
+    help: 'Records that were lost and counted, by why: each is in a gap.',
+    labelNames: ['type', 'reason'],
+    registers: [this.registry],
+  });
+  readonly #lostBytes = new Counter({
+    name: 'kubectl_mcm_forward_lost_bytes_total',
+    help: 'Bytes of log files that were lost, by why; also where nobody could count the records in them.',
+    labelNames: ['type', 'reason'],
+    registers: [this.registry],
+  });
+  #lags: () => readonly FollowedFile[] = () => [];
+  #spool: Pick<Spool, 'usage'> | undefined;
+  #gaps: Pick<GapLedger, 'pending'> | undefined;
 
   constructor() {
     this.#gauge('kubectl_mcm_forward_open_files', 'Files that are open.', ['type'], (lag) => [
@@ -41,6 +57,27 @@ export class ForwardMetrics {
       file,
       (lag) => [{ type: lag.type.name, file: lag.path }, lag.seconds],
     );
+    this.#number('kubectl_mcm_forward_spool_bytes', 'Bytes on disk of what is in the spool.', () => this.#usage.bytes);
+    this.#number('kubectl_mcm_forward_spool_segments', 'Segments in the spool.', () => this.#usage.segments);
+    this.#number('kubectl_mcm_forward_spool_oldest_seconds', 'Age of the oldest segment in the spool.', () =>
+      this.#usage.oldest === undefined ? 0 : Math.max(0, (Date.now() - this.#usage.oldest) / 1000),
+    );
+    this.#number(
+      'kubectl_mcm_forward_quarantined_segments',
+      'Segments of the spool that were damaged and are set aside.',
+      () => this.#usage.quarantined,
+    );
+    this.#number(
+      'kubectl_mcm_forward_gaps',
+      'Gaps, of records that were lost, that are not shipped yet.',
+      () => this.#gaps?.pending.length ?? 0,
+    );
+  }
+
+  /** Takes what is spooled, and what was lost, from there. */
+  keep(spool: Pick<Spool, 'usage'>, gaps: Pick<GapLedger, 'pending'>): void {
+    this.#spool = spool;
+    this.#gaps = gaps;
   }
 
   /** Also what Node.js says of the process. */
@@ -49,8 +86,13 @@ export class ForwardMetrics {
   }
 
   /** Takes the files that are open, and how far they are behind, from there. */
-  follow(lags: () => readonly FileLag[]): void {
+  follow(lags: () => readonly FollowedFile[]): void {
     this.#lags = lags;
+  }
+
+  /** The files that are followed. */
+  get files(): readonly FollowedFile[] {
+    return this.#lags();
   }
 
   /** Bytes of complete lines that are not acknowledged, in all files. */
@@ -59,8 +101,14 @@ export class ForwardMetrics {
   }
 
   /** Files with data in which nothing has been acknowledged for so many seconds. */
-  stalled(seconds: number): readonly FileLag[] {
+  stalled(seconds: number): readonly FollowedFile[] {
     return this.#lags().filter(({ stalledSeconds }) => stalledSeconds > seconds);
+  }
+
+  /** For how many seconds nothing was acknowledged of what is in the spool. */
+  get spoolStalledSeconds(): number {
+    const { oldest, moved } = this.#usage;
+    return oldest === undefined ? 0 : Math.max(0, (Date.now() - Math.max(oldest, moved)) / 1000);
   }
 
   acknowledged({ name: type }: LogType, bytes: number, { accepted, known, setAside }: UploadAnswer): void {
@@ -70,8 +118,29 @@ export class ForwardMetrics {
     this.#bytes.inc({ type }, bytes);
   }
 
+  /** Records were lost; undefined where nobody has counted them. */
+  lost({ type, reason, count, bytes }: Gap): void {
+    this.#lostRecords.inc({ type, reason }, count ?? 0);
+    this.#lostBytes.inc({ type, reason }, bytes);
+  }
+
   retried(): void {
     this.#retries.inc();
+  }
+
+  get #usage(): SpoolUsage {
+    return this.#spool?.usage ?? { bytes: 0, segments: 0, oldest: undefined, moved: 0, quarantined: 0 };
+  }
+
+  #number(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.registry],
+      collect() {
+        this.set(read());
+      },
+    });
   }
 
   #gauge<L extends string>(

@@ -1,6 +1,7 @@
 import { type ForwardOptions, withCrossing } from './crossing.ts';
 import { InputOpener } from './open-inputs.ts';
 import { ship } from './shipment.ts';
+import { SpoolShipper } from './spool-shipper.ts';
 import { ForwardSummary } from './summary.ts';
 
 /**
@@ -17,7 +18,10 @@ export async function forwardOnce(options: ForwardOptions, summary = new Forward
     const opener = new InputOpener({ ...crossing, copying: 0 });
     try {
       await opener.open(inputs, summary);
-      await ship(opener.opened, crossing);
+      const shipper = new SpoolShipper(crossing);
+      await shipper.drain();
+      await ship(opener.opened, crossing, (input) => opener.changeOf(input) === undefined);
+      await shipper.drainGaps();
     } catch (error) {
       if (!signal.aborted) throw error;
       summary.incomplete.push('interrupted; the rest is left for the next run');

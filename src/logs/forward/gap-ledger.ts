@@ -46,16 +46,23 @@ const VERSION = 1;
 /** What was lost, until the manager knows. Each change is on disk before anything is deleted for good. */
 export class GapLedger {
   readonly #file: StateFile;
+  readonly #onLost: (gap: Gap) => void;
+  #changed = Promise.withResolvers<void>();
   #content: Content = { waiting: [], causes: [] };
   #last: Promise<void> = Promise.resolve();
 
-  private constructor(directory: string) {
+  private constructor(directory: string, onLost: (gap: Gap) => void) {
     this.#file = new StateFile(directory, NAME, IF_LOST);
+    this.#onLost = onLost;
   }
 
-  /** @throws UserError when the directory cannot be used. */
-  static load(directory: string, onDamaged: (warning: string) => void): GapLedger {
-    const ledger = new GapLedger(directory);
+  /** `onLost` is told of what is counted from now on. @throws UserError when the directory cannot be used. */
+  static load(
+    directory: string,
+    onDamaged: (warning: string) => void,
+    onLost: (gap: Gap) => void = () => undefined,
+  ): GapLedger {
+    const ledger = new GapLedger(directory, onLost);
     ledger.#file.read((text) => {
       ledger.#content = parseContent(text);
     }, onDamaged);
@@ -67,13 +74,20 @@ export class GapLedger {
     return [...(this.#content.batch?.gaps ?? []), ...this.#content.waiting];
   }
 
+  /** Resolves when something more is lost. */
+  get changed(): Promise<void> {
+    return this.#changed.promise;
+  }
+
   /**
    * Counts what is lost by a cause, once for each cause. Resolves once that is on disk.
    * @throws UserError when it cannot be saved: then it is not counted.
    */
   async add(gap: Gap, cause: string): Promise<void> {
+    let isNew = false;
     await this.#change((content) => {
-      if (content.causes.includes(cause)) return content;
+      isNew = !content.causes.includes(cause);
+      if (!isNew) return content;
       const at = content.waiting.findIndex((other) => isAlike(other, gap));
       const waiting = [...content.waiting];
       const alike = waiting[at];
@@ -81,6 +95,10 @@ export class GapLedger {
       else waiting[at] = together(alike, gap);
       return { ...content, waiting, causes: [...content.causes, cause] };
     });
+    if (!isNew) return;
+    this.#onLost(gap);
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
   }
 
   /** Whether what is lost by a cause is counted. */

@@ -1,9 +1,10 @@
 import { type BigIntStats, existsSync, globSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { codeOf, systemWords } from '../../errors.ts';
+import { codeOf, messageOf, systemWords, UserError } from '../../errors.ts';
 import type { LogType } from '../types/log-type.ts';
 import type { Checkpoint, Position } from './checkpoint.ts';
 import type { ForwardInput } from './config.ts';
+import { type GapLedger, gapOf } from './gap-ledger.ts';
 import { BEGINNING, type FilePlace, LogFile } from './log-file.ts';
 import { findRotated, isGzip } from './rotation.ts';
 import type { ForwardEvents, ForwardSummary } from './summary.ts';
@@ -27,6 +28,8 @@ export interface InputOpenerOptions {
   readonly destination: string;
   readonly checkpoint: Checkpoint;
   readonly events: ForwardEvents;
+  /** Where is counted what is gone; left out by those who only look. */
+  readonly gaps?: GapLedger;
   /** Milliseconds in which a new file that begins like one that is open may be a copy that is still being made. */
   readonly copying: number;
 }
@@ -185,18 +188,41 @@ export class InputOpener {
    * for as long as it can be found: whoever wrote it may not have noticed yet that it was renamed.
    */
   async #followRotation(type: LogType, input: string, summary: ForwardSummary): Promise<void> {
-    for (const position of this.#earlier) {
+    for (const position of [...this.#earlier]) {
       if (position.type !== type.name || position.input !== input || this.#unreadable.has(position.path)) continue;
       this.#earlier.delete(position);
       const holder = await this.#holderOf(type, position);
       if (holder !== undefined && isIn(position, holder)) continue;
       if (isGzip(position.path) && position.offset === position.size) continue;
+      const file = holder === undefined ? await findRotated(position) : undefined;
+      if (file !== undefined) this.opened.unshift({ type, file, key: position.fileKey, from: position, input });
+      else if (holder === undefined && !(await this.#countGone(position, summary))) continue;
       this.#options.checkpoint.forget(position);
-      if (holder !== undefined) continue;
-      const file = await findRotated(position);
-      if (file === undefined) this.#tellGone(position, summary);
-      else this.opened.unshift({ type, file, key: position.fileKey, from: position, input });
     }
+  }
+
+  /** Returns false when what is lost could not be counted: then it is looked for again. */
+  async #countGone(position: Position, summary: ForwardSummary): Promise<boolean> {
+    const { gaps, checkpoint, events } = this.#options;
+    const { type, path, input, offset, size, inode, updated, unread } = position;
+    // What is known to have no line without its end is no record.
+    if (gaps !== undefined && offset < size && unread?.records !== 0) {
+      const cause = ['gone', type, inode, offset, updated].join('/');
+      const place = { type, path, input, bytes: size - offset, reason: 'FileGone' } as const;
+      try {
+        await gaps.add(gapOf(place, unread, Date.parse(updated)), cause);
+        checkpoint.forget(position);
+        await checkpoint.advance();
+        gaps.settle(cause);
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        events.warning(messageOf(error));
+        this.#earlier.add(position);
+        return false;
+      }
+    }
+    this.#tellGone(position, summary);
+    return true;
   }
 
   /** The open file that goes on from a position; by preference the very file it was in. */

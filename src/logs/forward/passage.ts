@@ -2,12 +2,14 @@ import { resolve } from 'node:path';
 import type { Turns } from '../../turns.ts';
 import type { UploadAnswer } from '../ingest/upload.ts';
 import type { Checkpoint, Position } from './checkpoint.ts';
-import type { ChunkUploader } from './chunk-uploader.ts';
+import type { ChunkUploader, NotAcknowledged } from './chunk-uploader.ts';
 import { cutBytes, type FileChunk } from './file-chunk.ts';
 import type { ForwardMetrics } from './forward-metrics.ts';
+import type { GapLedger } from './gap-ledger.ts';
 import { inHalves } from './halving.ts';
 import { type FilePlace, tailHash } from './log-file.ts';
 import type { OpenInput } from './open-inputs.ts';
+import type { Spool } from './spool.ts';
 import type { ForwardEvents, ForwardSummary } from './summary.ts';
 
 /** Uploads under way at once, of all files; each is in memory. */
@@ -18,6 +20,8 @@ export interface Crossing {
   readonly destination: string;
   readonly uploader: ChunkUploader;
   readonly checkpoint: Checkpoint;
+  readonly spool: Spool;
+  readonly gaps: GapLedger;
   readonly summary: ForwardSummary;
   readonly metrics: ForwardMetrics;
   readonly events: ForwardEvents;
@@ -99,6 +103,11 @@ export class Passage {
     }
   }
 
+  /** Gives up what is under way: nothing has come of it for too long. */
+  abandon(reason: NotAcknowledged): void {
+    this.#failed.abort(reason);
+  }
+
   /**
    * Resolves once everything that was sent is acknowledged.
    * @throws NotAcknowledged when the manager holds the file back: it is acknowledged up to there.
@@ -144,7 +153,9 @@ export class Passage {
     const { destination, checkpoint, summary, metrics, events } = this.#crossing;
     const { file, type } = this.#input;
     const place = { offset: chunk.end, tail: tailHash(chunk.after) };
-    await checkpoint.advance(positionOf(destination, this.#input, place));
+    const position = positionOf(destination, this.#input, place);
+    checkpoint.countSetAside(type.name, answer.setAside);
+    await checkpoint.advance({ ...position, acknowledged: position.updated });
     this.#acknowledged = place;
     const bytes = chunk.end - chunk.offset;
     summary.acknowledged(type, bytes, answer);

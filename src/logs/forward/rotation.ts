@@ -31,7 +31,8 @@ export async function findByInode(position: FileIdentity): Promise<string | unde
 
 type FileIdentity = Pick<Position, 'path' | 'device' | 'inode'>;
 
-async function isAt(path: string, { device, inode }: FileIdentity): Promise<boolean> {
+/** Whether the file at a path is that one. */
+export async function isAt(path: string, { device, inode }: Pick<FileIdentity, 'device' | 'inode'>): Promise<boolean> {
   const found = await stat(path, { bigint: true }).catch(() => undefined);
   return found !== undefined && String(found.ino) === inode && String(found.dev) === device;
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { codeOf, messageOf } from '../../errors.ts';
@@ -6,7 +6,7 @@ import { Turns } from '../../turns.ts';
 import type { LogTypeName } from '../types/log-type.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { type FileChunk, wholeLines } from './file-chunk.ts';
-import { type Gap, type GapLedger, gapOf } from './gap-ledger.ts';
+import { type GapLedger, gapOf } from './gap-ledger.ts';
 import { type FilePlace, tailHash } from './log-file.ts';
 import type { OpenInput } from './open-inputs.ts';
 import { countOf, DamagedSegment, encodeSegment, isLost, readContent, readSegment, type Segment } from './segment.ts';
@@ -31,6 +31,8 @@ export interface SpoolUsage {
   readonly segments: number;
   /** Milliseconds since 1970; undefined when it is empty. */
   readonly oldest: number | undefined;
+  /** When something of it was acknowledged last; 0 for never. */
+  readonly moved: number;
   /** Segments with frames that were damaged. */
   readonly quarantined: number;
 }
@@ -82,6 +84,7 @@ export class Spool {
   #current: SpooledSegment | undefined;
   #next = 0;
   #said = '';
+  #moved = 0;
   #changed = Promise.withResolvers<void>();
 
   private constructor(options: SpoolOptions, gaps: GapLedger) {
@@ -115,15 +118,37 @@ export class Spool {
       bytes: this.#segments.reduce((sum, { size }) => sum + size, 0),
       segments: this.#segments.length,
       oldest: this.#segments[0]?.spooled,
+      moved: this.#moved,
       quarantined: this.#damaged.size,
     };
+  }
+
+  /** The same for those who only look, whoever holds the lock; the directory may be missing. */
+  static peek(stateDirectory: string): Omit<SpoolUsage, 'moved'> {
+    const files = (name: string) => {
+      const directory = join(stateDirectory, name);
+      const names = existsSync(directory) ? readdirSync(directory).filter((file) => SEGMENT.test(file)) : [];
+      // One may be shipped meanwhile.
+      return names.flatMap((file) => statSync(join(directory, file), { throwIfNoEntry: false }) ?? []);
+    };
+    try {
+      const segments = files('spool');
+      return {
+        bytes: segments.reduce((sum, { size }) => sum + onDisk(size), 0),
+        segments: segments.length,
+        oldest: segments.length === 0 ? undefined : Math.min(...segments.map(({ mtimeMs }) => Math.floor(mtimeMs))),
+        quarantined: files('quarantine').length,
+      };
+    } catch (error) {
+      throw unusableState(stateDirectory, error);
+    }
   }
 
   get segments(): readonly SpooledSegment[] {
     return this.#segments;
   }
 
-  /** Resolves when something has come into it, or is missing. */
+  /** Resolves when something has come into it. */
   get changed(): Promise<void> {
     return this.#changed.promise;
   }
@@ -188,7 +213,7 @@ export class Spool {
         const { type, path, input } = source;
         const bytes = frame.end - frame.offset;
         const place = { type: type.name, path, input, bytes, reason: 'SpoolDamaged' } as const;
-        await this.#lose(gapOf(place, frame, segment.spooled), cause);
+        await this.#gaps.add(gapOf(place, frame, segment.spooled), cause);
         this.#options.events.warning(
           `${path}: ${frame.records} records from offset ${frame.offset} on were damaged in the spool: they are lost, and what is left of them is in ${this.#quarantine}`,
         );
@@ -202,6 +227,7 @@ export class Spool {
 
   /** A part of it is acknowledged, up to a place in the file. */
   acknowledged(segment: SpooledSegment, end: number, records: number): void {
+    this.#moved = Date.now();
     const before = this.#acknowledged.get(segment)?.records ?? 0;
     this.#acknowledged.set(segment, { end, records: before + records });
   }
@@ -258,7 +284,8 @@ export class Spool {
       await syncDirectory(this.#directory);
       this.#segments.push({ ...(await readSegment(path)), name, size, spooled: Date.now() });
       this.#said = '';
-      this.#tell();
+      this.#changed.resolve();
+      this.#changed = Promise.withResolvers();
       return true;
     } catch (error) {
       if (NO_ROOM.includes(codeOf(error) ?? '') && (await this.#dropOldest().catch(() => false))) {
@@ -303,7 +330,7 @@ export class Spool {
     const bytes = end.offset - acknowledged.end;
     this.#segments.splice(this.#segments.indexOf(oldest), 1);
     try {
-      await this.#lose(
+      await this.#gaps.add(
         gapOf({ type: type.name, path, input, bytes, reason: 'SpoolFull' }, left, spooled),
         causeOf(name),
       );
@@ -314,11 +341,6 @@ export class Spool {
     this.#leave(oldest);
     await this.#delete(name);
     return true;
-  }
-
-  async #lose(gap: Gap, cause: string): Promise<void> {
-    await this.#gaps.add(gap, cause);
-    this.#tell();
   }
 
   async #delete(name: string): Promise<void> {
@@ -344,11 +366,6 @@ export class Spool {
     if (this.#current === segment) this.#current = undefined;
     this.#broken.delete(segment.name);
     this.#acknowledged.delete(segment);
-  }
-
-  #tell(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
   }
 }
 

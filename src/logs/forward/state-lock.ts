@@ -45,8 +45,9 @@ export class StateLock {
   }
 }
 
-/** The state directory cannot be read or written. */
+/** The state directory cannot be read or written: what was thrown, where it says so already. */
 export function unusableState(directory: string, error: unknown): UserError {
+  if (error instanceof UserError) return error;
   return new UserError(`error: cannot use the state directory ${directory}: ${messageOf(error)}`, {
     hint: 'make it a directory that can be written and has room, or give another one with --state; what was shipped and is not remembered is sent again and not stored twice',
     cause: error,

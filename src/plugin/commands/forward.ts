@@ -8,7 +8,7 @@ import { type ForwardEvents, ForwardSummary } from '../../logs/forward/summary.t
 import { LOG_TYPES } from '../../logs/types/index.ts';
 import { CatchUpProgress } from '../catch-up-progress.ts';
 import { defineCommand, type FlagSpecs, type Io } from '../command.ts';
-import { durationOf, readForwardSettings } from '../forward-options.ts';
+import { DEFAULT_STATE, durationOf, readForwardSettings } from '../forward-options.ts';
 import { planJson, planTable, summaryJson, summaryLine } from '../forward-report.ts';
 import { runForwardService } from '../forward-service.ts';
 import { parseListenAddress } from '../host-port.ts';
@@ -111,7 +111,7 @@ kubectl mcm forward --dry-run --config /etc/kubectl-mcm/forward.yaml`,
     state: {
       type: 'string',
       value: 'DIR',
-      description: 'Where to remember what is shipped, for one forwarder (default /var/lib/kubectl-mcm).',
+      description: `Where to remember what is shipped, for one forwarder (default ${DEFAULT_STATE}).`,
     },
     host: {
       type: 'string',
@@ -129,6 +129,20 @@ kubectl mcm forward --dry-run --config /etc/kubectl-mcm/forward.yaml`,
       value: 'BYTES',
       default: '2097152',
       description: 'About how much to send in one upload.',
+    },
+    'spool-size': {
+      type: 'string',
+      value: 'BYTES',
+      default: '1Gi',
+      description:
+        'How much may be kept in the state directory of files that are gone before they were shipped; 0 for nothing.',
+    },
+    'when-full': {
+      type: 'string',
+      value: 'ACTION',
+      default: 'block',
+      choices: ['block', 'drop-oldest'],
+      description: 'When the spool is full: hold such files open until there is room, or drop what was spooled first.',
     },
     'health-listen': {
       type: 'string',

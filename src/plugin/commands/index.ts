@@ -55,6 +55,11 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
         load: () => import('./forward.ts'),
       },
       {
+        words: 'forward status',
+        summary: "Show how far a node's forwarder is",
+        load: () => import('./forward-status.ts'),
+      },
+      {
         words: 'agent',
         summary: "Connect a managed cluster to its manager by a tunnel, where Calico's Guardian does not",
         load: () => import('./agent.ts'),
