@@ -6,10 +6,16 @@
 export class UserError extends Error {
   override readonly name: string = 'UserError';
   readonly hint: string | undefined;
+  /** The command's, where it says something. */
+  readonly exitCode: number;
 
-  constructor(message: string, options: { readonly hint?: string; readonly cause?: unknown } = {}) {
+  constructor(
+    message: string,
+    options: { readonly hint?: string | undefined; readonly cause?: unknown; readonly exitCode?: number } = {},
+  ) {
     super(message, { cause: options.cause });
     this.hint = options.hint;
+    this.exitCode = options.exitCode ?? 1;
   }
 }
 

@@ -23,7 +23,7 @@ describe('a forwarder that cron starts while the one before is still at work', (
     const seconds: Promise<void>[] = [];
     const second = async () => {
       const { code, stdout, stderr } = await mcm(workbench, args);
-      assert.deepEqual([code, stdout], [1, '']);
+      assert.deepEqual([code, stdout], [3, '']);
       assert.match(
         stderr,
         /^error: another "kubectl mcm forward" is at work with the state directory \S+\/state\nnothing was done: wait until that one has ended, or give this one a directory of its own with --state\n$/,

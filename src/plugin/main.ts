@@ -13,7 +13,7 @@ export async function main(tokens: readonly string[], io: Omit<Io, 'signal'>): P
     return await dispatch(tokens, io);
   } catch (error) {
     io.err.write(`${describe(error)}\n`);
-    return 1;
+    return error instanceof UserError ? error.exitCode : 1;
   }
 }
 

@@ -322,12 +322,16 @@ export class Spool {
   async #dropOldest(): Promise<boolean> {
     const oldest = this.#segments.find((segment) => segment !== this.#current);
     if (this.#options.whenFull === 'block' || oldest === undefined) return false;
-    const { name, source, offset, end, frames, spooled } = oldest;
+    const { name, source, offset, spooled } = oldest;
     const { type, path, input } = source;
     const acknowledged = this.#acknowledged.get(oldest) ?? { end: offset, records: 0 };
-    const count = countOf(frames.filter((_frame, index) => !this.#gaps.has(causeOf(name, index))));
+    const frames = oldest.frames.filter((_frame, index) => !this.#gaps.has(causeOf(name, index)));
+    const count = countOf(frames);
     const left = { ...count, records: count.records - acknowledged.records };
-    const bytes = end.offset - acknowledged.end;
+    const bytes = frames.reduce(
+      (sum, frame) => sum + Math.max(0, frame.end - Math.max(frame.offset, acknowledged.end)),
+      0,
+    );
     this.#segments.splice(this.#segments.indexOf(oldest), 1);
     try {
       await this.#gaps.add(

@@ -5,6 +5,9 @@ import { messageOf, UserError } from '../../errors.ts';
 
 const FILE = 'lock';
 
+/** The exit code when another forwarder is at work: what there is to do is done. */
+const IN_USE = 3;
+
 /** SQLite's result code for a file that another process has locked. */
 const SQLITE_BUSY = 5;
 
@@ -56,6 +59,7 @@ export function unusableState(directory: string, error: unknown): UserError {
 
 function inUse(directory: string): UserError {
   return new UserError(`error: another "kubectl mcm forward" is at work with the state directory ${directory}`, {
+    exitCode: IN_USE,
     hint: 'nothing was done: wait until that one has ended, or give this one a directory of its own with --state',
   });
 }

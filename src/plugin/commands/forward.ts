@@ -60,7 +60,8 @@ records with the same ids in the same indices, so that what came by the one way 
 it takes is a right to create documents in all of them: give it to nodes that may have it.
 
 Exit codes of --once: 0 when everything was acknowledged, 3 when not (what is left is said, and shipped by the next run
-if it is still there), 1 for errors, also when another run has the state directory.`,
+if it is still there), 1 for errors. Another forwarder that has the state
+directory is said, and the exit code is 3: nothing was done.`,
   examples: `
 # As a service of a node, with everything in a file
 kubectl mcm forward --config /etc/kubectl-mcm/forward.yaml --health-listen :9091
@@ -228,7 +229,7 @@ async function inPrintableWords<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    const { message, hint, cause } = error;
-    throw new UserError(printable(message), { cause, ...(hint === undefined ? {} : { hint }) });
+    const { message, hint, cause, exitCode } = error;
+    throw new UserError(printable(message), { cause, hint, exitCode });
   }
 }
