@@ -96,7 +96,7 @@ describe('Checkpoint', () => {
     const checkpoint = load();
     await checkpoint.advance(position('a', 5));
     for (const name of ['writeFile', 'datasync', 'sync'] as const) note(handles, name);
-    for (const name of ['open', 'rename'] as const) note(fs, name);
+    for (const name of ['open', 'link', 'rename'] as const) note(fs, name);
     syncBuiltinESMExports();
     try {
       await checkpoint.advance(position('a', 6));
@@ -110,7 +110,7 @@ describe('Checkpoint', () => {
         'open checkpoint.*.draft',
         'writeFile',
         'datasync',
-        'rename checkpoint.json checkpoint.previous.json',
+        'link checkpoint.json checkpoint.previous.json',
         'rename checkpoint.*.draft checkpoint.json',
         'open',
         'sync',

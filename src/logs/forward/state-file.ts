@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { link, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { codeOf, messageOf } from '../../errors.ts';
 import { unusableState } from './state-lock.ts';
@@ -58,10 +58,13 @@ export class StateFile {
   /** Resolves once it is on disk, under another name first. Not to be called again before. @throws UserError */
   async replace(content: object): Promise<void> {
     const path = join(this.#directory, `${this.#name}.json`);
+    const previous = join(this.#directory, `${this.#name}.previous.json`);
     const draft = join(this.#directory, `${this.#name}.${randomUUID()}.draft`);
     try {
       await writeSynced(draft, [`${JSON.stringify(content)}\n`]);
-      await rename(path, join(this.#directory, `${this.#name}.previous.json`)).catch((error: unknown) => {
+      // By a link, so that whoever looks finds the newest at any time.
+      await rm(previous, { force: true });
+      await link(path, previous).catch((error: unknown) => {
         if (codeOf(error) !== 'ENOENT') throw error;
       });
       await rename(draft, path);
