@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LogTypeName } from '../types/log-type.ts';
 import type { LineCount } from './line-count.ts';
 import type { FilePlace } from './log-file.ts';
@@ -32,13 +33,16 @@ const NAME = 'checkpoint';
 const IF_LOST = 'everything is sent again (nothing gets stored twice)';
 const VERSION = 2;
 
+/** Milliseconds from one save to the next. */
+const GATHER = 100;
+
 /** Positions of files that nobody has seen for so long are dropped: rotated away, or deleted. */
 const FORGET_AFTER = 30 * 86_400_000;
 
 /**
- * A forwarder's memory of what is done. Only acknowledged bytes ever get in, and every save is on disk before the next
- * batch is acknowledged. To lose it costs work but no record: ids come from the place in the file, so what is sent
- * again is recognized. Belongs to whoever holds the directory's StateLock.
+ * A forwarder's memory of what is done. Only acknowledged bytes ever get in, and a save is synced before it counts. To
+ * lose it, or what comes between two saves, costs work but no record: ids come from the place in the file, so what is
+ * sent again is recognized. Belongs to whoever holds the directory's StateLock.
  */
 export class Checkpoint {
   readonly #file: StateFile;
@@ -48,6 +52,8 @@ export class Checkpoint {
   /** Records that were set aside, by type. */
   readonly #setAside = new Map<LogTypeName, number>();
   #saving: Promise<void> = Promise.resolve();
+  /** When the last save began, by performance.now. */
+  #saved = Number.NEGATIVE_INFINITY;
   /** A save that has not begun yet: whoever comes until then is part of it. */
   #nextSave: Promise<void> | undefined;
 
@@ -87,8 +93,8 @@ export class Checkpoint {
   }
 
   /**
-   * Everything before each position's offset is acknowledged. Resolves once that is on disk: what several files ask for
-   * while a save is under way becomes one save behind it.
+   * Everything before each position's offset is acknowledged. Resolves once that is on disk: what is asked for while a
+   * save is under way, and shortly after, becomes one save behind it.
    * @throws UserError when it cannot be saved.
    */
   async advance(...positions: readonly Position[]): Promise<void> {
@@ -124,7 +130,9 @@ export class Checkpoint {
 
   async #saveBehind(before: Promise<void>): Promise<void> {
     await before;
+    await sleep(Math.max(0, this.#saved + GATHER - performance.now()));
     this.#nextSave = undefined;
+    this.#saved = performance.now();
     const save = this.#save();
     this.#saving = save.catch(() => undefined);
     await save;

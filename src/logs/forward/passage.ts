@@ -55,6 +55,8 @@ export class Passage {
   readonly #signal: AbortSignal;
   #acknowledged: FilePlace;
   #last: Promise<void> = Promise.resolve();
+  /** The position of what is acknowledged. Sending does not wait for it: what is not saved is known by its ids. */
+  #saved: Promise<void> = Promise.resolve();
 
   constructor(input: OpenInput, from: FilePlace, crossing: Crossing) {
     this.#input = input;
@@ -109,12 +111,16 @@ export class Passage {
   }
 
   /**
-   * Resolves once everything that was sent is acknowledged.
+   * Resolves once everything that was sent is acknowledged, and the position saved.
    * @throws NotAcknowledged when the manager holds the file back: it is acknowledged up to there.
    * @throws UserError when the manager refuses this forwarder, or a position cannot be saved.
    */
   async settled(): Promise<void> {
-    await this.#last;
+    try {
+      await this.#last;
+    } finally {
+      await this.#saved;
+    }
   }
 
   #upload(chunk: FileChunk, leave: () => void): void {
@@ -135,7 +141,7 @@ export class Passage {
   async #inTurn(before: Promise<void>, chunk: FileChunk, answer: Promise<UploadAnswer>): Promise<void> {
     const [earlier, own] = await Promise.allSettled([before, answer]);
     if (earlier.status === 'rejected') throw earlier.reason;
-    if (own.status === 'fulfilled') await this.#acknowledge(chunk, own.value);
+    if (own.status === 'fulfilled') this.#acknowledge(chunk, own.value);
     else await this.#inHalves(chunk, own.reason);
   }
 
@@ -145,18 +151,19 @@ export class Passage {
       chunk,
       error,
       (part) => this.#crossing.uploader.uploadOnce({ ...this.#origin, chunk: part }, this.#signal),
-      (part, answer) => this.#acknowledge(part, answer),
+      async (part, answer) => this.#acknowledge(part, answer),
     );
   }
 
-  async #acknowledge(chunk: FileChunk, answer: UploadAnswer): Promise<void> {
+  #acknowledge(chunk: FileChunk, answer: UploadAnswer): void {
     const { destination, checkpoint, summary, metrics, events } = this.#crossing;
     const { file, type } = this.#input;
     const place = { offset: chunk.end, tail: tailHash(chunk.after) };
     const position = positionOf(destination, this.#input, place);
     checkpoint.countSetAside(type.name, answer.setAside);
-    await checkpoint.advance({ ...position, acknowledged: position.updated });
     this.#acknowledged = place;
+    this.#saved = checkpoint.advance({ ...position, acknowledged: position.updated });
+    this.#saved.catch(() => this.#failed.abort(FAILED));
     const bytes = chunk.end - chunk.offset;
     summary.acknowledged(type, bytes, answer);
     metrics.acknowledged(type, bytes, answer);
