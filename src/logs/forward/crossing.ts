@@ -26,7 +26,8 @@ export type ForwardOptions = ForwardSettings & {
   readonly announcement?: Announcement;
   readonly signal: AbortSignal;
   readonly events: ForwardEvents;
-  readonly metrics: ForwardMetrics;
+  /** Where it is counted for Prometheus, in a service. */
+  readonly metrics?: ForwardMetrics;
 };
 
 export type CrossingOptions = ForwardOptions & Pick<Crossing, 'summary' | 'stop' | 'insist' | 'halve'>;
@@ -39,18 +40,18 @@ export async function withCrossing<T>(options: CrossingOptions, work: (crossing:
   const { stateDirectory, events, metrics } = options;
   const lock = StateLock.acquire(stateDirectory);
   const onRetry = (reason: string) => {
-    metrics.retried();
+    metrics?.retried();
     events.detail(reason);
   };
   const uploader = await openUploader(options, IN_FLIGHT, onRetry);
   try {
     if (options.announcement !== undefined) announce(stateDirectory, options.announcement);
     const checkpoint = Checkpoint.load(stateDirectory, events.warning);
-    const gaps = GapLedger.load(stateDirectory, events.warning, (gap) => metrics.lost(gap));
+    const gaps = GapLedger.load(stateDirectory, events.warning, (gap) => metrics?.lost(gap));
     const spool = await Spool.open(options, gaps);
     const destination = destinationOf(options);
     await spool.reconcile(checkpoint, destination);
-    metrics.keep(spool, gaps);
+    metrics?.keep(spool, gaps);
     const turns = new Turns({ atOnce: IN_FLIGHT, waiting: Number.POSITIVE_INFINITY });
     return await work({ ...options, destination, uploader, checkpoint, spool, gaps, turns, memories: [] });
   } finally {

@@ -216,7 +216,7 @@ export class FileFollower {
   #holdBack(error: NotAcknowledged | UserError): void {
     const { metrics, events } = this.#crossing;
     const { path } = this.input.file;
-    metrics.retried();
+    metrics?.retried();
     this.#failures++;
     // Once for each reason: it may be the same for hours.
     if (error.message !== this.#heldBackBy)

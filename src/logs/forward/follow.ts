@@ -75,7 +75,7 @@ class Following {
     const { stop, metrics } = this.#crossing;
     const failure = Promise.withResolvers<never>();
     failure.promise.catch(() => undefined);
-    metrics.follow(() => this.#lags());
+    metrics?.follow(() => this.#lags());
     this.#keepRunning(new SpoolShipper(this.#crossing).run(), failure.reject);
     try {
       while (!stop.aborted) {

@@ -23,7 +23,7 @@ export interface Crossing {
   readonly spool: Spool;
   readonly gaps: GapLedger;
   readonly summary: ForwardSummary;
-  readonly metrics: ForwardMetrics;
+  readonly metrics?: ForwardMetrics;
   readonly events: ForwardEvents;
   /** About how many bytes go into one upload. */
   readonly chunkBytes: number;
@@ -166,7 +166,7 @@ export class Passage {
     this.#saved.catch(() => this.#failed.abort(FAILED));
     const bytes = chunk.end - chunk.offset;
     summary.acknowledged(type, bytes, answer);
-    metrics.acknowledged(type, bytes, answer);
+    metrics?.acknowledged(type, bytes, answer);
     this.#tellSetAside(chunk, answer);
     events.detail(`${file.path}: acknowledged up to offset ${chunk.end} of ${file.size}`);
   }

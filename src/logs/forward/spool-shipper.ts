@@ -108,7 +108,7 @@ export class SpoolShipper {
     } catch (error) {
       if (stop.aborted || signal.aborted) return;
       if (!(error instanceof NotAcknowledged || error instanceof UserError)) throw error;
-      metrics.retried();
+      metrics?.retried();
       const hold = this.#holds.get(what) ?? { backoff: new Backoff(), reason: '', failures: 0, until: 0 };
       if (error.message !== hold.reason) events.warning(`${name}: ${error.message}; it is held back and tried again`);
       hold.reason = error.message;
@@ -135,7 +135,7 @@ export class SpoolShipper {
       spool.acknowledged(segment, part.end, part.records);
       checkpoint.countSetAside(type.name, answer.setAside);
       summary.acknowledged(type, bytes, answer);
-      metrics.acknowledged(type, bytes, answer);
+      metrics?.acknowledged(type, bytes, answer);
       this.#tellSetAside(segment.source.path, answer);
     };
     try {
