@@ -50,7 +50,7 @@ function files(directory: string, state = node.file('state')): string[] {
 }
 
 async function until(condition: () => boolean, what: string): Promise<void> {
-  for (const end = Date.now() + 10_000; !condition(); await sleep(20)) assert.ok(Date.now() < end, what);
+  for (const end = Date.now() + 30_000; !condition(); await sleep(20)) assert.ok(Date.now() < end, what);
 }
 
 async function arrived(expected: readonly string[]): Promise<void> {

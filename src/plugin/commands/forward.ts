@@ -57,8 +57,7 @@ records with the same ids in the same indices, so that what came by the one way 
 it takes is a right to create documents in all of them: give it to nodes that may have it.
 
 Exit codes of --once: 0 when everything was acknowledged, 3 when not (what is left is said, and shipped by the next run
-if it is still there), 1 for errors. Another forwarder that has the state
-directory is said, and the exit code is 3: nothing was done.`,
+if it is still there) or when another forwarder has the state directory, 1 for errors.`,
   examples: `
 # As a service of a node, with everything in a file
 kubectl mcm forward --config /etc/kubectl-mcm/forward.yaml --health-listen :9091
