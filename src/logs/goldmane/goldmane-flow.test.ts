@@ -269,6 +269,20 @@ describe('readGoldmaneFlow', () => {
 });
 
 describe('the identity of a flow', () => {
+  it('tells a hundred thousand apart', () => {
+    const count = 100_000;
+    const range = { from: Date.UTC(2026, 10, 22), to: Date.UTC(2026, 10, 22, 4) };
+    const identities = new Set<string>();
+    for (const text of generateGoldmane({ seed: 9, count, ...range })) {
+      const identity = identityOf(text);
+      assert.equal(identities.has(identity), false, text);
+      identities.add(identity);
+    }
+    assert.equal(identities.size, count);
+    const [again = ''] = generateGoldmane({ seed: 9, count, ...range });
+    assert.ok(identities.has(identityOf(again)));
+  });
+
   it('does not depend on the order of members', () => {
     const reversed = (value: unknown): unknown => {
       if (Array.isArray(value)) return value.map(reversed);
