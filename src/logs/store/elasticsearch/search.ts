@@ -37,7 +37,8 @@ export async function searchRecords(
     view = opened.id;
     return await readPages(client, names, query, view, signal);
   } catch (error) {
-    if (signal.aborted) throw error;
+    // What is wrong here itself is no matter of Elasticsearch's.
+    if (signal.aborted || !(error instanceof errors.ElasticsearchClientError)) throw error;
     throw unavailable(error);
   } finally {
     // Elasticsearch closes it by itself later, if it cannot be told now.

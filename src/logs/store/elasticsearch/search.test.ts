@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { describe, it, type TestContext } from 'node:test';
+import { Client } from '@elastic/elasticsearch';
+import { flows } from '../../types/flows.ts';
+import { StoreUnavailable } from '../log-store.ts';
+import { IndexNames } from './index-names.ts';
+import { searchRecords } from './search.ts';
+
+interface Answer {
+  readonly code: number;
+  readonly body: object;
+}
+
+/** Searches in what answers so to a search: no real Elasticsearch does when asked to. */
+async function search(t: TestContext, answer: Answer) {
+  const server = createServer((request, response) => {
+    const { code, body } = request.url?.startsWith('/_search') === true ? answer : { code: 200, body: { id: 'view' } };
+    request.resume().once('end', () => {
+      response.writeHead(code, { 'content-type': 'application/json', 'x-elastic-product': 'Elasticsearch' });
+      response.end(JSON.stringify(body));
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = new Client({ node: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, maxRetries: 0 });
+  t.after(async () => {
+    await client.close();
+    server.close().closeAllConnections();
+  });
+  const query = { cluster: 'prod-eu', types: [flows], since: undefined, until: undefined, limit: 10 };
+  return await searchRecords(client, new IndexNames(), query, new AbortController().signal);
+}
+
+describe('a search', () => {
+  it('that Elasticsearch fails says what Elasticsearch said', async (t) => {
+    const error = { type: 'search_phase_execution_exception', reason: 'all shards failed' };
+    await assert.rejects(search(t, { code: 503, body: { error } }), (thrown) => {
+      assert.ok(thrown instanceof StoreUnavailable);
+      assert.match(thrown.message, /^Elasticsearch answered 503 search_phase_execution_exception: all shards failed$/);
+      return true;
+    });
+  });
+
+  it('that fails by what we make of the answer does not say that Elasticsearch cannot be reached', async (t) => {
+    const hits = { hits: [{ _index: 'somebody-elses', _source: {} }] };
+    await assert.rejects(search(t, { code: 200, body: { hits } }), (thrown) => {
+      assert.ok(!(thrown instanceof StoreUnavailable), String(thrown));
+      assert.match(String(thrown), /an index of no known type answered: somebody-elses/);
+      return true;
+    });
+  });
+});
