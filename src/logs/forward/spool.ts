@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
+import { rename, rm, statfs } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { codeOf, messageOf } from '../../errors.ts';
 import { Turns } from '../../turns.ts';
@@ -59,6 +59,9 @@ const BLOCK = 4096;
 
 /** What a segment counts as at least, so that there are not too many of them. */
 const LEAST = 4 * BLOCK;
+
+/** What is left free on the disk, so that positions and gaps can be saved. */
+const RESERVE = 1024 * 1024;
 
 /** What the system says when there is no room, or no more of it for us. */
 const NO_ROOM = ['ENOSPC', 'EDQUOT', 'EFBIG'];
@@ -276,9 +279,10 @@ export class Spool {
     this.#next = Math.max(this.#next, Date.now());
     const name = `${String(this.#next++).padStart(16, '0')}-${input.type.name}-${chunk.records}.segment`;
     const size = onDisk(bytes);
+    if (size > this.#options.spoolSize) return this.#isFull(`a line of ${bytes} bytes is longer than it may be`);
     try {
-      if (size > this.#options.spoolSize || !(await this.#makeRoom(size)))
-        return this.#isFull(`its ${this.#options.spoolSize} bytes are taken`);
+      const trouble = await this.#makeRoom(size);
+      if (trouble !== undefined) return this.#isFull(trouble);
       const path = join(this.#directory, name);
       await writeNew(path, parts);
       await syncDirectory(this.#directory);
@@ -305,16 +309,23 @@ export class Spool {
     return false;
   }
 
-  /** @throws UserError when what is dropped for it cannot be counted, or the system's error. */
-  async #makeRoom(size: number): Promise<boolean> {
+  /**
+   * Makes room for so many bytes; returns why there is none.
+   * @throws UserError when what is dropped for it cannot be counted, or the system's error.
+   */
+  async #makeRoom(size: number): Promise<string | undefined> {
     for (;;) {
+      const { bavail, bsize } = await statfs(this.#directory);
       const damaged = [...this.#damaged.values()].reduce((sum, bytes) => sum + bytes, 0);
-      if (this.usage.bytes + damaged + size <= this.#options.spoolSize) return true;
+      const isTaken = this.usage.bytes + damaged + size > this.#options.spoolSize;
+      if (!isTaken && bavail * bsize >= size + RESERVE) return undefined;
       const [oldest] = this.#damaged.keys();
       if (oldest !== undefined) {
         await rm(join(this.#quarantine, oldest), { force: true });
         this.#damaged.delete(oldest);
-      } else if (!(await this.#dropOldest())) return false;
+      } else if (!(await this.#dropOldest())) {
+        return isTaken ? `its ${this.#options.spoolSize} bytes are taken` : 'no space left on device';
+      }
     }
   }
 
