@@ -24,6 +24,7 @@ const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 const QUOTE = 0x22;
 const COMMA = 0x2c;
+const ZERO = 0x30;
 
 /** How much of a time is remembered: RFC 3339 with nanoseconds, its quotes and what comes after them. */
 const LONGEST_TIME = 48;
@@ -108,7 +109,9 @@ export class DocumentReader {
     while (same < this.#lastLength && bytes[from + same] === last[same]) same++;
     if (same > 0 && same === this.#lastLength) return this.#lastTime;
     const to = endOfScalar(bytes, from);
-    this.#lastTime = to === -1 ? undefined : parseTime(scalarOf(bytes.toString('latin1', from, to).trim()));
+    const text =
+      to === -1 ? undefined : (wholeNumber(bytes, from, to) ?? scalarOf(bytes.toString('latin1', from, to).trim()));
+    this.#lastTime = parseTime(text);
     this.#lastLength = to === -1 || to - from >= LONGEST_TIME ? 0 : to - from + 1;
     bytes.copy(last, 0, from, from + this.#lastLength);
     return this.#lastTime;
@@ -123,6 +126,17 @@ function endOfScalar(line: Buffer, from: number): number {
   while (isNumberByte(line[end])) end++;
   const next = line[end];
   return end === start || !(next === COMMA || next === CLOSE_BRACE || isSpace(next)) ? -1 : end;
+}
+
+/** A number of nothing but a few digits, which nearly all are. */
+function wholeNumber(line: Buffer, from: number, to: number): number | undefined {
+  let value = 0;
+  for (let at = from; at < to; at++) {
+    const digit = (line[at] as number) - ZERO;
+    if (digit < 0 || digit > 9 || at - from > 14) return undefined;
+    value = value * 10 + digit;
+  }
+  return value;
 }
 
 /** A string (undefined where it has escapes at its end) or a number, as JSON has it. */

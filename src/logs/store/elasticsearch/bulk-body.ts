@@ -2,7 +2,7 @@
 const AROUND = 2048;
 
 /** The last member of every document and its end; the moment has 13 digits until the year 2286. */
-const MOMENT_DIGITS = 13;
+export const MOMENT_DIGITS = 13;
 const END = '}\n';
 
 /** Milliseconds by which the moment in a document may be before that at which it is sent. */
@@ -41,9 +41,9 @@ export class BulkBody {
     this.#moment = now;
   }
 
-  /** The last members of a document, which has `members` and the moment at which it is sent; see end. */
-  lastMembers(members: string): string {
-    return `${members},"ingested":${this.#moment}${END}`;
+  /** The last bytes of a document, whose last members these are and the moment at which it is sent; both of ASCII. */
+  lastMembers(members: string): Buffer {
+    return Buffer.from(`${members},"ingested":${this.#moment}${END}`);
   }
 
   /** Begins an item, whose document will have so many bytes without what is added around it. */
@@ -98,9 +98,8 @@ export class BulkBody {
     }
   }
 
-  /** Ends an item whose document is open; `members` are what lastMembers has made of text of ASCII. */
-  end(members: string): void {
-    this.ascii(members);
+  /** Ends an item, to which what lastMembers has made was added last. */
+  end(): void {
     this.#bounds[++this.#count] = this.#length;
   }
 

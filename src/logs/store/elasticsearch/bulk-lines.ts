@@ -106,7 +106,8 @@ export class BulkLines {
     // Neither names of indices nor ids of lines with a position hold anything that JSON would escape.
     this.body.ascii(`{"create":{"_index":"${this.#names.day(type, cluster, day)}","_id":"${id}"}}\n`);
     this.body.bytes(document.open);
-    this.body.end(this.body.lastMembers(`,${added}`));
+    this.body.bytes(this.body.lastMembers(`,${added}`));
+    this.body.end();
   }
 }
 

@@ -3,13 +3,16 @@ import { crc32 } from 'node:zlib';
 import { DocumentReader } from '../../record/document.ts';
 import { dayOf } from '../../record/time.ts';
 import { TimeWindow } from '../../record/time-window.ts';
-import type { BulkBody } from './bulk-body.ts';
+import { type BulkBody, MOMENT_DIGITS } from './bulk-body.ts';
 import type { FileLines } from './bulk-lines.ts';
 import type { IndexNames } from './index-names.ts';
+
+const NOTHING: Buffer = Buffer.alloc(0);
 
 const QUOTE = 0x22;
 const NEWLINE = 0x0a;
 const SLASH = 0x2f;
+const ZERO = 0x30;
 const CLOSE_BRACE = 0x7d;
 
 /**
@@ -47,11 +50,11 @@ export class PlainLines {
   /** Of each suspicious text, where it is found next; the file's length where it is not. */
   readonly #next: number[];
   #nearest = -1;
-  // Those of the line before, which are those of nearly every line.
+  // What stands around the document of the line before, which is nearly what stands around every document.
   #day = '';
-  #action: Uint8Array = new Uint8Array();
   #time = Number.NaN;
-  #members = '';
+  #action = NOTHING;
+  #members = NOTHING;
 
   constructor(body: BulkBody, names: IndexNames, file: FileLines, now: number) {
     this.#body = body;
@@ -85,7 +88,8 @@ export class PlainLines {
     body.byte(NEWLINE);
     body.bytes(line);
     body.cut(1);
-    body.end(this.#members);
+    body.bytes(this.#members);
+    body.end();
     return true;
   }
 
@@ -103,14 +107,26 @@ export class PlainLines {
   #turnTo(time: number): void {
     const { type, cluster, host, position } = this.#file;
     const day = dayOf(time);
-    if (day !== this.#day) {
+    const before = `,"cluster":"${cluster}","@timestamp":`;
+    this.#time = time;
+    // Both times have as many digits: a moment's.
+    if (day === this.#day) putDigits(this.#members, before.length, time);
+    else {
       this.#day = day;
       const index = this.#names.day(type, cluster, day);
-      const action = `{"create":{"_index":"${index}","_id":"${cluster}/${host}/${position.fileKey}/`;
-      this.#action = Buffer.from(action);
+      this.#action = Buffer.from(`{"create":{"_index":"${index}","_id":"${cluster}/${host}/${position.fileKey}/`);
+      this.#members = this.#body.lastMembers(`${before}${time},"host":"${host}"`);
     }
-    this.#time = time;
-    this.#members = this.#body.lastMembers(`,"cluster":"${cluster}","@timestamp":${time},"host":"${host}"`);
+  }
+}
+
+/** Writes a number over one that has as many digits. */
+function putDigits(bytes: Uint8Array, from: number, value: number): void {
+  let rest = value;
+  for (let at = from + MOMENT_DIGITS - 1; at >= from; at--) {
+    const next = Math.floor(rest / 10);
+    bytes[at] = ZERO + rest - next * 10;
+    rest = next;
   }
 }
 
