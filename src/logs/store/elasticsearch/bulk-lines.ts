@@ -26,9 +26,9 @@ export class BulkLines {
   readonly body: BulkBody;
   readonly #names: IndexNames;
   #file: FileLines | undefined;
-  /** Of each item: where its line begins in the file's bytes, and whether RecordReader has seen it. */
-  #items: number[] = [];
-  #read: boolean[] = [];
+  /** Of each item: where its line begins in the file's bytes, and whether RecordReader has seen it. Used again as well. */
+  readonly #items: number[] = [];
+  readonly #read: boolean[] = [];
 
   constructor(names: IndexNames, capacity: number) {
     this.#names = names;
@@ -40,8 +40,6 @@ export class BulkLines {
     const letters: DeadLetter[] = [];
     const { bytes } = file;
     this.#file = file;
-    this.#items = [];
-    this.#read = [];
     this.body.clear(now);
     const plain = new PlainLines(this.body, this.#names, file, now);
     const reader = new RecordReader(file.type, file, now);
@@ -82,13 +80,16 @@ export class BulkLines {
   /** Leaves nothing but these items, which are given in their order. */
   keep(items: readonly number[]): void {
     this.body.keep(items);
-    this.#items = items.map((item) => this.#items[item] as number);
-    this.#read = items.map((item) => this.#read[item] as boolean);
+    for (const [at, item] of items.entries()) {
+      this.#items[at] = this.#items[item] as number;
+      this.#read[at] = this.#read[item] as boolean;
+    }
   }
 
+  /** Of the last item. */
   #note(start: number, read: boolean): void {
-    this.#items.push(start);
-    this.#read.push(read);
+    this.#items[this.body.count - 1] = start;
+    this.#read[this.body.count - 1] = read;
   }
 
   #readLine(file: FileLines, reader: RecordReader, start: number, end: number): DeadLetter | undefined {
