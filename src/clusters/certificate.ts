@@ -29,8 +29,13 @@ export function fingerprintOf(certificate: X509Certificate): string {
   return certificate.fingerprint256.replaceAll(':', '').toLowerCase();
 }
 
-/** What a certificate says of itself; proof only where its fingerprint is known. */
+/**
+ * What a certificate says of itself; proof only where its fingerprint is known.
+ * @throws Error when its key cannot be read.
+ */
 export function subjectOf(certificate: X509Certificate): Pick<CertificateFacts, 'commonName' | 'use'> {
+  // Throws where the key cannot be read: toLegacyObject would end Node.js 24 with a segmentation fault then.
+  if (certificate.publicKey.type !== 'public') throw new Error('it has no public key');
   // The subject as an object: in the one-line forms a crafted CN could pretend to be another attribute.
   const subject: Readonly<Record<string, unknown>> = { ...certificate.toLegacyObject().subject };
   const { CN, OU } = subject;
