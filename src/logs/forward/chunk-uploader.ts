@@ -45,9 +45,12 @@ export class NotAcknowledged extends Error {
   }
 }
 
+/** Milliseconds after which it is tried again whatever was asked for: that may be a mistake, or a clock's. */
+const LONGEST_WAIT = 5 * 60_000;
+
 /** Milliseconds that a Retry-After header asks for, as seconds or as an HTTP date; 0 where it is neither. */
 export function retryAfterOf(header: string | string[] | undefined): number {
   const text = String(header ?? '');
   const wait = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
-  return wait > 0 ? wait : 0;
+  return wait > 0 ? Math.min(wait, LONGEST_WAIT) : 0;
 }
