@@ -13,6 +13,7 @@ import {
   type UploadFailure,
   type UploadRequest,
 } from './chunk-uploader.ts';
+import { readUploadAnswer } from './upload-answer.ts';
 
 const compress = promisify(gzip);
 
@@ -116,7 +117,13 @@ export class Uploader implements ChunkUploader {
       signal.throwIfAborted();
       return notAcknowledged(`the manager at ${address} ${unreachable(error)}`, false);
     }
-    if (code === 200) return readAnswer(text, request.chunk.records);
+    if (code === 200) {
+      try {
+        return { acknowledged: true, answer: readUploadAnswer(text, request.chunk.records) };
+      } catch (error) {
+        return notAcknowledged(messageOf(error), true);
+      }
+    }
     const reason = reasonOf(text) ?? `it answered ${code}`;
     if (code === 403) throw new UserError(`error: the manager at ${address} refused this forwarder: ${reason}`);
     if (code >= 400 && code < 500 && code !== 408 && code !== 429) {
@@ -132,20 +139,6 @@ type Attempt =
 
 function notAcknowledged(reason: string, answered: boolean, retryAfter = 0): Attempt {
   return { acknowledged: false, reason, answered, retryAfter };
-}
-
-/** An answer that does not account for every record acknowledges none. */
-function readAnswer(text: string, records: number): Attempt {
-  let answer: Partial<UploadAnswer> | null;
-  try {
-    answer = JSON.parse(text) as Partial<UploadAnswer> | null;
-  } catch {
-    return notAcknowledged("the manager's answer cannot be read", true);
-  }
-  const { accepted = 0, known = 0, setAside = 0, reasons = [] } = answer ?? {};
-  if (accepted + setAside === records && Array.isArray(reasons))
-    return { acknowledged: true, answer: { accepted, known, setAside, reasons } };
-  return notAcknowledged(`the manager acknowledged ${accepted + setAside} of ${records} records`, true);
 }
 
 function reasonOf(text: string): string | undefined {
