@@ -24,27 +24,29 @@ const DOCUMENT_ERRORS: ReadonlySet<string> = new Set([
 export const FILTER_PATH =
   'errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason';
 
+/** What an answer should be; what comes in its place may be anything. */
 export interface BulkAnswer {
   readonly errors?: boolean;
-  readonly items?: readonly {
-    readonly create?: {
-      readonly status?: number;
-      readonly error?: { readonly type?: string; readonly reason?: string; readonly caused_by?: { reason?: string } };
-    };
-  }[];
+  readonly items?: readonly ({ readonly create?: ItemAnswer | null } | null)[];
+}
+
+interface ItemAnswer {
+  readonly status?: number;
+  readonly error?: { readonly type?: string; readonly reason?: string; readonly caused_by?: { reason?: string } };
 }
 
 /** A verdict for each item, in order. @throws StoreUnavailable when the answer is for another number of items. */
 export function verdictsOf(answer: BulkAnswer | null, count: number): readonly BulkVerdict[] {
-  const items = answer?.items ?? [];
+  const items = Array.isArray(answer?.items) ? (answer.items as NonNullable<BulkAnswer['items']>) : [];
   if (items.length !== count)
     throw new StoreUnavailable(`Elasticsearch answered ${items.length} of ${count} documents`);
-  return items.map(({ create = {} }): BulkVerdict => {
-    const { status = 0, error } = create;
-    if (error === undefined && status >= 200 && status < 300) return { kind: 'created' };
-    if (status === 409) return { kind: 'known' };
-    const type = error?.type ?? `status ${status}`;
-    const reason = [error?.reason ?? type, error?.caused_by?.reason].filter((part) => part !== undefined).join(': ');
-    return DOCUMENT_ERRORS.has(type) ? { kind: 'refused', reason } : { kind: 'held-back', reason, status };
-  });
+  return items.map((item) => verdictOf(item?.create ?? {}));
+}
+
+function verdictOf({ status = 0, error }: ItemAnswer): BulkVerdict {
+  if (error === undefined && status >= 200 && status < 300) return { kind: 'created' };
+  if (status === 409) return { kind: 'known' };
+  const type = error?.type ?? `status ${status}`;
+  const reason = [error?.reason ?? type, error?.caused_by?.reason].filter((part) => part !== undefined).join(': ');
+  return DOCUMENT_ERRORS.has(type) ? { kind: 'refused', reason } : { kind: 'held-back', reason, status };
 }

@@ -62,6 +62,14 @@ describe('bulkCreate', () => {
     assert.deepEqual(kinds, ['known', 'held-back']);
   });
 
+  it('holds back what it is told nothing of', async () => {
+    answer = { code: 200, body: { errors: true, items: [null, { create: null }] } };
+    const kinds = (await bulkCreate(client, [item('1'), item('2')], signal)).map(({ kind }) => kind);
+    assert.deepEqual(kinds, ['held-back', 'held-back']);
+    answer = { code: 200, body: { items: { length: 2 } } };
+    await assert.rejects(bulkCreate(client, [item('1'), item('2')], signal), StoreUnavailable);
+  });
+
   it('takes no answer for fewer documents than it sent', async () => {
     answer = items({ status: 201 });
     await assert.rejects(bulkCreate(client, [item('1'), item('2')], signal), (error: Error) => {
