@@ -21,6 +21,11 @@ describe('parseTime', () => {
     it(`reads ${JSON.stringify(value)}`, () => assert.equal(parseTime(value), MOMENT));
   }
 
+  it('reads nanoseconds to the millisecond', () => {
+    // As a number it is 2006189827097999872.
+    assert.equal(parseTime('2006189827098000000'), 2_006_189_827_098);
+  });
+
   it('keeps fractions of a second', () => {
     assert.equal(parseTime('2026-11-22T18:30:04.123456789Z'), MOMENT + 123);
     assert.equal(parseTime(MOMENT / 1000 + 0.5), MOMENT + 500);

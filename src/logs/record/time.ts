@@ -31,7 +31,8 @@ function fromNumber(value: number): number | undefined {
   if (!(value > 0)) return undefined;
   if (value < MILLISECONDS) return valid(value * 1e3);
   if (value < MICROSECONDS) return valid(value);
-  return valid(value < NANOSECONDS ? value / 1e3 : value / 1e6);
+  // A number does not hold so many nanoseconds to the last one, but to the microsecond (until 2116).
+  return valid((value < NANOSECONDS ? value : Math.round(value / 1e3)) / 1e3);
 }
 
 /** Years that a day of an index name has four digits for. */
