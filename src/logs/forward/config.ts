@@ -39,7 +39,7 @@ export function readForwardConfig(file: string): ForwardConfig {
   const fail = (what: string) => new UserError(`error: ${file}: ${what}`);
   let document: unknown;
   try {
-    document = parse(readFileSync(file, 'utf8')) ?? {};
+    document = parse(readFileSync(file, 'utf8'), { logLevel: 'error' }) ?? {};
   } catch (error) {
     throw fail(messageOf(error));
   }
