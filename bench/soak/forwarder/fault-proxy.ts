@@ -10,6 +10,7 @@ import {
 import { createServer as createTlsServer, Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { TLSSocket } from 'node:tls';
 import { gunzipSync } from 'node:zlib';
 import type { Random } from '../../../fixtures/random.ts';
 import type { KeyPair } from '../../../src/clusters/key-pair.ts';
@@ -186,7 +187,10 @@ export class Exchange {
   }
 
   cut(): void {
-    this.#options.response.socket?.resetAndDestroy();
+    const { socket } = this.#options.response;
+    // Below TLS nothing can be reset from here.
+    if (socket instanceof TLSSocket) socket.destroy();
+    else socket?.resetAndDestroy();
   }
 
   /** Waits until the sender has given up, or stalled connections are cut. */

@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict';
+import type { Random } from '../../fixtures/random.ts';
+import { readCertificates } from '../../src/clusters/certificate.ts';
+import { createKeyPair, daysFromNow } from '../../src/clusters/key-pair.ts';
+import { UserError } from '../../src/errors.ts';
+import { retryAfterOf } from '../../src/logs/forward/chunk-uploader.ts';
+import { readUploadAnswer } from '../../src/logs/forward/upload-answer.ts';
+import { parseWindow } from '../../src/logs/query/log-query.ts';
+import { readUploadSource, SOURCE_HEADERS } from '../../src/logs/record/source.ts';
+import { type BulkAnswer, verdictsOf } from '../../src/logs/store/elasticsearch/bulk-verdict.ts';
+import { StoreUnavailable } from '../../src/logs/store/log-store.ts';
+import { parseDuration, parseMoment } from '../../src/plugin/duration.ts';
+import { mutatedText, mutatedValue } from './mutation.ts';
+import type { FuzzTarget } from './target.ts';
+
+/** Never negative, never without end: it is slept for. */
+function retryAfter(random: Random): void {
+  const time = new Date(Date.now() + (random.next() - 0.5) * 2 ** 40).toUTCString();
+  const text = mutatedText(random.pick(['120', '0', '99999999999999999999', time, '-5', '']), random);
+  const wait = retryAfterOf(text);
+  assert.ok(wait >= 0 && wait <= 300_000, `${JSON.stringify(text)} is ${wait}`);
+}
+
+/** Other bytes, or other JSON. */
+function mutatedAnswer(answer: object, random: Random): string {
+  if (random.chance(0.5)) return mutatedText(JSON.stringify(answer), random, 2);
+  return JSON.stringify(random.chance(0.1) ? answer : mutatedValue(answer, random));
+}
+
+/** Nothing counts as acknowledged but what accounts for every record. */
+function managerAnswer(random: Random): void {
+  const records = random.between(0, 9);
+  const setAside = random.between(0, records);
+  const accepted = records - setAside;
+  const reasons = Array.from({ length: setAside }, (_, offset) => ({ offset, reason: 'because' }));
+  const whole = { accepted, known: random.between(0, accepted), setAside, reasons };
+  const answer = JSON.stringify(whole);
+  const text = mutatedAnswer(whole, random);
+  let read: ReturnType<typeof readUploadAnswer>;
+  try {
+    read = readUploadAnswer(text, records);
+  } catch (error) {
+    assert.notEqual(text, answer);
+    assert.equal((error as Error).constructor, Error);
+    return;
+  }
+  assert.equal(read.accepted + read.setAside, records);
+  for (const count of [read.accepted, read.known, read.setAside]) assert.ok(Number.isSafeInteger(count) && count >= 0);
+  for (const { offset, reason } of read.reasons) {
+    assert.deepEqual([typeof offset, typeof reason], ['number', 'string']);
+  }
+}
+
+const ERROR = { type: 'document_parsing_exception', reason: 'because', caused_by: { reason: 'of this' } };
+const ITEMS = [
+  { create: { status: 201 } },
+  { create: { status: 409, error: { ...ERROR, type: 'version_conflict_engine_exception' } } },
+  { create: { status: 400, error: ERROR } },
+  { create: { status: 429, error: { ...ERROR, type: 'es_rejected_execution_exception' } } },
+];
+
+/** A verdict for each item or none at all; created is only what has a status that says so, and no error. */
+function bulkAnswer(random: Random): void {
+  const count = random.between(0, 5);
+  const items = Array.from({ length: count }, () => random.pick(ITEMS));
+  const text = mutatedAnswer({ errors: true, items }, random);
+  let said: BulkAnswer | null;
+  try {
+    said = JSON.parse(text) as BulkAnswer | null;
+  } catch {
+    return;
+  }
+  let verdicts: ReturnType<typeof verdictsOf>;
+  try {
+    verdicts = verdictsOf(said, count);
+  } catch (error) {
+    assert.ok(error instanceof StoreUnavailable, `${error}`);
+    return;
+  }
+  assert.equal(verdicts.length, count);
+  for (const [at, verdict] of verdicts.entries()) {
+    const { status, error } = said?.items?.[at]?.create ?? {};
+    if (verdict.kind === 'created') assert.ok(status !== undefined && status >= 200 && status < 300 && !error);
+    if (verdict.kind === 'known') assert.equal(status, 409);
+    if ('reason' in verdict) assert.equal(typeof verdict.reason, 'string');
+  }
+}
+
+function uploadHeaders(random: Random): void {
+  const headers: Readonly<Record<string, string>> = {
+    [SOURCE_HEADERS.host]: 'node-1.example',
+    [SOURCE_HEADERS.fileKey]: '0123456789abcdef'.repeat(2),
+    [SOURCE_HEADERS.offset]: '123456',
+  };
+  const given = Object.entries(headers).filter(() => random.chance(0.9));
+  const changed = new Map(given.map(([name, value]) => [name, mutatedText(value, random, 1)]));
+  try {
+    const { host, position } = readUploadSource('ours', (name) => changed.get(name));
+    assert.ok(host === undefined || JSON.stringify(host) === `"${host}"`);
+    if (position === undefined) return;
+    assert.match(position.fileKey, /^[0-9a-f]{32}$/);
+    assert.ok(Number.isSafeInteger(position.offset) && position.offset >= 0);
+  } catch (error) {
+    assert.ok(error instanceof UserError, `${error}`);
+  }
+}
+
+function durations(random: Random): void {
+  const text = mutatedText(
+    random.pick(['1h30m', '0.5s', '90ms', '2w', '2026-11-22', new Date().toISOString()]),
+    random,
+  );
+  const duration = parseDuration(text);
+  assert.ok(duration === undefined || duration >= 0);
+  const moment = parseMoment(text, Date.now());
+  assert.ok(moment === undefined || !Number.isNaN(moment));
+  try {
+    const { since, until, limit } = parseWindow(new URLSearchParams({ since: text, until: text, limit: text }));
+    for (const number of [since, until, limit]) assert.ok(number === undefined || Number.isFinite(number));
+  } catch (error) {
+    assert.ok(error instanceof UserError, `${error}`);
+  }
+}
+
+const PEM = (await createKeyPair({ commonName: 'prod-eu', usages: ['client'], notAfter: daysFromNow(1) })).certificate;
+
+/** What stands in a ManagedCluster is anybody's who may write one. */
+function certificates(random: Random): void {
+  const text = mutatedText(PEM, random);
+  try {
+    for (const { fingerprint, commonName } of readCertificates(text)) {
+      assert.match(fingerprint, /^[0-9a-f]{64}$/);
+      assert.equal(typeof commonName, 'string');
+    }
+  } catch (error) {
+    if (error instanceof assert.AssertionError) throw error;
+    assert.ok(error instanceof Error);
+  }
+}
+
+export const ANSWER_TARGETS: readonly FuzzTarget[] = [
+  { name: 'Retry-After', rounds: 10_000, round: retryAfter },
+  { name: "the manager's answer to an upload", rounds: 20_000, round: managerAnswer },
+  { name: "Elasticsearch's answer to a bulk request", rounds: 20_000, round: bulkAnswer },
+  { name: "an upload's headers", rounds: 5_000, round: uploadHeaders },
+  { name: 'durations and moments', rounds: 10_000, round: durations },
+  { name: 'certificates', rounds: 1_000, round: certificates },
+];
