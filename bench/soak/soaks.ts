@@ -1,6 +1,7 @@
 import { Testbed } from '../../testbed/testbed.ts';
 import type { Finding } from './finding.ts';
 import { soakForwarder } from './forwarder/forwarder-soak.ts';
+import { soakParsers } from './fuzz-soak.ts';
 import { INSPECTABLE } from './inspector.ts';
 import { soakTunnels } from './tunnel-soak.ts';
 
@@ -16,6 +17,9 @@ export interface Soak<Flags extends Numbers = Numbers> {
 function soak<Flags extends Numbers>(flags: Flags, run: Soak<Flags>['run']): Soak {
   return { flags, run: run as unknown as Soak['run'] };
 }
+
+/** Another one each time; it is told. */
+const SEED = 1 + (Date.now() % 1_000_000);
 
 export const SOAKS: Readonly<Record<string, Soak>> = {
   tunnel: soak({ agents: 5_000, minutes: 10 }, async ({ agents, minutes }, tell) =>
@@ -36,12 +40,13 @@ export const SOAKS: Readonly<Record<string, Soak>> = {
       }),
     ),
   ),
-  forwarder: soak({ rounds: 200, seed: 1 + (Date.now() % 1_000_000), seconds: 6 }, async (numbers, tell) =>
+  forwarder: soak({ rounds: 200, seed: SEED, seconds: 6 }, async (numbers, tell) =>
     withTestbed(tell, (workbench) => {
       const ports = workbench.facts.managerPorts;
       return soakForwarder({ workbench, ports, cluster: 'soak', ...numbers, waitOutEvery: 20, tell });
     }),
   ),
+  fuzz: soak({ minutes: 10, seed: SEED }, async ({ minutes, seed }, tell) => soakParsers(minutes, seed, tell)),
 };
 
 /** Real servers, with a management cluster that is installed and whose manager is still to be started. */

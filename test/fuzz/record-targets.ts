@@ -166,7 +166,7 @@ function readGoldmane(random: Random): void {
 }
 
 function readTime(random: Random): void {
-  const time = Math.floor(Date.UTC(1973, 3) + random.next() * (Date.UTC(2286, 0) - Date.UTC(1973, 3)));
+  const time = Math.floor(Date.UTC(1973, 3) + random.next() * (Date.UTC(2116, 0) - Date.UTC(1973, 3)));
   const seconds = Math.floor(time / 1000);
   assert.equal(parseTime(seconds), seconds * 1000);
   assert.equal(parseTime(time), time);
