@@ -211,9 +211,9 @@ async function damagedCheckpoint(random: Random): Promise<void> {
 }
 
 export const FORWARD_TARGETS: readonly FuzzTarget[] = [
-  { name: 'chunks of a file', rounds: 400, round: chunksOfFile },
-  { name: 'a compressed file', rounds: 300, round: compressedFile },
-  { name: 'the configuration file', rounds: 2_000, round: configFile },
-  { name: 'saves of the checkpoint', rounds: 150, round: checkpointSaves },
-  { name: 'a damaged checkpoint', rounds: 300, round: damagedCheckpoint },
+  { name: 'chunks of a file', rounds: 300, round: chunksOfFile },
+  { name: 'a compressed file', rounds: 150, round: compressedFile },
+  { name: 'the configuration file', rounds: 800, round: configFile },
+  { name: 'saves of the checkpoint', rounds: 100, round: checkpointSaves },
+  { name: 'a damaged checkpoint', rounds: 150, round: damagedCheckpoint },
 ];

@@ -56,6 +56,8 @@ export class FaultProxy {
   #deck: FaultDeck;
   #random: Random;
   #stalled = new AbortController();
+  /** How many want nothing to go wrong for now. */
+  #calm = 0;
 
   private constructor(options: FaultProxyOptions, random: Random) {
     const { keys, upstream, faults } = options;
@@ -90,6 +92,16 @@ export class FaultProxy {
     this.#stalled = new AbortController();
   }
 
+  /** Nothing new goes wrong while that is done. */
+  async calm<T>(work: () => Promise<T>): Promise<T> {
+    this.#calm++;
+    try {
+      return await work();
+    } finally {
+      this.#calm--;
+    }
+  }
+
   /** Nothing goes wrong any more; what was never answered is cut now, unless its sender is to give it up by itself. */
   heal({ cutStalled }: { readonly cutStalled: boolean }): void {
     this.#deck.stop();
@@ -112,7 +124,7 @@ export class FaultProxy {
         ...{ incoming, response, body, upstream, agent: this.#agent },
         ...{ altered, stalled: this.#stalled.signal },
       });
-      const fault = mayFail(exchange.path) ? faults[this.#deck.next() ?? ''] : undefined;
+      const fault = mayFail(exchange.path) && this.#calm === 0 ? faults[this.#deck.next() ?? ''] : undefined;
       if (fault === undefined) exchange.answer(await exchange.pass());
       else await fault(exchange, random);
     } catch {

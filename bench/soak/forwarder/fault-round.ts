@@ -68,6 +68,8 @@ class FaultRound {
     this.#random = new Random(seed);
     const state = join(folder, 'state');
     const saved = new SavedPositions(state);
+    const calm = async (wait: () => Promise<boolean>) =>
+      await Object.values(options.proxies).reduceRight((inner, proxy) => async () => await proxy.calm(inner), wait)();
     const logs = [false, true, false, true].map((isPattern, at) => ({
       isPattern,
       log: join(folder, `${at}`, 'flows.log'),
@@ -76,7 +78,7 @@ class FaultRound {
       mkdirSync(dirname(log));
       const random = new Random(this.#random.between(0, 2 ** 31));
       const lines = new LogLines(this.#mark, this.#random.between(0, 2 ** 31), random);
-      return new LogWriter({ log, isPattern, lines, random, saved });
+      return new LogWriter({ log, isPattern, lines, random, saved, calm });
     });
     const files = logs.flatMap(({ log, isPattern }) => ['--flow', isPattern ? `${log}*` : log]);
     // Most follow, as most forwarders do.

@@ -17,6 +17,8 @@ export interface LogWriterOptions {
   readonly random: Random;
   /** What the forwarder has saved: what it may not lose, it has to know. */
   readonly saved: SavedPositions;
+  /** Lets nothing go wrong on the way of records while it is waited for them. */
+  readonly calm: (wait: () => Promise<boolean>) => Promise<boolean>;
 }
 
 /** A file that was rotated away; its place in the list is the number behind its name. */
@@ -31,7 +33,7 @@ const NEWLINE = Buffer.from('\n');
 const MOST_ROTATED = 6;
 
 /** Milliseconds to wait until the forwarder has seen, or shipped, what would be lost otherwise. */
-const PATIENCE = 4_000;
+const PATIENCE = 6_000;
 
 /**
  * A program that writes a log and rotates it in every way there is, and knows every line. It takes nothing away that a
@@ -177,8 +179,9 @@ export class LogWriter {
   }
 
   async #isShipped(): Promise<boolean> {
-    const { saved } = this.#options;
-    return this.#current.key !== undefined && (await this.#until(() => saved.isShipped(this.#current)));
+    const { saved, calm } = this.#options;
+    if (this.#current.key === undefined) return false;
+    return await calm(async () => await this.#until(() => saved.isShipped(this.#current)));
   }
 
   /** A new file at the log's path, with a first line. */
