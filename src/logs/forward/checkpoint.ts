@@ -42,7 +42,7 @@ const FORGET_AFTER = 30 * 86_400_000;
 /**
  * A forwarder's memory of what is done. Only acknowledged bytes ever get in, and a save is synced before it counts. To
  * lose it, or what comes between two saves, costs work but no record: ids come from the place in the file, so what is
- * sent again is recognized. Belongs to whoever holds the directory's StateLock.
+ * sent again is recognized. Belongs to whoever holds the directory's lock.
  */
 export class Checkpoint {
   readonly #file: StateFile;

@@ -7,7 +7,7 @@ import type { ForwardMetrics } from './forward-metrics.ts';
 import { GapLedger } from './gap-ledger.ts';
 import { type Crossing, IN_FLIGHT } from './passage.ts';
 import { Spool, type WhenFull } from './spool.ts';
-import { StateLock } from './state-lock.ts';
+import { lockState } from './state-lock.ts';
 import type { ForwardEvents } from './summary.ts';
 
 /** What is shipped, from where and to whom. */
@@ -38,7 +38,7 @@ export type CrossingOptions = ForwardOptions & Pick<Crossing, 'summary' | 'stop'
  */
 export async function withCrossing<T>(options: CrossingOptions, work: (crossing: Crossing) => Promise<T>): Promise<T> {
   const { stateDirectory, events, metrics } = options;
-  const lock = StateLock.acquire(stateDirectory);
+  const lock = lockState(stateDirectory);
   const onRetry = (reason: string) => {
     metrics?.retried();
     events.detail(reason);
