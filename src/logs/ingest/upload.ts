@@ -98,7 +98,7 @@ class Intake {
     this.#bytes = 0;
     this.#signal.throwIfAborted();
     if (records.length > 0) {
-      const outcome = await this.#store.write({ type, cluster: source.cluster, records }, this.#signal);
+      const outcome = await this.#store.write({ type, source, records }, this.#signal);
       this.#accepted += outcome.stored + outcome.known;
       this.#known += outcome.known;
       this.#differing += outcome.differing;

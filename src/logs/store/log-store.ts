@@ -6,7 +6,7 @@ import type { LogType, LogTypeName, StoredRecord } from '../types/log-type.ts';
 /** Records of one upload, with what they have in common. */
 export interface RecordBatch {
   readonly type: LogType;
-  readonly cluster: string;
+  readonly source: UploadSource;
   readonly records: readonly LogRecord[];
 }
 

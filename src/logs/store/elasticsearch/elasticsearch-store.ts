@@ -35,7 +35,7 @@ export class ElasticsearchStore implements LogStore {
     );
   }
 
-  async write({ type, cluster, records }: RecordBatch, signal: AbortSignal): Promise<WriteOutcome> {
+  async write({ type, source: { cluster }, records }: RecordBatch, signal: AbortSignal): Promise<WriteOutcome> {
     await this.#prepare(signal);
     const ingested = Date.now();
     const items = records.map(
