@@ -3,10 +3,13 @@ import { createServer, type Server } from 'node:http';
 import type { Registry } from 'prom-client';
 import { messageOf } from './errors.ts';
 
-/** Something that must be in order for a server to do its work; rejects with the reason when it is not. */
+/**
+ * Something that must be in order for a server to do its work; rejects with the reason when it is not. A text that it
+ * resolves with is worth knowing although it is in order.
+ */
 export interface ReadinessCheck {
   readonly name: string;
-  readonly check: (signal: AbortSignal) => Promise<void>;
+  readonly check: (signal: AbortSignal) => Promise<unknown>;
 }
 
 /** Milliseconds after which a check that has not answered counts as failed. */
@@ -64,8 +67,8 @@ async function readiness(checks: readonly ReadinessCheck[]) {
     checks.map(async ({ name, check }) => {
       try {
         const signal = AbortSignal.timeout(CHECK_TIMEOUT);
-        await Promise.race([check(signal), late(signal)]);
-        return `[+]${name} ok`;
+        const detail = await Promise.race([check(signal), late(signal)]);
+        return `[+]${name} ok${typeof detail === 'string' && detail !== '' ? ` (${detail})` : ''}`;
       } catch (error) {
         return `[-]${name} failed: ${messageOf(error)}`;
       }

@@ -13,6 +13,7 @@ import type { ConfigMap } from '../kube/objects.ts';
 import { isStatus, StatusError } from '../kube/status.ts';
 import { watchCollection } from '../kube/watch.ts';
 import { HttpIngest } from '../logs/ingest/http-ingest.ts';
+import type { SpoolingOptions } from '../logs/spool/spooling-store.ts';
 import type { LogStore } from '../logs/store/log-store.ts';
 import { LogAccess } from '../rbac/log-access.ts';
 import { TUNNEL_LIMITS, Tunnels } from '../tunnel/tunnels.ts';
@@ -25,11 +26,14 @@ import { LogApi } from './log-api.ts';
 import { ManagerMetrics } from './metrics.ts';
 import { RepeatedLog } from './repeated-log.ts';
 import { readServingCertificate } from './serving-certificate.ts';
+import { checkSpooling, openSpool } from './spool-service.ts';
 import { serveTunnels } from './tunnel-service.ts';
 
 export interface ManagerOptions {
   readonly client: KubeClient;
   readonly store: LogStore;
+  /** Where records wait while the store does not take them; without one, senders are told to come back. */
+  readonly spool?: SpoolingOptions | undefined;
   readonly log: Logger;
   /** For managed clusters (9449). */
   readonly clusters: HostPort;
@@ -51,7 +55,7 @@ const STATUS_INTERVAL = 1_000;
  * @throws UserError when it cannot start: not installed, no rights, a port that is taken.
  */
 export async function runManager(options: ManagerOptions, stopped: AbortSignal): Promise<void> {
-  const { client, store, log } = options;
+  const { client, log } = options;
   const failed = new AbortController();
   const signal = AbortSignal.any([stopped, failed.signal]);
   const certificate = await readServingCertificate(client, signal);
@@ -67,6 +71,9 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
       err: error,
     }),
   );
+  const spooling =
+    options.spool === undefined ? undefined : await openSpool(options.store, options.spool, metrics.registry, repeated);
+  const store = spooling ?? options.store;
   const ingest = new HttpIngest(store, {
     taken: (cluster, type, answer) => {
       metrics.taken(cluster, type, answer);
@@ -92,7 +99,11 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
   });
   const aggregatedApi = new AggregatedApiServer({ api, certificate, frontProxy, log });
   const health = createHealthServer(metrics.registry, [
-    { name: 'log-store', check: (timeout) => store.ping(timeout) },
+    {
+      name: 'log-store',
+      check: (timeout) =>
+        spooling === undefined ? store.ping(timeout) : checkSpooling(spooling, options.store, timeout),
+    },
     { name: 'aggregated-api', check: () => listening(aggregatedApi.server) },
     { name: 'cluster-port', check: () => listening(clusterPort) },
   ]);
@@ -113,10 +124,13 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
       { clusters: options.clusters, api: options.api, health: options.health },
       'manager ready: listening for managed clusters, API requests and probes',
     );
-    // Not waited for: what comes meanwhile is turned away, and told so.
+    // Not waited for: what comes meanwhile is spooled, or turned away and told so.
     store.ping(signal).catch((error: unknown) => {
       if (!signal.aborted)
-        log.warn({ reason: messageOf(error) }, 'the log store does not answer; uploads are turned away until it does');
+        log.warn(
+          { reason: messageOf(error) },
+          `the log store does not answer; uploads are ${spooling === undefined ? 'turned away' : 'spooled'} until it does`,
+        );
     });
     await Promise.all(watches);
   } finally {
@@ -125,6 +139,7 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     await clusterPort.close();
     aggregatedApi.server.close().closeAllConnections();
     health.close().closeAllConnections();
+    await spooling?.close();
     repeated.close();
   }
 }

@@ -9,6 +9,7 @@ import { isHostName } from '../logs/record/source.ts';
 import { LOG_TYPES } from '../logs/types/index.ts';
 import { parseDuration } from './duration.ts';
 import { elasticsearchOptions } from './elasticsearch-flags.ts';
+import { sizeOf } from './size.ts';
 
 /** Where a forwarder remembers what is shipped, unless it is told otherwise. */
 export const DEFAULT_STATE = '/var/lib/kubectl-mcm';
@@ -40,7 +41,7 @@ export function readForwardSettings(flags: ForwardFlags, env: NodeJS.ProcessEnv)
     host: hostOf(flags.host ?? config.host ?? env.NODE_NAME ?? hostname()),
     inputs: inputsOf(flags as unknown as Readonly<Record<string, readonly string[]>>, config),
     stateDirectory: flags.state ?? config.state ?? DEFAULT_STATE,
-    chunkBytes: bytesOf(flags['chunk-bytes']),
+    chunkBytes: sizeOf('chunk-bytes', flags['chunk-bytes'], '1Ki'),
     spoolSize: sizeOf('spool-size', flags['spool-size']),
     whenFull: flags['when-full'] as WhenFull,
   };
@@ -96,19 +97,4 @@ function inputsOf(flags: Readonly<Record<string, readonly string[]>>, config: Fo
 function hostOf(name: string): string {
   if (isHostName(name)) return name;
   throw new UserError(`error: "${name}" cannot be a host's name`, { hint: 'give one with --host' });
-}
-
-const BINARY_UNITS: Readonly<Record<string, number>> = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
-
-/** Bytes, as Kubernetes writes quantities of memory: 1Gi. */
-function sizeOf(flag: string, text: string): number {
-  const [, number, unit = ''] = /^(\d{1,12})(Ki|Mi|Gi|Ti)?$/.exec(text) ?? [];
-  if (number !== undefined) return Number(number) * (BINARY_UNITS[unit] ?? 1);
-  throw new UserError(`error: invalid argument "${text}" for "--${flag}" flag: must be bytes, as 1073741824 or 1Gi`);
-}
-
-function bytesOf(text: string): number {
-  const bytes = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (bytes >= 1024) return bytes;
-  throw new UserError(`error: invalid argument "${text}" for "--chunk-bytes" flag: must be a number of at least 1024`);
 }

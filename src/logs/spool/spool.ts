@@ -51,6 +51,7 @@ export class Spool {
   readonly #segments = new Set<Segment>();
   readonly #backlogs = new Map<string, Backlog>();
   #sequence = 0;
+  #trouble: string | undefined;
   #gathering = false;
 
   private constructor({ directory, size, onDamage }: SpoolOptions, quarantine: Quarantine) {
@@ -73,6 +74,16 @@ export class Spool {
     const spool = new Spool(options, quarantine);
     await spool.#load();
     return spool;
+  }
+
+  /** Why it takes nothing from anybody; undefined while it does. */
+  get trouble(): string | undefined {
+    return this.free > 0 ? this.#trouble : 'the spool is full';
+  }
+
+  /** Bytes. */
+  get free(): number {
+    return Math.max(0, this.#room.free);
   }
 
   /** Those that are not empty. */
@@ -101,11 +112,13 @@ export class Spool {
     }
     try {
       const place = await this.#writer.append({ head, body });
+      this.#trouble = undefined;
       return this.#wait(spooled, length, place);
     } catch (error) {
       this.#room.sent(lane.cluster, charge);
       this.#room.release(charge);
-      throw new StoreUnavailable(`the spool cannot be written: ${messageOf(error)}`, { cause: error });
+      this.#trouble = `the spool cannot be written: ${messageOf(error)}`;
+      throw new StoreUnavailable(this.#trouble, { cause: error });
     }
   }
 

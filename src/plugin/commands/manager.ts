@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { UserError } from '../../errors.ts';
+import type { SpoolingOptions } from '../../logs/spool/spooling-store.ts';
 import { ElasticsearchStore } from '../../logs/store/elasticsearch/elasticsearch-store.ts';
 import { runManager } from '../../manager/manager.ts';
 import { TUNNEL_LIMITS } from '../../tunnel/tunnels.ts';
@@ -7,6 +7,7 @@ import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
 import { elasticsearchOptions } from '../elasticsearch-flags.ts';
 import { parseListenAddress } from '../host-port.ts';
+import { sizeOf } from '../size.ts';
 
 /** Milliseconds for a request to the API server, unless --request-timeout says otherwise. */
 const REQUEST_TIMEOUT = 15_000;
@@ -18,6 +19,9 @@ export const command = defineCommand({
 Run the server that managed clusters connect to: it takes their logs (mutual TLS), stores them in Elasticsearch, and
 answers queries for whom Kubernetes RBAC lets see them. "kubectl mcm install management" must have been run before.
 
+With --spool, records that Elasticsearch does not take, or not soon, are written to disk and acknowledged, and get into
+Elasticsearch in their order when it takes them again. Without it, senders are told to come back.
+
 In a pod it uses the pod's ServiceAccount, elsewhere the kubeconfig. A request to the API server that is not answered
 in 15 seconds has failed, unless --request-timeout says otherwise. It logs JSON lines on stdout.`,
   examples: `
@@ -26,13 +30,25 @@ kubectl mcm manager --elasticsearch http://elasticsearch:9200
 
 # On a host beside it, with a kubeconfig for the ServiceAccount kubectl-mcm/manager
 kubectl mcm manager --kubeconfig manager.kubeconfig \\
-  --elasticsearch https://10.0.0.9:9200 --elasticsearch-credentials elasticsearch.yaml`,
+  --elasticsearch https://10.0.0.9:9200 --elasticsearch-credentials elasticsearch.yaml \\
+  --spool /var/lib/kubectl-mcm/spool`,
   flags: {
     elasticsearch: { type: 'string', value: 'URL', required: true, description: 'The central Elasticsearch, 8 or 9.' },
     'elasticsearch-credentials': {
       type: 'string',
       value: 'FILE',
       description: 'YAML file with what Elasticsearch asks for: username and password, or apiKey.',
+    },
+    spool: {
+      type: 'string',
+      value: 'DIR',
+      description: 'Where records wait on disk while Elasticsearch does not take them; without it, senders must wait.',
+    },
+    'spool-size': {
+      type: 'string',
+      value: 'SIZE',
+      default: '10Gi',
+      description: 'How much of the disk the spool may take: 64Mi or more.',
     },
     listen: {
       type: 'string',
@@ -54,8 +70,8 @@ kubectl mcm manager --kubeconfig manager.kubeconfig \\
     },
     'tunnel-bytes-per-second': {
       type: 'string',
-      value: 'BYTES',
-      default: String(TUNNEL_LIMITS.bytesPerSecond),
+      value: 'SIZE',
+      default: `${TUNNEL_LIMITS.bytesPerSecond / 1024 ** 2}Mi`,
       description: 'How much one cluster may send through its tunnel. What is more waits in the cluster.',
     },
   },
@@ -68,10 +84,11 @@ kubectl mcm manager --kubeconfig manager.kubeconfig \\
     const options = {
       client,
       store,
+      spool: spoolOptions(flags.spool, flags['spool-size']),
       log,
       clusters: parseListenAddress('listen', flags.listen),
       api: parseListenAddress('api-listen', flags['api-listen']),
-      tunnelBytesPerSecond: bytesPerSecond(flags['tunnel-bytes-per-second']),
+      tunnelBytesPerSecond: sizeOf('tunnel-bytes-per-second', flags['tunnel-bytes-per-second'], LEAST_RATE),
       health: parseListenAddress('health-listen', flags['health-listen']),
     };
     await runManager(options, io.signal);
@@ -81,12 +98,11 @@ kubectl mcm manager --kubeconfig manager.kubeconfig \\
 });
 
 /** Less than the pieces that records come in would be no use to anybody. */
-const LEAST_BYTES = 64 * 1024;
+const LEAST_RATE = '64Ki';
 
-function bytesPerSecond(text: string): number {
-  const bytes = /^\d{1,12}$/.test(text) ? Number(text) : 0;
-  if (bytes >= LEAST_BYTES) return bytes;
-  throw new UserError(
-    `error: invalid argument "${text}" for "--tunnel-bytes-per-second" flag: must be a number of at least ${LEAST_BYTES}`,
-  );
+/** Less would not hold what thirty-two uploads have in memory. */
+const LEAST_SPOOL = '64Mi';
+
+function spoolOptions(directory: string | undefined, size: string): SpoolingOptions | undefined {
+  return directory === undefined ? undefined : { directory, size: sizeOf('spool-size', size, LEAST_SPOOL) };
 }

@@ -1,0 +1,46 @@
+import type { Registry } from 'prom-client';
+import { messageOf } from '../errors.ts';
+import { summarize } from '../logs/spool/backlog-summary.ts';
+import { type SpoolingOptions, SpoolingStore } from '../logs/spool/spooling-store.ts';
+import type { LogStore } from '../logs/store/log-store.ts';
+import type { RepeatedLog } from './repeated-log.ts';
+import { SpoolMetrics } from './spool-metrics.ts';
+
+/** Puts a spool in front of the log store, and says what it does. @throws UserError */
+export async function openSpool(
+  store: LogStore,
+  options: SpoolingOptions,
+  registry: Registry,
+  repeated: RepeatedLog,
+): Promise<SpoolingStore> {
+  const metrics = new SpoolMetrics(registry);
+  const spooling = await SpoolingStore.open(store, options, {
+    spooled: (cluster, type, records) => metrics.spooled(cluster, type, records),
+    drained: (cluster, type, outcome) => metrics.drained(cluster, type, outcome),
+    notTaken: (cluster, type, reason) =>
+      repeated.warn('the log store did not take an upload; it is spooled', reason, { cluster, type: type.name }),
+    heldBack: ({ cluster, type, day }, reason) =>
+      repeated.warn('spooled records are held back', reason, { cluster, type: type.name, day }),
+    damaged: (damage) => {
+      metrics.damaged(damage);
+      const { kept, ...details } = damage;
+      repeated.warn('a part of the spool is damaged', `it cannot be read again; ${kept}`, details);
+    },
+  });
+  metrics.show(spooling.spool, registry);
+  return spooling;
+}
+
+/** In order as long as records are taken, by the store or by the spool; says what waits, and why. */
+export async function checkSpooling({ spool }: SpoolingStore, store: LogStore, signal: AbortSignal): Promise<string> {
+  const reason = await store.ping(signal).then(
+    () => undefined,
+    (error: unknown) => messageOf(error),
+  );
+  if (reason !== undefined && spool.trouble !== undefined) throw new Error(`${reason}; ${spool.trouble}`);
+  const waiting = summarize(spool.backlogs);
+  const records = waiting.reduce((sum, one) => sum + one.records, 0);
+  const clusters = new Set(waiting.map(({ cluster }) => cluster)).size;
+  const backlog = records === 0 ? [] : [`${records} records of ${clusters} clusters wait in the spool`];
+  return [...(reason === undefined ? [] : [`spooling: ${reason}`]), ...backlog].join('; ');
+}
