@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { parseAllDocuments } from 'yaml';
 import { readForwarderCredentials } from '../src/clusters/forwarder-credentials.ts';
 import type { ManagedCluster } from '../src/clusters/managed-cluster.ts';
@@ -26,6 +26,16 @@ function secretValue(objects: readonly KubeObject[], name: string, key: string):
     | Secret
     | undefined;
   return Buffer.from(secret?.data?.[key] ?? '', 'base64').toString('utf8');
+}
+
+/** add-cluster through a way on which requests and answers can get lost. */
+async function addThrough(t: TestContext, cluster: string, lose: (proxy: ApiProxy) => void) {
+  const proxy = await ApiProxy.start(workbench.facts.management);
+  t.after(() => proxy.stop());
+  lose(proxy);
+  const file = join(newFolder(workbench, cluster), 'manifest.yaml');
+  const through = ['--server', proxy.url, '--request-timeout', '5s'];
+  return { file, ...(await mcm(workbench, ['add-cluster', cluster, '-o', file, ...through])) };
 }
 
 describe('add-cluster', () => {
@@ -157,12 +167,7 @@ describe('add-cluster', () => {
   }
 
   it('looks whether the cluster is there when the answer is lost, and goes on', async (t) => {
-    const proxy = await ApiProxy.start(workbench.facts.management);
-    t.after(() => proxy.stop());
-    proxy.loseAnswers(CREATION);
-    const file = join(newFolder(workbench, 'unanswered'), 'manifest.yaml');
-    const through = ['--server', proxy.url, '--request-timeout', '2s'];
-    const { code, stdout, stderr } = await mcm(workbench, ['add-cluster', 'unanswered', '-o', file, ...through]);
+    const { file, code, stdout, stderr } = await addThrough(t, 'unanswered', (proxy) => proxy.loseAnswers(CREATION));
     assert.equal(code, 0, stderr);
     assert.equal(stdout, 'managedcluster.kubectl-mcm.io/unanswered created\n');
     const { spec } = await getObject<ManagedCluster>(workbench, 'managedcluster', 'unanswered');
@@ -175,13 +180,10 @@ describe('add-cluster', () => {
   });
 
   it('keeps the keys, and says what to do, when nobody can tell whether the cluster is there', async (t) => {
-    const proxy = await ApiProxy.start(workbench.facts.management);
-    t.after(() => proxy.stop());
-    proxy.loseAnswers(CREATION);
-    proxy.lose(/^GET .*\/managedclusters\/in-doubt/);
-    const file = join(newFolder(workbench, 'in-doubt'), 'manifest.yaml');
-    const through = ['--server', proxy.url, '--request-timeout', '2s'];
-    const { code, stdout, stderr } = await mcm(workbench, ['add-cluster', 'in-doubt', '-o', file, ...through]);
+    const { file, code, stdout, stderr } = await addThrough(t, 'in-doubt', (proxy) => {
+      proxy.loseAnswers(CREATION);
+      proxy.lose(/^GET .*\/managedclusters\/in-doubt/);
+    });
     assert.deepEqual([code, stdout], [1, '']);
     assert.equal(
       stderr,
@@ -195,12 +197,7 @@ If it is there, its keys are in ${file}: apply that. If not, delete the file and
   });
 
   it('registers nothing when the request is lost', async (t) => {
-    const proxy = await ApiProxy.start(workbench.facts.management);
-    t.after(() => proxy.stop());
-    proxy.lose(CREATION);
-    const file = join(newFolder(workbench, 'unheard'), 'manifest.yaml');
-    const through = ['--server', proxy.url, '--request-timeout', '2s'];
-    const { code, stderr } = await mcm(workbench, ['add-cluster', 'unheard', '-o', file, ...through]);
+    const { file, code, stderr } = await addThrough(t, 'unheard', (proxy) => proxy.lose(CREATION));
     assert.deepEqual([code, stderr], [1, 'Unable to connect to the server: context deadline exceeded\n']);
     assert.equal(existsSync(file), false);
   });
@@ -336,5 +333,23 @@ If it is there, its keys are in ${file}: apply that. If not, delete the file and
       /^error: "prod-eu" is not a management cluster\nrun: kubectl mcm install management --address HOST:PORT\n/,
     );
     assert.equal(existsSync(join(workbench.directory, 'elsewhere.yaml')), false);
+  });
+
+  it('refuses an address that nobody can dial', async (t) => {
+    const inUs = async (args: readonly string[], input = '') =>
+      await workbench.mustKubectl(['--context', 'prod-us', ...args], { input });
+    const metadata = { name: 'management', namespace: 'kubectl-mcm' };
+    const items = [
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kubectl-mcm' } },
+      { apiVersion: 'v1', kind: 'ConfigMap', metadata, data: { address: 'manager', 'ca.crt': 'any' } },
+    ];
+    await inUs(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
+    t.after(() => inUs(['delete', 'configmap', 'management', '-n', 'kubectl-mcm']));
+    const { code, stderr } = await mcm(workbench, ['add-cluster', 'undialled', '--context', 'prod-us']);
+    assert.equal(code, 1);
+    assert.equal(
+      stderr,
+      'error: the ConfigMap kubectl-mcm/management has the address "manager", which is not of the form HOST:PORT\nrun: kubectl mcm install management --address HOST:PORT\n',
+    );
   });
 });

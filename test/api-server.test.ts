@@ -71,7 +71,7 @@ async function refused(port: number): Promise<boolean> {
 describe('a request', () => {
   it('on a connection that died in silence fails in time, and the next one is answered', async (t) => {
     const proxy = await tcpProxy(t);
-    const client = adminClient(workbench, { url: `https://127.0.0.1:${proxy.port}`, timeout: 1_000 });
+    const client = adminClient(workbench, { url: `https://127.0.0.1:${proxy.port}`, timeout: 3_000 });
     await client.get(MANAGED_CLUSTERS_PATH);
     proxy.freeze();
     const started = performance.now();
@@ -80,7 +80,7 @@ describe('a request', () => {
       /Unable to connect to the server: context deadline exceeded/,
     );
     const took = performance.now() - started;
-    assert.ok(took > 900 && took < 20_000, `${took} ms`);
+    assert.ok(took > 2_900 && took < 20_000, `${took} ms`);
     await eventually(async () =>
       client.get(MANAGED_CLUSTERS_PATH).then(
         () => true,
@@ -93,7 +93,7 @@ describe('a request', () => {
 describe('a watch', () => {
   it('on a connection that died in silence goes on soon after its time', async (t) => {
     const proxy = await tcpProxy(t);
-    const client = adminClient(workbench, { url: `https://127.0.0.1:${proxy.port}`, timeout: 1_000 });
+    const client = adminClient(workbench, { url: `https://127.0.0.1:${proxy.port}`, timeout: 3_000 });
     const { events, knows, errors } = watching(t, client, { seconds: 2 });
     await eventually(async () => events.length > 0);
     proxy.freeze();
@@ -132,7 +132,7 @@ describe('a manager', () => {
       ports,
       apiserverUrl: proxy.url,
       readyPath: '/livez',
-      flags: ['--request-timeout=2s'],
+      flags: ['--request-timeout=5s'],
     });
     t.after(() => manager.stop());
     // It has given the first one up by then.

@@ -44,7 +44,7 @@ describe('an answer of RBAC', () => {
     t.after(() => proxy.stop());
     const find = proxy.lose(/subjectaccessreviews/);
     const stop = new AbortController();
-    const access = new LogAccess(adminClient(workbench, { url: proxy.url, timeout: 500 }), stop.signal);
+    const access = new LogAccess(adminClient(workbench, { url: proxy.url, timeout: 3_000 }), stop.signal);
     const asAdmin = { ...user('admin'), groups: ['system:masters'] };
     await assert.rejects(access.mayRead(asAdmin, 'remembered', flows), /context deadline exceeded/);
     find();
