@@ -72,12 +72,18 @@ describe('a cluster', () => {
     const port = await TunnelPort.start(t, { elasticsearchUrl, tunnels: { bytesPerSecond: MIB } });
     const keys = await clusterKeys('restless');
     port.register('restless', keys);
+    const current = () => port.tunnels.get('restless');
     await port.open(keys);
-    await eventually(async () => port.tunnels.get('restless') !== undefined);
-    const first = port.tunnels.get('restless');
+    await eventually(async () => current() !== undefined);
+    const first = current();
+    const second = await port.open(keys);
+    await eventually(async () => current() !== first);
+    assert.equal(current()?.rate, first?.rate);
+    second.session.close();
+    await eventually(async () => current() === undefined);
     await port.open(keys);
-    await eventually(async () => port.tunnels.get('restless') !== first);
-    assert.equal(port.tunnels.get('restless')?.rate, first?.rate);
+    await eventually(async () => current() !== undefined);
+    assert.equal(current()?.rate, first?.rate);
   });
 
   it('that opens too many streams, or streams without TLS, is counted and told so', async (t) => {

@@ -61,6 +61,8 @@ export class Tunnels extends EventEmitter<Events> {
   readonly #current = new Map<string, Tunnel>();
   /** Those that are replaced and not closed yet, too. */
   readonly #open = new Set<Tunnel>();
+  /** Of every cluster that has ever connected: who connects anew gets no second's worth once more. */
+  readonly #rates = new Map<string, ByteRate>();
   readonly #measured = new WeakMap<Tunnel, number>();
   readonly #look: NodeJS.Timeout;
 
@@ -87,13 +89,11 @@ export class Tunnels extends EventEmitter<Events> {
 
   /** Takes a connection, past its TLS handshake, as the tunnel of the cluster it belongs to. */
   accept(socket: TLSSocket, identity: TunnelIdentity): Tunnel {
-    const { streams, windows, bytesPerSecond } = this.#limits;
-    const before = this.#current.get(identity.cluster);
+    const { streams, windows } = this.#limits;
     const tunnel = new Tunnel(socket, identity, {
       maxStreams: streams,
       budget: new WindowBudget(windows, this.#budget),
-      // The cluster's own, however often it connects anew.
-      rate: before?.rate ?? new ByteRate(bytesPerSecond),
+      rate: this.#rateOf(identity.cluster),
       answerPing: this.#pings.responder(),
     });
     const { cluster, session } = tunnel;
@@ -101,6 +101,7 @@ export class Tunnels extends EventEmitter<Events> {
     session.on('refused', () => this.emit('refused', tunnel));
     session.on('throttled', (milliseconds) => this.emit('throttled', tunnel, milliseconds));
     session.once('close', (reason) => this.#closed(tunnel, reason));
+    const before = this.#current.get(cluster);
     this.#current.set(cluster, tunnel);
     this.#open.add(tunnel);
     if (before !== undefined) this.#replace(before, tunnel);
@@ -112,6 +113,12 @@ export class Tunnels extends EventEmitter<Events> {
   close(): void {
     clearInterval(this.#look);
     for (const tunnel of this.#open) tunnel.close('stopped', 'the manager stops');
+  }
+
+  #rateOf(cluster: string): ByteRate {
+    const rate = this.#rates.get(cluster) ?? new ByteRate(this.#limits.bytesPerSecond);
+    this.#rates.set(cluster, rate);
+    return rate;
   }
 
   /** Guardian dials anew when its session has died for it; we may learn of that later, or never. */
