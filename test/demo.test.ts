@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { run } from '../testbed/processes.ts';
@@ -49,8 +49,9 @@ describe('the demo', () => {
   });
 
   for (const signal of ['SIGINT', 'SIGKILL'] as const) {
-    it(`stays up with new traffic, and leaves no process behind after ${signal}`, async () => {
+    it(`stays up with new traffic, and leaves no process behind after ${signal}`, async (t) => {
       const demo = spawn(process.execPath, [DEMO], { stdio: ['ignore', 'pipe', 'pipe'] });
+      t.after(() => demo.kill('SIGKILL'));
       let output = '';
       for (const stream of [demo.stdout, demo.stderr])
         stream.setEncoding('utf8').on('data', (text: string) => (output += text));
@@ -62,6 +63,7 @@ describe('the demo', () => {
       const kubeconfig = /^export KUBECONFIG=(.*)$/m.exec(output)?.[1] ?? assert.fail(output);
       const path = /^export PATH=(.*):\$PATH$/m.exec(output)?.[1] ?? assert.fail(output);
       const folder = join(kubeconfig, '..');
+      t.after(() => rmSync(folder, { recursive: true, force: true }));
       assert.ok(processesOf(folder).length >= 8, 'three API servers, three etcds, Elasticsearch and the manager');
       const env = { ...process.env, KUBECONFIG: kubeconfig, PATH: `${path}:${process.env.PATH}` };
       const flows = async () =>
