@@ -31,7 +31,7 @@ async function until(sender: Sender, connected: string, timeout = 60_000): Promi
   return await stateOf(sender);
 }
 
-/** Its status stays True and is not written again: but perhaps once, with what was still to be learned. */
+/** Its status stays True and is not written all the time: but perhaps for what was to be learned, and "last seen". */
 async function leftAlone(sender: Sender): Promise<void> {
   const learned = async () =>
     (await getObject<ManagedCluster>(workbench, 'managedcluster', sender.cluster)).status?.calicoVersion !== undefined;
@@ -43,7 +43,7 @@ async function leftAlone(sender: Sender): Promise<void> {
     await sleep(500);
   }
   const versions = new Set(states.map(({ version }) => version));
-  assert.ok(versions.size <= 2, `two managers write over each other: ${[...versions]}`);
+  assert.ok(versions.size <= 3, `two managers write over each other: ${[...versions]}`);
   assert.deepEqual(new Set(states.map(({ connected }) => connected)), new Set(['True']));
 }
 
