@@ -241,7 +241,7 @@ export class FileFollower {
 
   /** Copies what waits to the spool, as far as there is room. */
   async #spool(signal: AbortSignal): Promise<void> {
-    const { spool, checkpoint, destination, events } = this.#crossing;
+    const { spool, checkpoint, events } = this.#crossing;
     const { file } = this.input;
     await file.refresh();
     const { size } = file;
@@ -249,11 +249,12 @@ export class FileFollower {
     const all = await spool.copy(
       this.input,
       this.#place,
-      async (place) => {
+      async (place, records) => {
+        if (this.#counted !== undefined) this.#counted = withoutFirst(this.#counted, place, records);
         // It is in the spool, also where that cannot be saved.
         this.#place = place;
         this.#acknowledgedAt = performance.now();
-        await checkpoint.advance(positionOf(destination, this.input, place));
+        await checkpoint.advance(this.position);
       },
       signal,
     );
@@ -290,4 +291,10 @@ export class FileFollower {
     }
     if (counted.count.records > records) await checkpoint.advance(this.position);
   }
+}
+
+/** Without the records before a place. */
+function withoutFirst({ to, count }: Counted, place: FilePlace, records: number): Counted | undefined {
+  if (place.offset > to.offset) return undefined;
+  return { from: place.offset, to, count: { ...count, records: count.records - records } };
 }

@@ -55,6 +55,9 @@ export interface LiveStatus {
   readonly files: readonly Pick<FollowedFile, 'bytes' | 'position'>[];
 }
 
+/** A follower does not know when something was acknowledged before it was there; the checkpoint does. */
+type Remembered = Omit<Position, 'acknowledged'> & { readonly acknowledged?: string | undefined };
+
 /** Milliseconds. */
 const ANSWER_TIMEOUT = 2_000;
 
@@ -86,8 +89,11 @@ export async function readForwardStatus(
   const remembered = checkpoint.positions.filter(
     (position) => position.destination === destination && !followed.has(keyOf(position)),
   );
+  const acknowledged = new Map(checkpoint.positions.map((position) => [keyOf(position), position.acknowledged]));
   const files = [
-    ...[...followed.values()].map(({ position, bytes }) => statusOf(position, position.size, bytes, 'following')),
+    ...[...followed].map(([key, { position, bytes }]) =>
+      statusOf({ acknowledged: acknowledged.get(key), ...position }, position.size, bytes, 'following'),
+    ),
     ...(await Promise.all(remembered.map(lookAt))),
   ];
   return {
@@ -134,7 +140,7 @@ async function lookAt(position: Position): Promise<FileStatus> {
   }
 }
 
-function statusOf(position: Position, size: number, lag: number, state: FileState): FileStatus {
+function statusOf(position: Remembered, size: number, lag: number, state: FileState): FileStatus {
   const { path, type, offset, acknowledged, heldBack } = position;
   const held = heldBack !== undefined && state !== 'gone' && lag > 0 ? heldBack : undefined;
   return {
@@ -149,6 +155,6 @@ function statusOf(position: Position, size: number, lag: number, state: FileStat
   };
 }
 
-function keyOf({ type, fileKey, device, inode }: Position): string {
-  return [type, fileKey, device, inode].join('/');
+function keyOf({ destination, type, fileKey, device, inode }: Position): string {
+  return [destination, type, fileKey, device, inode].join('/');
 }

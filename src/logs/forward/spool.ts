@@ -182,7 +182,7 @@ export class Spool {
   async copy(
     input: OpenInput,
     from: FilePlace,
-    spooled: (place: FilePlace) => Promise<void>,
+    spooled: (place: FilePlace, records: number) => Promise<void>,
     signal: AbortSignal,
   ): Promise<boolean> {
     if (this.#options.spoolSize === 0) return false;
@@ -190,7 +190,7 @@ export class Spool {
     return await this.#copying.take(async () => {
       for await (const chunk of input.file.chunks(from, most)) {
         if (!(await this.#write(input, chunk))) return false;
-        await spooled({ offset: chunk.end, tail: tailHash(chunk.after) });
+        await spooled({ offset: chunk.end, tail: tailHash(chunk.after) }, chunk.records);
       }
       return true;
     }, signal);
