@@ -4,10 +4,10 @@ import type { LogType } from '../types/log-type.ts';
 import { Backoff } from './backoff.ts';
 import type { Position } from './checkpoint.ts';
 import { NotAcknowledged } from './chunk-uploader.ts';
-import { addCounts, countLines, type LineCount } from './line-count.ts';
-import { type FilePlace, FileTrouble, tailHash } from './log-file.ts';
+import { type FilePlace, FileTrouble } from './log-file.ts';
 import type { OpenInput } from './open-inputs.ts';
 import { type Crossing, Passage, positionOf } from './passage.ts';
+import { UnreadCount } from './unread-count.ts';
 
 /** Milliseconds between two looks at a file that is at no input's path any more: its writer may not have noticed yet. */
 const LOOK_AGAIN = 250;
@@ -23,9 +23,6 @@ const SPOOL_AGAIN = 1_000;
 
 /** Milliseconds for spooling what is left when it is asked to end. */
 const SPOOL_AT_END = 10_000;
-
-/** Bytes that are counted at once. */
-const COUNTED_BYTES = 256 * 1024;
 
 /** Why a file is not followed any more. */
 export type FollowEnd = 'changed' | 'finished' | 'stopped';
@@ -45,13 +42,6 @@ export interface FollowedFile extends FileLag {
   readonly position: Position;
 }
 
-/** What waits in a file, as far as it was counted. */
-interface Counted {
-  readonly from: number;
-  to: FilePlace;
-  count: LineCount;
-}
-
 /**
  * Ships one file as it grows. The file itself holds what is not acknowledged: what fails is read again from there, after
  * a pause, so that nothing waits in memory and no other file waits for this one. Only what may be gone by the next start,
@@ -68,7 +58,7 @@ export class FileFollower {
   #failures = 0;
   #heldBackBy = '';
   #retryAt = 0;
-  #counted: Counted | undefined;
+  #unread: UnreadCount | undefined;
   /** The file's size when everything in it was on its way. */
   #shippedSize: number;
   #behindSince: number | undefined;
@@ -88,11 +78,11 @@ export class FileFollower {
   /** How far everything is acknowledged, or in the spool, and what waits. */
   get position(): Position {
     const place = this.#acknowledged;
-    const counted = this.#counted;
+    const unread = this.#unread?.from(place.offset);
     return {
       ...positionOf(this.#crossing.destination, this.input, place),
       ...(this.#heldBackBy === '' ? {} : { heldBack: this.#heldBackBy }),
-      ...(counted?.from === place.offset ? { unread: counted.count } : {}),
+      ...(unread === undefined ? {} : { unread }),
     };
   }
 
@@ -116,9 +106,9 @@ export class FileFollower {
     if (change !== this.#change) this.#woken.resolve();
     this.#change = change;
     // Its answer may come in a minute, and the file must not be lost until then.
-    if (this.#awaySince !== undefined && this.lag.stalledSeconds * 1000 > SILENCE) {
+    if (this.#awaySince !== undefined && this.#passage !== undefined && this.#passage.silence > SILENCE) {
       const reason = `no answer for ${SILENCE / 1000} s`;
-      this.#passage?.abandon(new NotAcknowledged({ reason, answered: false, retryAfter: 0 }));
+      this.#passage.abandon(new NotAcknowledged({ reason, answered: false, retryAfter: 0 }));
     }
   }
 
@@ -183,7 +173,7 @@ export class FileFollower {
     this.#behindSince = undefined;
     this.#heldBackBy = '';
     this.#retryAt = 0;
-    this.#counted = undefined;
+    this.#unread = undefined;
     this.#failures = 0;
     this.#backoff.reset();
   }
@@ -250,7 +240,7 @@ export class FileFollower {
       this.input,
       this.#place,
       async (place, records) => {
-        if (this.#counted !== undefined) this.#counted = withoutFirst(this.#counted, place, records);
+        this.#unread?.without(records, place.offset);
         // It is in the spool, also where that cannot be saved.
         this.#place = place;
         this.#acknowledgedAt = performance.now();
@@ -274,27 +264,15 @@ export class FileFollower {
     }
   }
 
-  /** Counts what waits, and remembers it: if the file is overwritten or gone, it is known how much is missing. */
+  /** Counts what waits, and remembers it; where that cannot be saved, the next acknowledgement does. */
   async #count(): Promise<void> {
     const { checkpoint, stop } = this.#crossing;
     const { type, file } = this.input;
     await file.refresh();
-    if (this.#counted?.from !== this.#place.offset) {
-      this.#counted = { from: this.#place.offset, to: this.#place, count: { records: 0 } };
-    }
-    const counted = this.#counted;
-    const { records } = counted.count;
-    for await (const chunk of file.chunks(counted.to, COUNTED_BYTES)) {
-      counted.count = addCounts(counted.count, countLines(type, chunk));
-      counted.to = { offset: chunk.end, tail: tailHash(chunk.after) };
-      stop.throwIfAborted();
-    }
-    if (counted.count.records > records) await checkpoint.advance(this.position);
+    if (this.#unread?.from(this.#place.offset) === undefined) this.#unread = new UnreadCount(this.#place);
+    if (!(await this.#unread.goOn(type, file, stop))) return;
+    await checkpoint.advance(this.position).catch((error: unknown) => {
+      if (!(error instanceof UserError)) throw error;
+    });
   }
-}
-
-/** Without the records before a place. */
-function withoutFirst({ to, count }: Counted, place: FilePlace, records: number): Counted | undefined {
-  if (place.offset > to.offset) return undefined;
-  return { from: place.offset, to, count: { ...count, records: count.records - records } };
 }

@@ -3,7 +3,8 @@ import type { UploadAnswer } from '../ingest/upload.ts';
 import type { LogType } from '../types/log-type.ts';
 import type { FileLag, FollowedFile } from './file-follower.ts';
 import type { Gap, GapLedger } from './gap-ledger.ts';
-import type { Spool, SpoolUsage } from './spool.ts';
+import type { Spool } from './spool.ts';
+import type { SpoolUsage } from './spool-files.ts';
 
 /** What a forwarder counts, for Prometheus. */
 export class ForwardMetrics {
@@ -38,7 +39,7 @@ export class ForwardMetrics {
     registers: [this.registry],
   });
   #lags: () => readonly FollowedFile[] = () => [];
-  #spool: Pick<Spool, 'usage'> | undefined;
+  #spool: Pick<Spool, 'usage' | 'moved'> | undefined;
   #gaps: Pick<GapLedger, 'pending'> | undefined;
 
   constructor() {
@@ -75,7 +76,7 @@ export class ForwardMetrics {
   }
 
   /** Takes what is spooled, and what was lost, from there. */
-  keep(spool: Pick<Spool, 'usage'>, gaps: Pick<GapLedger, 'pending'>): void {
+  keep(spool: Pick<Spool, 'usage' | 'moved'>, gaps: Pick<GapLedger, 'pending'>): void {
     this.#spool = spool;
     this.#gaps = gaps;
   }
@@ -107,8 +108,9 @@ export class ForwardMetrics {
 
   /** For how many seconds nothing was acknowledged of what is in the spool. */
   get spoolStalledSeconds(): number {
-    const { oldest, moved } = this.#usage;
-    return oldest === undefined ? 0 : Math.max(0, (Date.now() - Math.max(oldest, moved)) / 1000);
+    const { oldest } = this.#usage;
+    const since = Math.max(oldest ?? 0, this.#spool?.moved ?? 0);
+    return oldest === undefined ? 0 : Math.max(0, (Date.now() - since) / 1000);
   }
 
   acknowledged({ name: type }: LogType, bytes: number, { accepted, known, setAside }: UploadAnswer): void {
@@ -129,7 +131,7 @@ export class ForwardMetrics {
   }
 
   get #usage(): SpoolUsage {
-    return this.#spool?.usage ?? { bytes: 0, segments: 0, oldest: undefined, moved: 0, quarantined: 0 };
+    return this.#spool?.usage ?? { bytes: 0, segments: 0, oldest: undefined, quarantined: 0 };
   }
 
   #number(name: string, help: string, read: () => number): void {

@@ -7,7 +7,7 @@ import type { FollowedFile } from './file-follower.ts';
 import { type Gap, GapLedger } from './gap-ledger.ts';
 import { LogFile } from './log-file.ts';
 import { findByInode } from './rotation.ts';
-import { Spool } from './spool.ts';
+import { spoolUsage } from './spool-files.ts';
 
 /**
  * What a file is: its lines are shipped as they come; something keeps them; there are none left in one that rotation has
@@ -79,7 +79,7 @@ export async function readForwardStatus(
   const live = await askForwarder(readAnnouncement(stateDirectory), signal);
   const checkpoint = Checkpoint.peek(stateDirectory, warn);
   const gaps = GapLedger.load(stateDirectory, warn);
-  const { quarantined, oldest, ...spool } = Spool.peek(stateDirectory);
+  const { quarantined, oldest, ...spool } = spoolUsage(stateDirectory);
   const newest = checkpoint.positions.reduce<Position | undefined>(
     (latest, position) => (latest !== undefined && latest.updated > position.updated ? latest : position),
     undefined,

@@ -106,10 +106,10 @@ export class GapLedger {
     return this.#content.causes.includes(cause);
   }
 
-  /** What a cause lies in is gone for good, so that it cannot be found again. The next save has it. */
-  settle(prefix: string): void {
+  /** What these causes lie in is gone for good, so that it cannot be found again. The next save has it. */
+  settle(isGone: (cause: string) => boolean): void {
     this.#last = this.#last.then(() => {
-      const causes = this.#content.causes.filter((cause) => !cause.startsWith(prefix));
+      const causes = this.#content.causes.filter((cause) => !isGone(cause));
       this.#content = { ...this.#content, causes };
     });
   }

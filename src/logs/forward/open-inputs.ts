@@ -213,7 +213,7 @@ export class InputOpener {
         await gaps.add(gapOf(place, unread, Date.parse(updated)), cause);
         checkpoint.forget(position);
         await checkpoint.advance();
-        gaps.settle(cause);
+        gaps.settle((settled) => settled === cause);
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         events.warning(messageOf(error));

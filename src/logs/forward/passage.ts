@@ -57,6 +57,8 @@ export class Passage {
   #last: Promise<void> = Promise.resolve();
   /** The position of what is acknowledged. Sending does not wait for it: what is not saved is known by its ids. */
   #saved: Promise<void> = Promise.resolve();
+  #underWay = 0;
+  #heardAt = 0;
 
   constructor(input: OpenInput, from: FilePlace, crossing: Crossing) {
     this.#input = input;
@@ -105,6 +107,11 @@ export class Passage {
     }
   }
 
+  /** Milliseconds for which what is under way has had no answer; 0 when nothing is. */
+  get silence(): number {
+    return this.#underWay === 0 ? 0 : performance.now() - this.#heardAt;
+  }
+
   /** Gives up what is under way: nothing has come of it for too long. */
   abandon(reason: NotAcknowledged): void {
     this.#failed.abort(reason);
@@ -127,13 +134,18 @@ export class Passage {
     const { uploader, insist } = this.#crossing;
     const request = { ...this.#origin, chunk };
     const answer = insist ? uploader.upload(request, this.#signal) : uploader.uploadOnce(request, this.#signal);
+    if (this.#underWay++ === 0) this.#heardAt = performance.now();
     const before = this.#last;
     this.#last = this.#inTurn(before, chunk, answer)
       .catch((error: unknown) => {
         this.#failed.abort(FAILED);
         throw error;
       })
-      .finally(leave);
+      .finally(() => {
+        this.#underWay--;
+        this.#heardAt = performance.now();
+        leave();
+      });
     // It is awaited in its turn; until then a failure must not count as unhandled.
     this.#last.catch(() => undefined);
   }

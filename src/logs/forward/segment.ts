@@ -1,7 +1,7 @@
 import { open, readFile } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { codeOf } from '../../errors.ts';
-import { STORED_TYPES } from '../types/index.ts';
+import { LOG_TYPES } from '../types/index.ts';
 import type { LogType } from '../types/log-type.ts';
 import { cutBytes, type FileChunk, NEWLINE, wholeLines } from './file-chunk.ts';
 import { addCounts, countLines, type LineCount } from './line-count.ts';
@@ -176,7 +176,7 @@ function frameOf(type: LogType, chunk: FileChunk): Frame {
 }
 
 function segmentOf({ type: name, offset, end, tail, frames, ...source }: Header, start: number): Segment {
-  const type = STORED_TYPES.find((known) => known.name === name);
+  const type = LOG_TYPES.find((known) => known.name === name);
   if (type === undefined) throw new DamagedSegment(`it is of a log type that is not known: ${name}`);
   const { fileKey, device, inode, path, input } = source;
   return {

@@ -1,15 +1,23 @@
-import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { rename, rm, statfs } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { codeOf, messageOf } from '../../errors.ts';
 import { Turns } from '../../turns.ts';
-import type { LogTypeName } from '../types/log-type.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { type FileChunk, wholeLines } from './file-chunk.ts';
 import { type GapLedger, gapOf } from './gap-ledger.ts';
 import { type FilePlace, tailHash } from './log-file.ts';
 import type { OpenInput } from './open-inputs.ts';
+import { Quarantine } from './quarantine.ts';
 import { countOf, DamagedSegment, encodeSegment, isLost, readContent, readSegment, type Segment } from './segment.ts';
+import {
+  onDisk,
+  parseSegmentName,
+  quarantineDirectory,
+  type SpoolUsage,
+  segmentName,
+  spoolDirectory,
+} from './spool-files.ts';
 import { syncDirectory, writeSynced } from './state-file.ts';
 import { unusableState } from './state-lock.ts';
 import type { ForwardEvents } from './summary.ts';
@@ -25,18 +33,6 @@ export interface SpoolOptions {
   readonly events: ForwardEvents;
 }
 
-export interface SpoolUsage {
-  /** On disk, without what is in quarantine. */
-  readonly bytes: number;
-  readonly segments: number;
-  /** Milliseconds since 1970; undefined when it is empty. */
-  readonly oldest: number | undefined;
-  /** When something of it was acknowledged last; 0 for never. */
-  readonly moved: number;
-  /** Segments with frames that were damaged. */
-  readonly quarantined: number;
-}
-
 /** A segment in the spool. */
 export interface SpooledSegment extends Segment {
   readonly name: string;
@@ -46,19 +42,11 @@ export interface SpooledSegment extends Segment {
   readonly spooled: number;
 }
 
-/** `0001795400000000-flows-1234.segment`: in which order, and what is lost if nothing else of it can be read. */
-const SEGMENT = /^(\d{16})-([a-z_]+)-(\d+)\.segment$/;
 const DRAFT = '.draft';
 
 /** Bytes of a file that become one segment, in a spool that has room for some. */
 const SEGMENT_BYTES = 1024 * 1024;
 const SEGMENTS = 8;
-
-/** Disks give room in blocks. */
-const BLOCK = 4096;
-
-/** What a segment counts as at least, so that there are not too many of them. */
-const LEAST = 4 * BLOCK;
 
 /** What is left free on the disk, so that positions and gaps can be saved. */
 const RESERVE = 1024 * 1024;
@@ -72,13 +60,11 @@ const NO_ROOM = ['ENOSPC', 'EDQUOT', 'EFBIG'];
  */
 export class Spool {
   readonly #directory: string;
-  readonly #quarantine: string;
+  readonly #quarantine: Quarantine;
   readonly #options: SpoolOptions;
   readonly #gaps: GapLedger;
   /** Oldest first. */
   readonly #segments: SpooledSegment[] = [];
-  /** Files in quarantine, oldest first, with their size on disk. */
-  readonly #damaged = new Map<string, number>();
   /** One chunk of a file that is copied is in memory. */
   readonly #copying = new Turns({ atOnce: 1, waiting: Number.POSITIVE_INFINITY });
   readonly #broken = new Map<string, number>();
@@ -93,8 +79,9 @@ export class Spool {
   private constructor(options: SpoolOptions, gaps: GapLedger) {
     this.#options = options;
     this.#gaps = gaps;
-    this.#directory = join(options.stateDirectory, 'spool');
-    this.#quarantine = join(options.stateDirectory, 'quarantine');
+    this.#directory = spoolDirectory(options.stateDirectory);
+    mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    this.#quarantine = new Quarantine(quarantineDirectory(options.stateDirectory));
   }
 
   /**
@@ -102,18 +89,15 @@ export class Spool {
    * @throws UserError when the directory cannot be used.
    */
   static async open(options: SpoolOptions, gaps: GapLedger): Promise<Spool> {
-    const spool = new Spool(options, gaps);
     try {
-      for (const directory of [spool.#directory, spool.#quarantine])
-        mkdirSync(directory, { recursive: true, mode: 0o700 });
-      for (const name of readdirSync(spool.#quarantine).sort()) {
-        spool.#damaged.set(name, onDisk(statSync(join(spool.#quarantine, name)).size));
-      }
-      for (const name of readdirSync(spool.#directory).sort()) await spool.#find(name);
+      const spool = new Spool(options, gaps);
+      const names = readdirSync(spool.#directory).sort();
+      for (const name of names) await spool.#find(name);
+      gaps.settle((cause) => SEGMENT_CAUSE.test(cause) && !names.includes(cause.replace(/#\d+$/, '')));
+      return spool;
     } catch (error) {
       throw unusableState(options.stateDirectory, error);
     }
-    return spool;
   }
 
   get usage(): SpoolUsage {
@@ -121,30 +105,13 @@ export class Spool {
       bytes: this.#segments.reduce((sum, { size }) => sum + size, 0),
       segments: this.#segments.length,
       oldest: this.#segments[0]?.spooled,
-      moved: this.#moved,
-      quarantined: this.#damaged.size,
+      quarantined: this.#quarantine.count,
     };
   }
 
-  /** The same for those who only look, whoever holds the lock; the directory may be missing. */
-  static peek(stateDirectory: string): Omit<SpoolUsage, 'moved'> {
-    const files = (name: string) => {
-      const directory = join(stateDirectory, name);
-      const names = existsSync(directory) ? readdirSync(directory).filter((file) => SEGMENT.test(file)) : [];
-      // One may be shipped meanwhile.
-      return names.flatMap((file) => statSync(join(directory, file), { throwIfNoEntry: false }) ?? []);
-    };
-    try {
-      const segments = files('spool');
-      return {
-        bytes: segments.reduce((sum, { size }) => sum + onDisk(size), 0),
-        segments: segments.length,
-        oldest: segments.length === 0 ? undefined : Math.min(...segments.map(({ mtimeMs }) => Math.floor(mtimeMs))),
-        quarantined: files('quarantine').length,
-      };
-    } catch (error) {
-      throw unusableState(stateDirectory, error);
-    }
+  /** Milliseconds since 1970, when something of it was acknowledged last; 0 for never. */
+  get moved(): number {
+    return this.#moved;
   }
 
   get segments(): readonly SpooledSegment[] {
@@ -218,7 +185,7 @@ export class Spool {
         const place = { type: type.name, path, input, bytes, reason: 'SpoolDamaged' } as const;
         await this.#gaps.add(gapOf(place, frame, segment.spooled), cause);
         this.#options.events.warning(
-          `${path}: ${frame.records} records from offset ${frame.offset} on were damaged in the spool: they are lost, and what is left of them is in ${this.#quarantine}`,
+          `${path}: ${frame.records} records from offset ${frame.offset} on were damaged in the spool: they are lost, and what is left of them is in ${this.#quarantine.directory}`,
         );
       }
       this.#broken.set(name, broken.length);
@@ -249,10 +216,11 @@ export class Spool {
   /** Looks at what was there when it was opened. */
   async #find(name: string): Promise<void> {
     const path = join(this.#directory, name);
-    const [, number = '', type = '', records = ''] = SEGMENT.exec(name) ?? [];
     if (name.endsWith(DRAFT)) return await rm(path);
-    if (number === '') return;
-    this.#next = Math.max(this.#next, Number(number) + 1);
+    const named = parseSegmentName(name);
+    if (named === undefined) return;
+    const { number, type, records } = named;
+    this.#next = Math.max(this.#next, number + 1);
     // Dropped, and counted, when the process ended.
     if (this.#gaps.has(causeOf(name))) return await this.#delete(name);
     const { size, mtimeMs } = statSync(path);
@@ -261,14 +229,11 @@ export class Spool {
       this.#segments.push({ ...segment, name, size: onDisk(size), spooled: Math.floor(mtimeMs) });
     } catch (error) {
       if (!(error instanceof DamagedSegment || isLost(error))) throw error;
-      const place = { path, input: this.#directory, bytes: size, reason: 'SpoolDamaged' } as const;
-      await this.#gaps.add(
-        gapOf({ ...place, type: type as LogTypeName }, { records: Number(records) }, mtimeMs),
-        causeOf(name),
-      );
+      const place = { type, path, input: this.#directory, bytes: size, reason: 'SpoolDamaged' } as const;
+      await this.#gaps.add(gapOf(place, { records }, mtimeMs), causeOf(name));
       await this.#setAside(name, onDisk(size));
       this.#options.events.warning(
-        `${path}: ${messageOf(error)}: its ${records} ${type} records are lost, and what is left of them is in ${this.#quarantine}`,
+        `${path}: ${messageOf(error)}: its ${records} ${type} records are lost, and what is left of them is in ${this.#quarantine.directory}`,
       );
     }
   }
@@ -277,7 +242,7 @@ export class Spool {
   async #write(input: OpenInput, chunk: FileChunk): Promise<boolean> {
     const { parts, bytes } = encodeSegment(input, resolve(input.file.path), chunk);
     this.#next = Math.max(this.#next, Date.now());
-    const name = `${String(this.#next++).padStart(16, '0')}-${input.type.name}-${chunk.records}.segment`;
+    const name = segmentName({ number: this.#next++, type: input.type.name, records: chunk.records });
     const size = onDisk(bytes);
     if (size > this.#options.spoolSize) return this.#isFull(`a line of ${bytes} bytes is longer than it may be`);
     try {
@@ -316,14 +281,9 @@ export class Spool {
   async #makeRoom(size: number): Promise<string | undefined> {
     for (;;) {
       const { bavail, bsize } = await statfs(this.#directory);
-      const damaged = [...this.#damaged.values()].reduce((sum, bytes) => sum + bytes, 0);
-      const isTaken = this.usage.bytes + damaged + size > this.#options.spoolSize;
+      const isTaken = this.usage.bytes + this.#quarantine.bytes + size > this.#options.spoolSize;
       if (!isTaken && bavail * bsize >= size + RESERVE) return undefined;
-      const [oldest] = this.#damaged.keys();
-      if (oldest !== undefined) {
-        await rm(join(this.#quarantine, oldest), { force: true });
-        this.#damaged.delete(oldest);
-      } else if (!(await this.#dropOldest())) {
+      if (!(await this.#quarantine.dropOldest()) && !(await this.#dropOldest())) {
         return isTaken ? `its ${this.#options.spoolSize} bytes are taken` : 'no space left on device';
       }
     }
@@ -361,18 +321,16 @@ export class Spool {
   async #delete(name: string): Promise<void> {
     await rm(join(this.#directory, name), { force: true });
     await syncDirectory(this.#directory);
-    this.#gaps.settle(name);
+    this.#settle(name);
   }
 
   async #setAside(name: string, size: number): Promise<void> {
-    try {
-      await rename(join(this.#directory, name), join(this.#quarantine, name));
-      this.#damaged.set(name, size);
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
-    }
-    for (const directory of [this.#quarantine, this.#directory]) await syncDirectory(directory);
-    this.#gaps.settle(name);
+    await this.#quarantine.take(join(this.#directory, name), size);
+    this.#settle(name);
+  }
+
+  #settle(name: string): void {
+    this.#gaps.settle((cause) => cause === name || cause.startsWith(`${name}#`));
   }
 
   #leave(segment: SpooledSegment): void {
@@ -384,6 +342,8 @@ export class Spool {
   }
 }
 
+const SEGMENT_CAUSE = /\.segment(#\d+)?$/;
+
 /** What a segment, or a frame of it, is counted as lost by. */
 function causeOf(name: string, frame?: number): string {
   return frame === undefined ? name : `${name}#${frame}`;
@@ -393,10 +353,6 @@ function causeOf(name: string, frame?: number): string {
 function restOf(chunk: FileChunk, from: number): readonly FileChunk[] {
   if (from <= chunk.offset) return [chunk];
   return from >= chunk.end ? [] : [wholeLines(from, chunk.bytes.subarray(from - chunk.offset), chunk.before)];
-}
-
-function onDisk(bytes: number): number {
-  return Math.max(LEAST, Math.ceil(bytes / BLOCK) * BLOCK);
 }
 
 /** Whole and on disk before it has its name. */
