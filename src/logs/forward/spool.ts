@@ -14,6 +14,7 @@ import {
   onDisk,
   parseSegmentName,
   quarantineDirectory,
+  type SegmentName,
   type SpoolUsage,
   segmentName,
   spoolDirectory,
@@ -219,8 +220,7 @@ export class Spool {
     if (name.endsWith(DRAFT)) return await rm(path);
     const named = parseSegmentName(name);
     if (named === undefined) return;
-    const { number, type, records } = named;
-    this.#next = Math.max(this.#next, number + 1);
+    this.#next = Math.max(this.#next, named.number + 1);
     // Dropped, and counted, when the process ended.
     if (this.#gaps.has(causeOf(name))) return await this.#delete(name);
     const { size, mtimeMs } = statSync(path);
@@ -229,12 +229,29 @@ export class Spool {
       this.#segments.push({ ...segment, name, size: onDisk(size), spooled: Math.floor(mtimeMs) });
     } catch (error) {
       if (!(error instanceof DamagedSegment || isLost(error))) throw error;
-      const place = { type, path, input: this.#directory, bytes: size, reason: 'SpoolDamaged' } as const;
-      await this.#gaps.add(gapOf(place, { records }, mtimeMs), causeOf(name));
+      await this.#giveUp(name, named, size, mtimeMs, messageOf(error));
+    }
+  }
+
+  /** It cannot be said what a segment is. Where that cannot be counted now, the next start tries again. */
+  async #giveUp(
+    name: string,
+    { type, records }: SegmentName,
+    size: number,
+    spooled: number,
+    why: string,
+  ): Promise<void> {
+    const { warning } = this.#options.events;
+    const path = join(this.#directory, name);
+    const place = { type, path, input: this.#directory, bytes: size, reason: 'SpoolDamaged' } as const;
+    try {
+      await this.#gaps.add(gapOf(place, { records }, spooled), causeOf(name));
       await this.#setAside(name, onDisk(size));
-      this.#options.events.warning(
-        `${path}: ${messageOf(error)}: its ${records} ${type} records are lost, and what is left of them is in ${this.#quarantine.directory}`,
+      warning(
+        `${path}: ${why}: its ${records} ${type} records are lost, and what is left of them is in ${this.#quarantine.directory}`,
       );
+    } catch (error) {
+      warning(`${path}: ${why}, and that cannot be counted now: ${messageOf(error)}`);
     }
   }
 
