@@ -108,6 +108,17 @@ export class Checkpoint {
     await this.#nextSave;
   }
 
+  /**
+   * What was at `from` goes on in another file, or in that one under another name. The next save says so; no save is
+   * without either of the two.
+   */
+  move(from: Position, to: Position): void {
+    this.forget(from);
+    const key = keyOf(to);
+    // The other file may be further already.
+    if (!this.#positions.has(key)) this.#positions.set(key, to);
+  }
+
   /** The next save leaves it out. */
   forget(position: Position): void {
     this.#positions.delete(keyOf(position));

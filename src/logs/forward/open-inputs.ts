@@ -6,6 +6,7 @@ import type { Checkpoint, Position } from './checkpoint.ts';
 import type { ForwardInput } from './config.ts';
 import { type GapLedger, gapOf } from './gap-ledger.ts';
 import { BEGINNING, type FilePlace, LogFile } from './log-file.ts';
+import { positionOf } from './passage.ts';
 import { findRotated, isGzip } from './rotation.ts';
 import type { ForwardEvents, ForwardSummary } from './summary.ts';
 
@@ -188,17 +189,25 @@ export class InputOpener {
    * for as long as it can be found: whoever wrote it may not have noticed yet that it was renamed.
    */
   async #followRotation(type: LogType, input: string, summary: ForwardSummary): Promise<void> {
+    const { checkpoint, destination } = this.#options;
     for (const position of [...this.#earlier]) {
       if (position.type !== type.name || position.input !== input || this.#unreadable.has(position.path)) continue;
       this.#earlier.delete(position);
       const holder = await this.#holderOf(type, position);
-      if (holder !== undefined && isIn(position, holder)) continue;
+      if (holder !== undefined && isIn(position, holder.file)) continue;
       if (isGzip(position.path) && position.offset === position.size) continue;
-      const file = holder === undefined ? await findRotated(position) : undefined;
-      if (file !== undefined) this.opened.unshift({ type, file, key: position.fileKey, from: position, input });
-      else if (holder === undefined && !(await this.#countGone(position, summary))) continue;
-      this.#options.checkpoint.forget(position);
+      const open = holder ?? (await this.#openRotated(type, position));
+      if (open !== undefined) checkpoint.move(position, positionOf(destination, open, open.from));
+      else if (await this.#countGone(position, summary)) checkpoint.forget(position);
     }
+  }
+
+  async #openRotated(type: LogType, position: Position): Promise<OpenInput | undefined> {
+    const file = await findRotated(position);
+    if (file === undefined) return undefined;
+    const open = { type, file, key: position.fileKey, from: position, input: position.input };
+    this.opened.unshift(open);
+    return open;
   }
 
   /** Returns false when what is lost could not be counted: then it is looked for again. */
@@ -226,10 +235,10 @@ export class InputOpener {
   }
 
   /** The open file that goes on from a position; by preference the very file it was in. */
-  async #holderOf(type: LogType, position: Position): Promise<LogFile | undefined> {
-    const files = this.opened.filter((open) => open.type === type).map(({ file }) => file);
-    files.sort((a, b) => Number(isIn(position, b)) - Number(isIn(position, a)));
-    for (const file of files) if (await file.holds(position)) return file;
+  async #holderOf(type: LogType, position: Position): Promise<OpenInput | undefined> {
+    const open = this.opened.filter((one) => one.type === type);
+    open.sort((a, b) => Number(isIn(position, b.file)) - Number(isIn(position, a.file)));
+    for (const one of open) if (await one.file.holds(position)) return one;
     return undefined;
   }
 

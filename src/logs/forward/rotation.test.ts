@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { appendFileSync, copyFileSync, existsSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { lines, Node, type Peer, textOf, UNAVAILABLE } from '../../../fixtures/ingest-peer.ts';
+import { flows } from '../types/flows.ts';
+import { Checkpoint, type Position } from './checkpoint.ts';
+import { InputOpener } from './open-inputs.ts';
+import { findRotated } from './rotation.ts';
+import { ForwardSummary } from './summary.ts';
 
 let node: Node;
 let peer: Peer;
@@ -174,3 +180,74 @@ describe('rotation between two runs', () => {
     assert.match((await node.run([path()])).incomplete.join(), /: 3000 bytes of it were not shipped$/);
   });
 });
+
+describe('a rotated file that is looked for', () => {
+  it('is found while its name changes', async (t) => {
+    const log = node.file('flows.log');
+    writeFileSync(log, textOf(lines('old', 30)));
+    await node.run([log]);
+    const [position] = savedPositions();
+    assert.ok(position !== undefined);
+    for (let other = 0; other < 20; other++) writeFileSync(node.file(`flows-${other}.log`), textOf(lines('other', 5)));
+    renameSync(log, node.file('flows-a'));
+    const program = `
+      const { renameSync } = require('node:fs');
+      const [a, b] = ${JSON.stringify([node.file('flows-a'), node.file('flows-z')])};
+      setInterval(() => { renameSync(a, b); setTimeout(() => renameSync(b, a), 3); }, 6);
+      process.stdout.write('renaming');`;
+    const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    t.after(() => child.kill());
+    await once(child.stdout, 'data');
+    let missed = 0;
+    for (let look = 0; look < 100; look++) {
+      const file = await findRotated(position);
+      if (file === undefined) missed++;
+      await file?.close();
+    }
+    assert.equal(missed, 0);
+  });
+
+  it('is in every checkpoint meanwhile', async () => {
+    const log = node.file('flows.log');
+    const [old, tail] = [lines('old', 30), lines('tail', 20)];
+    writeFileSync(log, textOf(old));
+    await node.run([log]);
+    const [position] = savedPositions();
+    assert.ok(position !== undefined);
+    // Unpacking it takes a while.
+    writeFileSync(`${log}.1.gz`, gzipSync(textOf([...old, ...tail, ...lines('more', 300_000)])));
+    unlinkSync(log);
+    writeFileSync(log, textOf(lines('fresh', 10)));
+    const checkpoint = Checkpoint.load(node.file('state'), assert.fail);
+    const { destination } = position;
+    const events = { warning: assert.fail, detail: () => undefined };
+    const opener = new InputOpener({ destination, checkpoint, events, copying: 0 });
+    let isOpen = false;
+    const opening = opener.open([{ type: flows, path: log, named: true }], new ForwardSummary()).then(() => {
+      isOpen = true;
+    });
+    let saves = 0;
+    do {
+      await checkpoint.advance({ ...position, fileKey: 'another' });
+      assert.ok(
+        savedPositions().some(({ fileKey }) => fileKey === position.fileKey),
+        `save ${saves}`,
+      );
+      saves++;
+    } while (!isOpen || saves < 3);
+    await opening;
+    await checkpoint.advance({ ...position, fileKey: 'another' });
+    assert.deepEqual(
+      savedPositions()
+        .filter(({ fileKey }) => fileKey === position.fileKey)
+        .map(({ path, offset }) => [path, offset]),
+      [[`${log}.1.gz`, 3000]],
+    );
+    for (const { file } of opener.opened) await file.close();
+  });
+});
+
+function savedPositions(): readonly Position[] {
+  const text = readFileSync(node.file('state/checkpoint.json'), 'utf8');
+  return (JSON.parse(text) as { positions: Position[] }).positions;
+}

@@ -9,6 +9,19 @@ import { LogFile } from './log-file.ts';
  * is open, also when it was compressed by gzip since.
  */
 export async function findRotated(position: Position): Promise<LogFile | undefined> {
+  for (let looks = 0; looks < MOST_LOOKS; looks++) {
+    const before = await changeIn(dirname(position.path));
+    const file = await lookForRotated(position);
+    // What is renamed while it is looked for can be missed under both names.
+    if (file !== undefined || before === (await changeIn(dirname(position.path)))) return file;
+  }
+  return undefined;
+}
+
+/** In a directory in which something changes all the time, it is not looked for without end. */
+const MOST_LOOKS = 20;
+
+async function lookForRotated(position: Position): Promise<LogFile | undefined> {
   for (const path of await candidates(position)) {
     const opening = isGzip(path) ? LogFile.openGzip(path, position.fileKey) : LogFile.open(path);
     const file = await opening.catch(() => undefined);
@@ -16,6 +29,12 @@ export async function findRotated(position: Position): Promise<LogFile | undefin
     await file?.close();
   }
   return undefined;
+}
+
+/** Other than before when a name has come or gone. */
+async function changeIn(directory: string): Promise<bigint | undefined> {
+  const found = await stat(directory, { bigint: true }).catch(() => undefined);
+  return found?.mtimeNs;
 }
 
 /** Nothing is written any more to what was compressed, so what was read to its end is done. */
