@@ -40,7 +40,7 @@ export const SOAKS: Readonly<Record<string, Soak>> = {
       }),
     ),
   ),
-  forwarder: soak({ rounds: 200, seed: SEED, seconds: 6 }, async (numbers, tell) =>
+  forwarder: soak({ rounds: 200, seed: SEED, seconds: 10 }, async (numbers, tell) =>
     withTestbed(tell, (workbench) => {
       const ports = workbench.facts.managerPorts;
       return soakForwarder({ workbench, ports, cluster: 'soak', ...numbers, waitOutEvery: 20, tell });

@@ -45,7 +45,7 @@ const HOST = 'node-1';
 const OUTAGE = 'manager killed';
 
 /** Part of all requests on which something goes wrong. */
-const RATE = 0.2;
+const RATE = 0.3;
 
 /** Seconds for what is left to be shipped once nothing goes wrong any more; a manager that did not answer costs 60. */
 const PATIENCE = 180;
