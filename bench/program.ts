@@ -14,6 +14,11 @@ export function cpuSecondsOf(pid: number | undefined): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS;
 }
 
+/** What of a process is resident now, in MiB. */
+export function residentMemoryOf(pid: number | undefined): number {
+  return Number(/^VmRSS:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
+}
+
 /** A program that says what it has to say in lines of JSON. */
 export class Program {
   readonly #child: ChildProcess;

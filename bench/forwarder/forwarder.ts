@@ -1,16 +1,15 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cached } from '../../testbed/cache.ts';
 import { mustRun } from '../../testbed/processes.ts';
 import { Program } from '../program.ts';
 import { type Result, result } from '../result.ts';
 import { writeFlows } from './lines.ts';
 import { type PeerCommand, type PeerJob, Peers } from './peers.ts';
+import { Sink } from './sink.ts';
 
 const PROJECT = join(import.meta.dirname, '..', '..');
-const GO = join(import.meta.dirname, 'go');
 const LINES = 1_000_000;
 const ROUNDS = 3;
 
@@ -43,11 +42,10 @@ const ours: Forwarder = ({ file, port, folder }) => {
 };
 
 /** One forwarder's run, to a sink of its own. */
-async function ship(forwarder: Forwarder, sink: string, file: string): Promise<Cost> {
+async function ship(forwarder: Forwarder, file: string): Promise<Cost> {
   const folder = mkdtempSync(join(tmpdir(), 'kubectl-mcm-bench-'));
-  const receiver = new Program(sink, []);
-  const { port } = await receiver.next<{ port: number }>();
-  const { command, args, env } = forwarder({ file, port, folder });
+  const sink = await Sink.start();
+  const { command, args, env } = forwarder({ file, port: sink.port, folder });
   const started = performance.now();
   const program = new Program(command, args, env);
   let cost: Cost = { cpu: 0, perSecond: 0, memory: 0 };
@@ -55,23 +53,22 @@ async function ship(forwarder: Forwarder, sink: string, file: string): Promise<C
     for (let documents = 0; documents < LINES; ) {
       if (performance.now() - started > PATIENCE) throw new Error(`${command} has shipped ${documents} lines`);
       await sleep(20);
-      documents = await documentsOf(port);
+      documents = await documentsOf(sink);
       const perSecond = LINES / ((performance.now() - started) / 1000);
       if (program.ended === undefined) cost = { cpu: program.cpuSeconds(), perSecond, memory: program.peakMemory() };
       else if (documents < LINES) throw new Error(`${command} ended with ${program.ended} after ${documents} lines`);
     }
   } finally {
     await program.stop();
-    await receiver.stop();
+    await sink.stop();
     rmSync(folder, { recursive: true });
   }
   return cost;
 }
 
 /** How many different documents the sink has. @throws Error when it was sent some twice. */
-async function documentsOf(port: number): Promise<number> {
-  const response = await fetch(`http://127.0.0.1:${port}/count`);
-  const { documents, repeated } = (await response.json()) as { documents: number; repeated: number };
+async function documentsOf(sink: Sink): Promise<number> {
+  const { documents, repeated } = await sink.counts();
   if (repeated > 0 || documents > LINES) throw new Error(`${repeated} documents came twice, ${documents} in all`);
   return documents;
 }
@@ -107,10 +104,6 @@ export async function forwarder(rows: readonly string[], tell: (text: string) =>
     return [name, row];
   });
   await mustRun(process.execPath, ['build.ts'], { cwd: PROJECT });
-  const source = readFileSync(join(GO, 'main.go'));
-  const build = await cached('bench-forwarder-sink', [source], async (folder) => {
-    await mustRun('go', ['build', '-o', join(folder, 'sink'), '.'], { cwd: GO });
-  });
   const peers = await Peers.prepare();
   const all: Readonly<Record<string, Forwarder>> = {
     ours,
@@ -125,7 +118,7 @@ export async function forwarder(rows: readonly string[], tell: (text: string) =>
     for (let round = 1; round <= ROUNDS; round++) {
       for (const [name, one] of Object.entries(all)) {
         if (name !== 'ours' && !wanted.some(([, { theirs }]) => theirs === name)) continue;
-        const cost = await ship(one, join(build, 'sink'), file);
+        const cost = await ship(one, file);
         costs.set(name, [...(costs.get(name) ?? []), cost]);
         const { cpu, perSecond, memory } = cost;
         tell(`${name} ${round}: ${cpu.toFixed(2)} CPU s, ${perSecond.toFixed(0)} lines/s, ${memory.toFixed(0)} MiB`);

@@ -1,4 +1,5 @@
 import { Testbed } from '../../testbed/testbed.ts';
+import { soakBacklog } from './backlog-soak.ts';
 import type { Finding } from './finding.ts';
 import { soakForwarder } from './forwarder/forwarder-soak.ts';
 import { soakParsers } from './fuzz-soak.ts';
@@ -45,6 +46,9 @@ export const SOAKS: Readonly<Record<string, Soak>> = {
       const ports = workbench.facts.managerPorts;
       return soakForwarder({ workbench, ports, cluster: 'soak', ...numbers, waitOutEvery: 20, tell });
     }),
+  ),
+  backlog: soak({ lines: 10_000_000 }, async ({ lines }, tell) =>
+    withTestbed(tell, (workbench) => soakBacklog({ workbench, lines, tell })),
   ),
   fuzz: soak({ minutes: 10, seed: SEED }, async ({ minutes, seed }, tell) => soakParsers(minutes, seed, tell)),
 };
