@@ -12,6 +12,7 @@ import { Fleet, type FleetState } from './fleet.ts';
 import { type Holdings, ManagerGauges } from './manager-gauges.ts';
 import { RegisteredClusters } from './registered-clusters.ts';
 import { storedFlows } from './stored-flows.ts';
+import { sum } from './sum.ts';
 
 export interface SoakOptions {
   readonly workbench: Workbench;
@@ -283,10 +284,6 @@ class TunnelSoak {
 
 function failuresOf({ agents }: FleetState): number {
   return sum(agents.failures);
-}
-
-function sum(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((total, count) => total + count, 0);
 }
 
 /**

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../../../fixtures/random.ts';
 import type { Workbench } from '../../../testbed/testbed.ts';
+import { sum } from '../sum.ts';
 import { DisturbedForwarder } from './disturbed-forwarder.ts';
 import { FaultDeck } from './fault-deck.ts';
 import type { FaultProxy } from './fault-proxy.ts';
@@ -43,6 +44,10 @@ export interface RoundOutcome extends Reckoning {
 const HOST = 'node-1';
 
 const OUTAGE = 'manager killed';
+
+/** Faults that each proxy makes in a round, at least; and how many times as long a round may take for it. */
+const ENOUGH = 12;
+const MOST_PATIENT = 3;
 
 /** Part of all requests on which something goes wrong. */
 const RATE = 0.3;
@@ -123,21 +128,29 @@ class FaultRound {
     for (const proxy of Object.values(proxies)) proxy.disturb(RATE, new Random(seed));
     this.#forwarder.start(this.#random.chance(0.2));
     try {
-      const timer = setTimeout(() => end.abort(), seconds * 1000);
       const work = [this.#disturb(end.signal), ...this.#writers.map((writer) => writer.run(end.signal))];
       try {
-        await Promise.all(work);
+        await Promise.race([this.#untilEnough(seconds * 1000), Promise.all(work)]);
       } finally {
-        clearTimeout(timer);
         end.abort();
         await Promise.allSettled(work);
       }
+      await Promise.all(work);
       for (const proxy of Object.values(proxies)) proxy.heal({ cutStalled: !waitOut });
       const reckoning = await this.#reckon();
       await this.#forwarder.stop();
       return { ...reckoning, ...this.#made, trouble: this.#forwarder.trouble };
     } finally {
       await this.#forwarder.kill();
+    }
+  }
+
+  /** So long, and longer where the machine has so much else to do that little has happened. */
+  async #untilEnough(milliseconds: number): Promise<void> {
+    await sleep(milliseconds);
+    for (const late = performance.now() + MOST_PATIENT * milliseconds; performance.now() < late; await sleep(100)) {
+      const made = Object.values(this.#options.proxies).map((proxy) => sum(proxy.made));
+      if (Math.min(...made) >= ENOUGH) return;
     }
   }
 

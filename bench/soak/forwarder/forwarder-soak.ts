@@ -7,6 +7,7 @@ import { addSender, credentialsFolder } from '../../../test/harness.ts';
 import type { ServerProcess } from '../../../testbed/processes.ts';
 import type { ManagerPorts, Workbench } from '../../../testbed/testbed.ts';
 import { atLeast, exactly, type Finding, told } from '../finding.ts';
+import { sum } from '../sum.ts';
 import { FaultProxy } from './fault-proxy.ts';
 import { type FaultRoundOptions, type RoundOutcome, runFaultRound } from './fault-round.ts';
 import { BULK_FAULTS, MANAGER_FAULTS, otherRefusals } from './faults.ts';
@@ -120,7 +121,7 @@ async function runRounds(options: ForwarderSoakOptions, folder: string, ways: re
     ...failed.map((bad) => exactly(`failed; repeat it with --rounds 1 --seed`, bad, 0)),
     atLeast('records written', total.records, 100 * rounds),
     atLeast('lines that cannot be stored written', total.poisoned, rounds),
-    atLeast('faults', sum(faults), 10 * rounds),
+    atLeast('faults', sum(faults), 20 * rounds),
     exactly('lost', total.lost, 0),
     exactly('repeated', total.repeated, 0),
     exactly('stored at the wrong place', total.strange, 0),
@@ -133,8 +134,4 @@ async function runRounds(options: ForwarderSoakOptions, folder: string, ways: re
 
 function words({ records, poisoned, lost, repeated, strange, faults }: RoundOutcome, seconds: number): string {
   return `${records} records and ${poisoned} poisoned lines through ${sum(faults)} faults: ${lost} lost, ${repeated} repeated, ${strange} at the wrong place, ${seconds.toFixed(0)} s`;
-}
-
-function sum(counts: Readonly<Record<string, number>>): number {
-  return Object.values(counts).reduce((total, count) => total + count, 0);
 }
