@@ -235,7 +235,7 @@ describe('a manager that is away', () => {
     writeFileSync(path(), textOf(all));
     peer.instead = () => (peer.uploads.length % 4 === 0 ? UNAVAILABLE : undefined);
     following = node.follow([path()]);
-    await arrived(all, 15_000);
+    await arrived(all, 60_000);
   });
 
   it('is left alone for as long as it asks', async () => {
