@@ -58,7 +58,7 @@ describe('the demo', () => {
       const ended = new Promise<number | null>((resolve) => demo.once('exit', resolve));
       await eventually(
         async () => /^kubectl mcm logs --cluster prod-us --as alice$/m.test(output) || demo.exitCode !== null,
-        300_000,
+        500_000,
       );
       const kubeconfig = /^export KUBECONFIG=(.*)$/m.exec(output)?.[1] ?? assert.fail(output);
       const path = /^export PATH=(.*):\$PATH$/m.exec(output)?.[1] ?? assert.fail(output);
