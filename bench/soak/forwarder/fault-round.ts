@@ -37,6 +37,8 @@ export interface RoundOutcome extends Reckoning {
   /** How often what went wrong. */
   readonly faults: Readonly<Record<string, number>>;
   readonly reusedInodes: number;
+  /** How often the forwarder has said that something is lost. */
+  readonly falseAlarms: number;
   /** What the forwarder has said. */
   readonly trouble: readonly string[];
 }
@@ -139,7 +141,9 @@ class FaultRound {
       for (const proxy of Object.values(proxies)) proxy.heal({ cutStalled: !waitOut });
       const reckoning = await this.#reckon();
       await this.#forwarder.stop();
-      return { ...reckoning, ...this.#made, trouble: this.#forwarder.trouble };
+      const { trouble } = this.#forwarder;
+      const falseAlarms = trouble.filter((text) => /bytes of it were not shipped/.test(text)).length;
+      return { ...reckoning, ...this.#made, falseAlarms, trouble };
     } finally {
       await this.#forwarder.kill();
     }

@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../../../fixtures/random.ts';
-import type { Answer, Exchange, Fault } from './fault-proxy.ts';
+import type { Answer, Fault } from './fault-proxy.ts';
 
 const JSON_TYPE = { 'content-type': 'application/json' };
+
+/** Its client takes no answer without this for Elasticsearch's. */
+const ELASTICSEARCH = { 'x-elastic-product': 'Elasticsearch' };
 
 /** What the server before which a proxy stands puts into every answer. */
 type Headers = Readonly<Record<string, string>>;
@@ -77,7 +80,7 @@ interface BulkAnswer {
 
 /** What can go wrong between whoever writes records and Elasticsearch. */
 export const BULK_FAULTS: Readonly<Record<string, Fault>> = {
-  ...httpFaults([401, 403, 404, 429, 500, 502, 503, 504], { 'x-elastic-product': 'Elasticsearch' }, (status) => ({
+  ...httpFaults([401, 403, 404, 429, 500, 502, 503, 504], ELASTICSEARCH, (status) => ({
     error: { type: 'a_fault_exception', reason: 'a fault on the way' },
     status,
   })),
@@ -107,6 +110,13 @@ export const BULK_FAULTS: Readonly<Record<string, Fault>> = {
   },
 };
 
+/** What is answered when nothing was left to be passed on. */
+const NONE_PASSED: Answer = {
+  status: 200,
+  headers: { ...JSON_TYPE, ...ELASTICSEARCH },
+  body: text({ items: [] }),
+};
+
 /** Passes on all but some of the items, and says of those that they are not stored. */
 function someWithheld(status: number, type: string): Fault {
   return async (exchange, random) => {
@@ -114,7 +124,7 @@ function someWithheld(status: number, type: string): Fault {
     const sure = random.between(0, items.length - 1);
     const isWithheld = items.map((_, at) => at === sure || random.chance(0.3));
     const passed = items.filter((_, at) => !isWithheld[at]);
-    const answer = passed.length === 0 ? await nothingPassed(exchange) : await exchange.pass(Buffer.concat(passed));
+    const answer = passed.length === 0 ? NONE_PASSED : await exchange.pass(Buffer.concat(passed));
     const withheld: Item = { create: { status, error: { type, reason: 'a fault on the way' } } };
     exchange.answer(
       withItems(answer, (real) => {
@@ -123,10 +133,6 @@ function someWithheld(status: number, type: string): Fault {
       }),
     );
   };
-}
-
-async function nothingPassed(_exchange: Exchange): Promise<Answer> {
-  return { status: 200, headers: { ...JSON_TYPE, 'x-elastic-product': 'Elasticsearch' }, body: text({ items: [] }) };
 }
 
 /** Of a `_bulk` body, each item's two lines. */

@@ -81,8 +81,10 @@ export class LogWriter {
     }
   }
 
-  /** Waits until everything is shipped, and makes the log anew while nobody has it open: with its inode, where the file
-   *  system gives them again. */
+  /**
+   * Waits until everything is shipped, and makes the log anew while nobody has it open: with its inode, where the file
+   * system gives them again.
+   */
   async remakeWithout(forwarder: { readonly end: () => Promise<void> }): Promise<void> {
     await this.#alone(async () => {
       const isShipped = await this.#isShipped();
