@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Random } from '../../fixtures/random.ts';
 import { readCertificates } from '../../src/clusters/certificate.ts';
-import { createKeyPair, daysFromNow } from '../../src/clusters/key-pair.ts';
 import { UserError } from '../../src/errors.ts';
 import { retryAfterOf } from '../../src/logs/forward/chunk-uploader.ts';
 import { readUploadAnswer } from '../../src/logs/forward/upload-answer.ts';
@@ -13,9 +12,11 @@ import { parseDuration, parseMoment } from '../../src/plugin/duration.ts';
 import { mutatedText, mutatedValue } from './mutation.ts';
 import type { FuzzTarget } from './target.ts';
 
+const NOW = Date.UTC(2026, 10, 22, 12);
+
 /** Never negative, never without end: it is slept for. */
 function retryAfter(random: Random): void {
-  const time = new Date(Date.now() + (random.next() - 0.5) * 2 ** 40).toUTCString();
+  const time = new Date(NOW + (random.next() - 0.5) * 2 ** 40).toUTCString();
   const text = mutatedText(random.pick(['120', '0', '99999999999999999999', time, '-5', '']), random);
   const wait = retryAfterOf(text);
   assert.ok(wait >= 0 && wait <= 300_000, `${JSON.stringify(text)} is ${wait}`);
@@ -107,12 +108,12 @@ function uploadHeaders(random: Random): void {
 
 function durations(random: Random): void {
   const text = mutatedText(
-    random.pick(['1h30m', '0.5s', '90ms', '2w', '2026-11-22', new Date().toISOString()]),
+    random.pick(['1h30m', '0.5s', '90ms', '2w', '2026-11-22', new Date(NOW).toISOString()]),
     random,
   );
   const duration = parseDuration(text);
   assert.ok(duration === undefined || duration >= 0);
-  const moment = parseMoment(text, Date.now());
+  const moment = parseMoment(text, NOW);
   assert.ok(moment === undefined || !Number.isNaN(moment));
   try {
     const { since, until, limit } = parseWindow(new URLSearchParams({ since: text, until: text, limit: text }));
@@ -122,7 +123,18 @@ function durations(random: Random): void {
   }
 }
 
-const PEM = (await createKeyPair({ commonName: 'prod-eu', usages: ['client'], notAfter: daysFromNow(1) })).certificate;
+const PEM = `-----BEGIN CERTIFICATE-----
+MIIBnjCCAUSgAwIBAgIQV/cNgVsDpnwjtjHBq/tYxzAKBggqhkjOPQQDAjAmMRAw
+DgYDVQQDEwdwcm9kLWV1MRIwEAYDVQQLEwlmb3J3YXJkZXIwHhcNMjYxMTIyMDAw
+MDAwWhcNMzYxMTIyMDAwMDAwWjAmMRAwDgYDVQQDEwdwcm9kLWV1MRIwEAYDVQQL
+Ewlmb3J3YXJkZXIwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAASt5eRIOlaYf/bM
+e4Q3v/idFnjLBNpFh/ORLLaqjmkFRjWX8Oi64wb6HShVpTihfCPL3q05dkbAxYqY
+xnS7+ypQo1QwUjAMBgNVHRMBAf8EAjAAMA4GA1UdDwEB/wQEAwIHgDATBgNVHSUE
+DDAKBggrBgEFBQcDAjAdBgNVHQ4EFgQUlz7jp+F0Pk9/lyDCuHBI2CWHB2swCgYI
+KoZIzj0EAwIDSAAwRQIgL+oGyAB/JTx07JwK9618CcKogffYOUvvA86IW0kLXsgC
+IQCdPT5tZTPZAVavKL94YkKM6Tuay/6A0J5rl3H7aBoGtA==
+-----END CERTIFICATE-----
+`;
 
 /** What stands in a ManagedCluster is anybody's who may write one. */
 function certificates(random: Random): void {
