@@ -47,10 +47,12 @@ pattern ('/var/log/calico/flowlogs/flows.log*') also ships files that came and w
 compressed it finds none.
 
 Without --once it logs JSON lines on stdout, and a heartbeat for each type of logs every minute. While the manager is
-away it waits and tries again; only the files hold what is not acknowledged. SIGTERM ends it with what is under way
+away it waits and tries again. What is not acknowledged is held by the files; of one that is deleted or renamed meanwhile,
+and would not be found again, it is copied to the spool in the state directory, up to --spool-size, and shipped from there.
+What is lost is counted, and stored as a gap in the index kubectl_mcm_gaps.CLUSTER.DAY. SIGTERM ends it with what is under way
 acknowledged or given up within five seconds (exit code 0); SIGHUP reads the configuration file and the credentials
 again, and goes on as it was if they are not in order. --health-listen serves /livez, /readyz (503 when a file has data
-and nothing of it was acknowledged for --stalled-after) and /metrics.
+and nothing of it was acknowledged for --stalled-after) and /metrics. kubectl mcm forward status shows how far it is.
 
 With --elasticsearch it writes straight into the Elasticsearch that the manager would store the records in: the same
 records with the same ids in the same indices, so that what came by the one way is not stored again by the other. What
