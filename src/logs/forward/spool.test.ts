@@ -162,7 +162,7 @@ describe('the spool', () => {
     writeFileSync(path(), textOf(all.slice(0, 10)));
     following = node.follow([path()]);
     await arrived(all.slice(0, 10));
-    peer.delay = 20_000;
+    peer.delay = 8_000;
     appendFileSync(path(), textOf(all.slice(10)));
     await sleep(300);
     unlinkSync(path());
