@@ -18,9 +18,6 @@ export const PATIENCE = 3;
 /** Milliseconds without an answer after which a file that may soon be gone is copied to the spool. */
 const SILENCE = 5_000;
 
-/** Milliseconds between two attempts to spool what is not shipped. */
-const SPOOL_AGAIN = 1_000;
-
 /** Milliseconds for spooling what is left when it is asked to end. */
 const SPOOL_AT_END = 10_000;
 
@@ -220,11 +217,10 @@ export class FileFollower {
     const { stop } = this.#crossing;
     for (let left = this.#retryAt - performance.now(); left > 0; left = this.#retryAt - performance.now()) {
       this.#woken = Promise.withResolvers();
-      const isAway = this.#awaySince !== undefined;
-      if (isAway) await this.#spool(stop);
+      if (this.#awaySince !== undefined) await this.#spool(stop);
       else await this.#count();
       if (this.#retryAt === 0) return;
-      const timer = setTimeout(() => this.#woken.resolve(), isAway ? Math.min(left, SPOOL_AGAIN) : left);
+      const timer = setTimeout(() => this.#woken.resolve(), left);
       await untilAborted(this.#woken.promise, stop).finally(() => clearTimeout(timer));
     }
   }

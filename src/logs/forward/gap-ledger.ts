@@ -47,7 +47,7 @@ const VERSION = 1;
 export class GapLedger {
   readonly #file: StateFile;
   readonly #onLost: (gap: Gap) => void;
-  #changed = Promise.withResolvers<void>();
+  #onChange: () => void = () => undefined;
   #content: Content = { waiting: [], causes: [] };
   #last: Promise<void> = Promise.resolve();
 
@@ -74,9 +74,9 @@ export class GapLedger {
     return [...(this.#content.batch?.gaps ?? []), ...this.#content.waiting];
   }
 
-  /** Resolves when something more is lost. */
-  get changed(): Promise<void> {
-    return this.#changed.promise;
+  /** Whom to tell when something more is lost. */
+  whenChanged(tell: () => void): void {
+    this.#onChange = tell;
   }
 
   /**
@@ -97,8 +97,7 @@ export class GapLedger {
     });
     if (!isNew) return;
     this.#onLost(gap);
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
+    this.#onChange();
   }
 
   /** Whether what is lost by a cause is counted. */

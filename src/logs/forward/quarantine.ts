@@ -41,11 +41,12 @@ export class Quarantine {
     for (const directory of [this.directory, dirname(path)]) await syncDirectory(directory);
   }
 
-  /** Returns whether there was one. */
-  async dropOldest(): Promise<boolean> {
-    const [oldest] = this.#segments.keys();
-    if (oldest === undefined) return false;
+  /** Returns how many bytes it had on disk, 0 where there was none. */
+  async dropOldest(): Promise<number> {
+    const [[oldest, bytes] = []] = this.#segments;
+    if (oldest === undefined || bytes === undefined) return 0;
     await rm(join(this.directory, oldest), { force: true });
-    return this.#segments.delete(oldest);
+    this.#segments.delete(oldest);
+    return bytes;
   }
 }

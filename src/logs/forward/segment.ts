@@ -71,7 +71,7 @@ export class DamagedSegment extends Error {
   override readonly name = 'DamagedSegment';
 }
 
-/** A segment of a chunk, as it is written. */
+/** A segment of a chunk, and as it is written. */
 export function encodeSegment({ type, key, file, input }: OpenInput, path: string, chunk: FileChunk) {
   const frames = cutBytes(chunk) > 0 ? [frameOf(type, chunk)] : framesOf(type, chunk);
   const header: Header = {
@@ -90,7 +90,8 @@ export function encodeSegment({ type, key, file, input }: OpenInput, path: strin
   const checksum = crc32(text).toString(16).padStart(8, '0');
   const firstLine = `kubectl-mcm-spool 1 ${checksum} ${String(text.length).padStart(8, '0')}\n`;
   const parts = [Buffer.from(firstLine), text, chunk.bytes];
-  return { parts, bytes: parts.reduce((sum, { length }) => sum + length, 0) };
+  const segment = segmentOf(header, FIRST_LINE_BYTES + text.length);
+  return { segment, parts, bytes: parts.reduce((sum, { length }) => sum + length, 0) };
 }
 
 /** Reads what a segment is. @throws DamagedSegment, or the system's error when it cannot be read. */

@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../../errors.ts';
+import { untilAborted } from '../../until-aborted.ts';
 import type { UploadAnswer } from '../ingest/upload.ts';
 import { gaps as gapType } from '../types/gaps.ts';
 import { Backoff } from './backoff.ts';
@@ -30,21 +30,25 @@ const GAPS = 'gaps';
 export class SpoolShipper {
   readonly #crossing: Crossing;
   readonly #holds = new Map<string, Hold>();
+  #woken = Promise.withResolvers<void>();
 
   constructor(crossing: Crossing) {
     this.#crossing = crossing;
+    const wake = () => this.#woken.resolve();
+    crossing.spool.whenChanged(wake);
+    crossing.gaps.whenChanged(wake);
   }
 
   /** Until `stop` is aborted. */
   async run(): Promise<void> {
     const { spool, gaps, stop } = this.#crossing;
     while (!stop.aborted) {
-      const changed = Promise.race([spool.changed, gaps.changed]);
+      this.#woken = Promise.withResolvers();
       const segment = spool.take((candidate) => this.#mayShip(fileOf(candidate)));
       if (gaps.pending.length > 0 && this.#mayShip(GAPS)) {
         await this.#try(GAPS, 'what was lost', () => this.#shipGaps());
       } else if (segment === undefined) {
-        await this.#untilChanged(changed);
+        await this.#untilWoken();
       } else {
         const file = fileOf(segment);
         await this.#try(file, nameOf(segment), () =>
@@ -90,14 +94,15 @@ export class SpoolShipper {
     return performance.now() >= (this.#holds.get(what)?.until ?? 0);
   }
 
-  async #untilChanged(changed: Promise<void>): Promise<void> {
-    const { stop } = this.#crossing;
+  /** Until something has changed, or what is held back may be tried again. */
+  async #untilWoken(): Promise<void> {
+    const now = performance.now();
+    // What may be tried and was not found has left the spool.
+    for (const [what, { until }] of this.#holds) if (until <= now) this.#holds.delete(what);
     const next = Math.min(...[...this.#holds.values()].map(({ until }) => until));
-    const waiting = new AbortController();
-    const signal = AbortSignal.any([stop, waiting.signal]);
-    const pause = Number.isFinite(next) ? Math.max(0, next - performance.now()) : 2 ** 31 - 1;
-    await Promise.race([changed, sleep(pause, undefined, { signal }).catch(() => undefined)]);
-    waiting.abort();
+    const timer = Number.isFinite(next) ? setTimeout(() => this.#woken.resolve(), next - now) : undefined;
+    await untilAborted(this.#woken.promise, this.#crossing.stop).catch(() => undefined);
+    clearTimeout(timer);
   }
 
   async #try(what: string, name: string, ship: () => Promise<void>): Promise<void> {

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { rename, rm, statfs } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { codeOf, messageOf } from '../../errors.ts';
 import { Turns } from '../../turns.ts';
 import type { Checkpoint } from './checkpoint.ts';
@@ -75,7 +75,7 @@ export class Spool {
   #next = 0;
   #said = '';
   #moved = 0;
-  #changed = Promise.withResolvers<void>();
+  #onChange: () => void = () => undefined;
 
   private constructor(options: SpoolOptions, gaps: GapLedger) {
     this.#options = options;
@@ -119,9 +119,9 @@ export class Spool {
     return this.#segments;
   }
 
-  /** Resolves when something has come into it. */
-  get changed(): Promise<void> {
-    return this.#changed.promise;
+  /** Whom to tell when something has come into it. */
+  whenChanged(tell: () => void): void {
+    this.#onChange = tell;
   }
 
   /** What is spooled is not shipped from its file once more: a crash may have come before that was saved. */
@@ -257,7 +257,7 @@ export class Spool {
 
   /** Returns whether there was room for it. */
   async #write(input: OpenInput, chunk: FileChunk): Promise<boolean> {
-    const { parts, bytes } = encodeSegment(input, resolve(input.file.path), chunk);
+    const { segment, parts, bytes } = encodeSegment(input, resolve(input.file.path), chunk);
     this.#next = Math.max(this.#next, Date.now());
     const name = segmentName({ number: this.#next++, type: input.type.name, records: chunk.records });
     const size = onDisk(bytes);
@@ -265,20 +265,15 @@ export class Spool {
     try {
       const trouble = await this.#makeRoom(size);
       if (trouble !== undefined) return this.#isFull(trouble);
-      const path = join(this.#directory, name);
-      await writeNew(path, parts);
-      await syncDirectory(this.#directory);
-      this.#segments.push({ ...(await readSegment(path)), name, size, spooled: Date.now() });
-      this.#said = '';
-      this.#changed.resolve();
-      this.#changed = Promise.withResolvers();
-      return true;
+      await writeNew(join(this.#directory, name), parts);
     } catch (error) {
-      if (NO_ROOM.includes(codeOf(error) ?? '') && (await this.#dropOldest().catch(() => false))) {
-        return await this.#write(input, chunk);
-      }
-      return this.#isFull(messageOf(error));
+      const hasDropped = NO_ROOM.includes(codeOf(error) ?? '') && (await this.#dropOldest().catch(() => 0)) > 0;
+      return hasDropped ? await this.#write(input, chunk) : this.#isFull(messageOf(error));
     }
+    this.#segments.push({ ...segment, name, size, spooled: Date.now() });
+    this.#said = '';
+    this.#onChange();
+    return true;
   }
 
   #isFull(reason: string): false {
@@ -296,20 +291,24 @@ export class Spool {
    * @throws UserError when what is dropped for it cannot be counted, or the system's error.
    */
   async #makeRoom(size: number): Promise<string | undefined> {
+    const { bavail, bsize } = await statfs(this.#directory);
+    // Counted on: some file systems take their time to say what deleting has freed.
+    let free = bavail * bsize;
     for (;;) {
-      const { bavail, bsize } = await statfs(this.#directory);
       const isTaken = this.usage.bytes + this.#quarantine.bytes + size > this.#options.spoolSize;
-      if (!isTaken && bavail * bsize >= size + RESERVE) return undefined;
-      if (!(await this.#quarantine.dropOldest()) && !(await this.#dropOldest())) {
+      if (!isTaken && free >= size + RESERVE) return undefined;
+      const freed = (await this.#quarantine.dropOldest()) || (await this.#dropOldest());
+      if (freed === 0) {
         return isTaken ? `its ${this.#options.spoolSize} bytes are taken` : 'no space left on device';
       }
+      free += freed;
     }
   }
 
-  /** The oldest that is not on its way; returns whether there was one that may go. */
-  async #dropOldest(): Promise<boolean> {
+  /** The oldest that is not on its way; returns how many bytes it had on disk, 0 where none may go. */
+  async #dropOldest(): Promise<number> {
     const oldest = this.#segments.find((segment) => segment !== this.#current);
-    if (this.#options.whenFull === 'block' || oldest === undefined) return false;
+    if (this.#options.whenFull === 'block' || oldest === undefined) return 0;
     const { name, source, offset, spooled } = oldest;
     const { type, path, input } = source;
     const acknowledged = this.#acknowledged.get(oldest) ?? { end: offset, records: 0 };
@@ -320,19 +319,20 @@ export class Spool {
       (sum, frame) => sum + Math.max(0, frame.end - Math.max(frame.offset, acknowledged.end)),
       0,
     );
-    this.#segments.splice(this.#segments.indexOf(oldest), 1);
+    const at = this.#segments.indexOf(oldest);
+    this.#segments.splice(at, 1);
     try {
       await this.#gaps.add(
         gapOf({ type: type.name, path, input, bytes, reason: 'SpoolFull' }, left, spooled),
         causeOf(name),
       );
     } catch (error) {
-      this.#segments.unshift(oldest);
+      this.#segments.splice(at, 0, oldest);
       throw error;
     }
     this.#leave(oldest);
     await this.#delete(name);
-    return true;
+    return oldest.size;
   }
 
   async #delete(name: string): Promise<void> {
@@ -378,8 +378,9 @@ async function writeNew(path: string, parts: readonly Buffer[]): Promise<void> {
   try {
     await writeSynced(draft, parts);
     await rename(draft, path);
+    await syncDirectory(dirname(path));
   } catch (error) {
-    await rm(draft, { force: true }).catch(() => undefined);
+    for (const left of [draft, path]) await rm(left, { force: true }).catch(() => undefined);
     throw error;
   }
 }
