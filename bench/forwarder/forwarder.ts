@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { mustRun } from '../../testbed/processes.ts';
 import { Program } from '../program.ts';
 import { type Result, result } from '../result.ts';
+import { type Damage, FAULT_LINES, FAULTS, suffer } from './faults.ts';
 import { writeFlows } from './lines.ts';
 import { type PeerCommand, type PeerJob, Peers } from './peers.ts';
 import { Sink } from './sink.ts';
@@ -31,15 +32,17 @@ interface Cost {
 type Forwarder = (job: PeerJob) => PeerCommand;
 
 /** Ours with all that it does by default: ids, checksums, the index of each record's own day, synced checkpoints. */
-const ours: Forwarder = ({ file, port, folder }) => {
-  const to = ['--elasticsearch', `http://127.0.0.1:${port}`, '--cluster', 'bench', '--host', 'node-1'];
-  const args = [join(PROJECT, 'bin', 'kubectl-mcm'), 'forward', '--once', ...to];
-  return {
-    command: process.execPath,
-    args: [...args, '--state', join(folder, 'state'), '--flow', file],
-    env: process.env,
+function oursWith(...flags: readonly string[]): Forwarder {
+  return ({ file, port, folder }) => {
+    const to = ['--elasticsearch', `http://127.0.0.1:${port}`, '--cluster', 'bench', '--host', 'node-1'];
+    const args = [join(PROJECT, 'bin', 'kubectl-mcm'), 'forward', ...flags, ...to];
+    return {
+      command: process.execPath,
+      args: [...args, '--state', join(folder, 'state'), '--flow', file],
+      env: process.env,
+    };
   };
-};
+}
 
 /** One forwarder's run, to a sink of its own. */
 async function ship(forwarder: Forwarder, file: string): Promise<Cost> {
@@ -50,13 +53,15 @@ async function ship(forwarder: Forwarder, file: string): Promise<Cost> {
   const program = new Program(command, args, env);
   let cost: Cost = { cpu: 0, perSecond: 0, memory: 0 };
   try {
-    for (let documents = 0; documents < LINES; ) {
-      if (performance.now() - started > PATIENCE) throw new Error(`${command} has shipped ${documents} lines`);
+    for (let stored = 0; stored < LINES; ) {
+      if (performance.now() - started > PATIENCE) throw new Error(`${command} has shipped ${stored} lines`);
       await sleep(20);
-      documents = await documentsOf(sink);
+      const { documents, repeated } = await sink.count();
+      if (repeated > 0 || documents > LINES) throw new Error(`${repeated} lines came twice, ${documents} in all`);
+      stored = documents;
       const perSecond = LINES / ((performance.now() - started) / 1000);
       if (program.ended === undefined) cost = { cpu: program.cpuSeconds(), perSecond, memory: program.peakMemory() };
-      else if (documents < LINES) throw new Error(`${command} ended with ${program.ended} after ${documents} lines`);
+      else if (stored < LINES) throw new Error(`${command} ended with ${program.ended} after ${stored} lines`);
     }
   } finally {
     await program.stop();
@@ -64,13 +69,6 @@ async function ship(forwarder: Forwarder, file: string): Promise<Cost> {
     rmSync(folder, { recursive: true });
   }
   return cost;
-}
-
-/** How many different documents the sink has. @throws Error when it was sent some twice. */
-async function documentsOf(sink: Sink): Promise<number> {
-  const { documents, repeated } = await sink.counts();
-  if (repeated > 0 || documents > LINES) throw new Error(`${repeated} documents came twice, ${documents} in all`);
-  return documents;
 }
 
 function median(costs: readonly Cost[] | undefined, of: keyof Cost): number {
@@ -95,22 +93,28 @@ const ROWS: Readonly<Record<string, Row>> = {
   'memory-mib': { of: 'memory', theirs: MEMORY, unit: 'MiB at most', better: 'lower' },
 };
 
-/** `forward --once --elasticsearch` beside rsyslog and syslog-ng: the same file to the same sink, in turns. */
+const DAMAGE: readonly (keyof Damage)[] = ['lost', 'repeated'];
+
+/** `forward --elasticsearch` beside rsyslog and syslog-ng: the same file to the same sink, in turns. */
 export async function forwarder(rows: readonly string[], tell: (text: string) => void): Promise<Result[]> {
-  const names = rows.length > 0 ? rows : Object.keys(ROWS);
-  const wanted = names.map((name): [string, Row] => {
-    const row = ROWS[name];
-    if (row === undefined) throw new Error(`there is no row "${name}"; there are ${Object.keys(ROWS).join(', ')}`);
-    return [name, row];
-  });
+  const all = [...Object.keys(ROWS), ...DAMAGE];
+  const unknown = rows.find((row) => !all.includes(row));
+  if (unknown !== undefined) throw new Error(`there is no row "${unknown}"; there are ${all.join(', ')}`);
+  const wanted = rows.length > 0 ? rows : all;
   await mustRun(process.execPath, ['build.ts'], { cwd: PROJECT });
   const peers = await Peers.prepare();
+  return [...(await costs(wanted, peers, tell)), ...(await damage(wanted, peers, tell))];
+}
+
+async function costs(names: readonly string[], peers: Peers, tell: (text: string) => void): Promise<Result[]> {
+  const wanted = Object.entries(ROWS).filter(([name]) => names.includes(name));
+  if (wanted.length === 0) return [];
   const all: Readonly<Record<string, Forwarder>> = {
-    ours,
+    ours: oursWith('--once'),
     'syslog-ng': (job) => peers.syslogNg(job),
     rsyslog: (job) => peers.rsyslog(job),
   };
-  const costs = new Map<string, Cost[]>();
+  const found = new Map<string, Cost[]>();
   const folder = mkdtempSync(join(tmpdir(), 'kubectl-mcm-bench-'));
   try {
     const file = join(folder, 'flows.log');
@@ -119,7 +123,7 @@ export async function forwarder(rows: readonly string[], tell: (text: string) =>
       for (const [name, one] of Object.entries(all)) {
         if (name !== 'ours' && !wanted.some(([, { theirs }]) => theirs === name)) continue;
         const cost = await ship(one, file);
-        costs.set(name, [...(costs.get(name) ?? []), cost]);
+        found.set(name, [...(found.get(name) ?? []), cost]);
         const { cpu, perSecond, memory } = cost;
         tell(`${name} ${round}: ${cpu.toFixed(2)} CPU s, ${perSecond.toFixed(0)} lines/s, ${memory.toFixed(0)} MiB`);
       }
@@ -130,10 +134,38 @@ export async function forwarder(rows: readonly string[], tell: (text: string) =>
   return wanted.map(([name, { of, theirs, unit, better }]) =>
     result({
       name,
-      ours: median(costs.get('ours'), of),
-      theirs: typeof theirs === 'number' ? theirs : median(costs.get(theirs), of),
+      ours: median(found.get('ours'), of),
+      theirs: typeof theirs === 'number' ? theirs : median(found.get(theirs), of),
       unit,
       better,
     }),
   );
+}
+
+/** Counts, of all faults together; theirs are those of the better peer. */
+async function damage(names: readonly string[], peers: Peers, tell: (text: string) => void): Promise<Result[]> {
+  const wanted = DAMAGE.filter((name) => names.includes(name));
+  if (wanted.length === 0) return [];
+  const sum = async (name: string, one: Forwarder): Promise<Damage> => {
+    const total = { lost: 0, repeated: 0 };
+    for (const fault of FAULTS) {
+      const { lost, repeated } = await suffer(one, fault);
+      tell(`${name}, ${fault.name}: ${lost} lost, ${repeated} repeated`);
+      total.lost += lost;
+      total.repeated += repeated;
+    }
+    return total;
+  };
+  const ours = await sum('ours', oursWith());
+  const syslogNg = await sum('syslog-ng', (job) => peers.syslogNg(job));
+  const rsyslog = await sum('rsyslog', (job) => peers.rsyslog(job));
+  const unit = `of ${FAULT_LINES * FAULTS.length} lines, ${FAULTS.length} faults`;
+  return wanted.map((name) => ({
+    name,
+    ours: ours[name],
+    theirs: Math.min(syslogNg[name], rsyslog[name]),
+    unit,
+    ratio: null,
+    better: 'lower',
+  }));
 }

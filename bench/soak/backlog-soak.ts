@@ -80,7 +80,7 @@ async function watchCatchUp(
   let told10 = 0;
   await forwarder.says(/^forwarding$/);
   for (let documents = 0; documents < lines; await sleep(LOOK)) {
-    ({ documents } = await sink.counts());
+    ({ documents } = await sink.count());
     const memory = residentMemoryOf(forwarder.pid);
     looks.push({ documents, memory });
     const tenths = Math.floor((10 * documents) / lines);
@@ -91,7 +91,7 @@ async function watchCatchUp(
   const cpu = cpuSecondsOf(forwarder.pid);
   const { code, stderr } = await forwarder.end();
   if (code !== 0) throw new Error(`the forwarder has ended with exit code ${code}: ${stderr}`);
-  const { documents, repeated } = await sink.counts();
+  const { documents, repeated } = await sink.count();
   const quarters = [0, 1, 2, 3].map((quarter) => mostMemory(looks, (lines * quarter) / 4, (lines * (quarter + 1)) / 4));
   const [first = 0, second = 0, third = 0, last = 0] = quarters;
   return [

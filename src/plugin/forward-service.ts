@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Logger } from 'pino';
+import { type Logger, pino } from 'pino';
 import { messageOf, UserError } from '../errors.ts';
 import { createHealthServer } from '../health-port.ts';
 import type { HostPort } from '../install/management.ts';
@@ -27,7 +27,8 @@ export interface ForwardServiceOptions {
   readonly health: HostPort | undefined;
   /** Milliseconds with data and without an acknowledgement after which it is not ready. */
   readonly stalledAfter: number;
-  readonly log: Logger;
+  /** What its log on stdout tells. */
+  readonly level: 'debug' | 'info';
   readonly terminal: Writable;
 }
 
@@ -61,6 +62,7 @@ class ForwardService {
   readonly metrics = new ForwardMetrics();
   readonly #id = randomUUID();
   readonly #options: ForwardServiceOptions;
+  readonly #log: Logger;
   readonly #signal: AbortSignal;
   readonly #events: FollowEvents;
   #settings: ForwardSettings;
@@ -69,9 +71,10 @@ class ForwardService {
 
   constructor(options: ForwardServiceOptions, signal: AbortSignal) {
     this.#options = options;
+    this.#log = pino({ level: options.level });
     this.#signal = signal;
     this.#settings = options.read();
-    const { log } = options;
+    const log = this.#log;
     this.#events = {
       detail: (text) => log.debug(text),
       warning: (text) => log.warn(text),
@@ -81,7 +84,8 @@ class ForwardService {
   }
 
   async run(): Promise<void> {
-    const { every, log } = this.#options;
+    const { every } = this.#options;
+    const log = this.#log;
     const settings = this.#settings;
     const to =
       'elasticsearch' in settings ? { elasticsearch: settings.elasticsearch.url } : { manager: settings.address };
@@ -167,7 +171,8 @@ class ForwardService {
   }
 
   async #runOnce(): Promise<void> {
-    const { log, terminal } = this.#options;
+    const { terminal } = this.#options;
+    const log = this.#log;
     const started = performance.now();
     const summary = new ForwardSummary();
     const progress = new CatchUpProgress(terminal, () => summary.leftBytes);
@@ -194,7 +199,8 @@ class ForwardService {
 
   /** False when it is as bad as to go on with what there was. */
   #readAgain(): boolean {
-    const { read, log } = this.#options;
+    const { read } = this.#options;
+    const log = this.#log;
     try {
       this.#settings = read();
       log.info('the configuration was read again');

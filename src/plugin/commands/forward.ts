@@ -180,13 +180,13 @@ kubectl mcm forward --dry-run --config /etc/kubectl-mcm/forward.yaml`,
     if (dryRun) return await plan(read(), events, json, io);
     if (once) return await runOnce(read(), events, json, io);
     // What only a service needs is a fifth of what a run would have in memory.
-    const [{ pino }, { runForwardService }] = await Promise.all([import('pino'), import('../forward-service.ts')]);
+    const { runForwardService } = await import('../forward-service.ts');
     const service = {
       read,
       every: every === undefined ? undefined : durationOf('every', every),
       health: health === undefined ? undefined : parseListenAddress('health-listen', health),
       stalledAfter: durationOf('stalled-after', flags['stalled-after']),
-      log: pino({ level: global.verbosity >= 2 ? 'debug' : 'info' }),
+      level: global.verbosity >= 2 ? ('debug' as const) : ('info' as const),
       terminal: io.err,
     };
     await inPrintableWords(() => runForwardService(service, io.signal));
