@@ -98,23 +98,29 @@ async function everythingThere(sink: Sink): Promise<void> {
   }
 }
 
+/** However long it takes to begin. */
+async function atWork(sink: Sink): Promise<void> {
+  const started = performance.now();
+  while ((await sink.count()).lines === 0 && performance.now() - started < PATIENCE) await sleep(20);
+}
+
 async function writeAtOnce({ file, parts }: FaultRun): Promise<void> {
   for (const part of parts) appendFileSync(file, part);
 }
 
 async function killHalfway(run: FaultRun): Promise<void> {
-  // So that it is at work when it is killed, however fast it is.
   for (const [at, part] of run.parts.entries()) {
     appendFileSync(run.file, part);
-    while (at < 5 && (await run.sink.count()).lines === 0) await sleep(20);
+    await atWork(run.sink);
     if (at === 5) await run.restart();
   }
 }
 
-async function rotateHalfway({ file, parts }: FaultRun): Promise<void> {
+async function rotateHalfway({ file, parts, sink }: FaultRun): Promise<void> {
   for (const [at, part] of parts.entries()) {
     // The writer has the old file open for a while longer.
     appendFileSync(at === 5 ? `${file}.1` : file, part);
+    await atWork(sink);
     await sleep(100);
     if (at === 4) {
       renameSync(file, `${file}.1`);

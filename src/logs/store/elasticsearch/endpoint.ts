@@ -1,5 +1,5 @@
-import http from 'node:http';
-import https from 'node:https';
+import type http from 'node:http';
+import type https from 'node:https';
 import { FILTER_PATH } from './bulk-verdict.ts';
 import { type ElasticsearchOptions, REQUEST_TIMEOUT } from './elasticsearch-options.ts';
 
@@ -24,7 +24,8 @@ export class Endpoint {
   readonly #agent: http.Agent | https.Agent;
 
   constructor({ url, auth }: ElasticsearchOptions, connections: number) {
-    const protocol = url.startsWith('https:') ? https : http;
+    // Not imported: an import asks for every export, and one of them is a WebSocket client of 13 MiB.
+    const protocol = process.getBuiltinModule(url.startsWith('https:') ? 'node:https' : 'node:http');
     this.#request = protocol.request;
     this.#agent = new protocol.Agent({ keepAlive: true, maxSockets: connections });
     this.#url = url.replace(/\/+$/, '');
