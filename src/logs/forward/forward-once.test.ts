@@ -65,6 +65,36 @@ describe('a file that is held back', () => {
     );
   });
 
+  it('for its type by the manager does not keep those of others, and is not sent again in parts', async () => {
+    writeFileSync(node.file('held.log'), textOf(lines('held', 50)));
+    writeFileSync(node.file('last.log'), textOf(lines('last', 50)));
+    peer.instead = ({ path }) => (path.includes('dns') ? { code: 404, body: '{"error":"no such path"}' } : undefined);
+    const { incomplete, types } = await node.run([{ type: dns, path: node.file('held.log') }, node.file('last.log')]);
+    assert.match(
+      incomplete.join(),
+      /held\.log: the manager at .* does not take dns logs: no such path; the rest is left/,
+    );
+    assert.deepEqual(
+      types.map(({ type, shipped, leftBytes }) => [type.label, shipped, leftBytes]),
+      [
+        ['dns', 0, 5000],
+        ['flow', 50, 0],
+      ],
+    );
+    // Those that were under way at once, each only once.
+    const sent = peer.uploads.filter(({ path }) => path.includes('dns')).flatMap((upload) => upload.lines);
+    assert.equal(new Set(sent).size, sent.length);
+  });
+
+  it('is sent in halves when something on the way takes no requests as long', async () => {
+    const all = lines('a', 50);
+    writeFileSync(node.file('flows.log'), textOf(all));
+    peer.instead = (upload) => (upload.lines.length > 3 ? { code: 413, body: 'too large' } : undefined);
+    const { incomplete, types } = await node.run([node.file('flows.log')]);
+    assert.deepEqual([incomplete, types[0]?.shipped], [[], 50]);
+    assert.deepEqual(peer.lines, [...all].sort());
+  });
+
   it('is acknowledged up to the first record that cannot be stored, and not behind it', async () => {
     const all = lines('a', 50);
     writeFileSync(node.file('flows.log'), textOf(all));

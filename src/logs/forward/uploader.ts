@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { Pool } from 'undici';
 import { codeOf, messageOf, UserError } from '../../errors.ts';
-import type { UploadAnswer } from '../ingest/upload.ts';
+import { NAMED_LETTERS, type UploadAnswer } from '../ingest/upload.ts';
 import { SOURCE_HEADERS } from '../record/source.ts';
 import { Backoff } from './backoff.ts';
 import {
@@ -13,12 +13,16 @@ import {
   type UploadFailure,
   type UploadRequest,
 } from './chunk-uploader.ts';
+import { halves } from './file-chunk.ts';
 import { readUploadAnswer } from './upload-answer.ts';
 
 const compress = promisify(gzip);
 
 /** Milliseconds to wait for an answer: the manager's own writes time out at 30 s. */
 const ANSWER_TIMEOUT = 60_000;
+
+/** For how long an upload is tried again that is tried once. */
+const NOT_AGAIN = Number.NEGATIVE_INFINITY;
 
 export interface UploaderOptions {
   /** The cluster that the certificate names. */
@@ -59,31 +63,55 @@ export class Uploader implements ChunkUploader {
   /**
    * Resolves once the manager has acknowledged every record of the chunk.
    * @throws NotAcknowledged when it has not for as long as `retryFor` says.
-   * @throws UserError when it never will: the certificate is refused, or this is no manager.
+   * @throws NotAcknowledged at once when it takes no such uploads at all.
+   * @throws UserError when it never will take any: the certificate is refused.
    */
   async upload(request: UploadRequest, signal: AbortSignal): Promise<UploadAnswer> {
+    return await this.#upload(request, signal, this.#options.retryFor);
+  }
+
+  /** The same, with one attempt only. */
+  async uploadOnce(request: UploadRequest, signal: AbortSignal): Promise<UploadAnswer> {
+    return await this.#upload(request, signal, NOT_AGAIN);
+  }
+
+  async #upload(request: UploadRequest, signal: AbortSignal, retryFor: number): Promise<UploadAnswer> {
     const body = await compress(request.chunk.bytes, { level: 1 });
     const backoff = new Backoff();
     for (;;) {
       const attempt = await this.#attempt(request, body, signal);
-      if (attempt.acknowledged) {
+      if (attempt.verdict === 'acknowledged') {
         this.#lastProgress = performance.now();
         return attempt.answer;
       }
       signal.throwIfAborted();
+      if (attempt.verdict === 'too-long') return await this.#uploadHalves(request, attempt, signal, retryFor);
       const pause = backoff.next(attempt.retryAfter);
-      if (performance.now() + pause - this.#lastProgress > this.#options.retryFor) throw new NotAcknowledged(attempt);
+      if (attempt.verdict === 'refused' || performance.now() + pause - this.#lastProgress > retryFor) {
+        throw new NotAcknowledged(attempt);
+      }
       this.#options.onRetry(attempt.reason);
       await sleep(pause, undefined, { signal });
     }
   }
 
-  /** The same, with one attempt only. */
-  async uploadOnce(request: UploadRequest, signal: AbortSignal): Promise<UploadAnswer> {
-    const attempt = await this.#attempt(request, await compress(request.chunk.bytes, { level: 1 }), signal);
-    if (!attempt.acknowledged) throw new NotAcknowledged(attempt);
-    this.#lastProgress = performance.now();
-    return attempt.answer;
+  async #uploadHalves(
+    request: UploadRequest,
+    failure: UploadFailure,
+    signal: AbortSignal,
+    retryFor: number,
+  ): Promise<UploadAnswer> {
+    const parts = halves(request.chunk);
+    if (parts.length === 0) throw new NotAcknowledged(failure);
+    const answers: UploadAnswer[] = [];
+    for (const chunk of parts) answers.push(await this.#upload({ ...request, chunk }, signal, retryFor));
+    const sum = (of: 'accepted' | 'known' | 'setAside') => answers.reduce((total, answer) => total + answer[of], 0);
+    return {
+      accepted: sum('accepted'),
+      known: sum('known'),
+      setAside: sum('setAside'),
+      reasons: answers.flatMap(({ reasons }) => reasons).slice(0, NAMED_LETTERS),
+    };
   }
 
   async close(): Promise<void> {
@@ -119,26 +147,31 @@ export class Uploader implements ChunkUploader {
     }
     if (code === 200) {
       try {
-        return { acknowledged: true, answer: readUploadAnswer(text, request.chunk.records) };
+        return { verdict: 'acknowledged', answer: readUploadAnswer(text, request.chunk.records) };
       } catch (error) {
         return notAcknowledged(messageOf(error), true);
       }
     }
     const reason = reasonOf(text) ?? `it answered ${code}`;
     if (code === 403) throw new UserError(`error: the manager at ${address} refused this forwarder: ${reason}`);
+    if (code === 413) {
+      return { verdict: 'too-long', reason: `the manager at ${address}: ${reason}`, answered: false, retryAfter };
+    }
     if (code >= 400 && code < 500 && code !== 408 && code !== 429) {
-      throw new UserError(`error: the manager at ${address} does not take ${request.type.label} logs: ${reason}`);
+      // No record's fault: parts of it would be refused as well.
+      const refused = `the manager at ${address} does not take ${request.type.label} logs: ${reason}`;
+      return { verdict: 'refused', reason: refused, answered: false, retryAfter };
     }
     return notAcknowledged(`the manager at ${address} cannot take records now: ${reason}`, true, retryAfter);
   }
 }
 
 type Attempt =
-  | { readonly acknowledged: true; readonly answer: UploadAnswer }
-  | ({ readonly acknowledged: false } & UploadFailure);
+  | { readonly verdict: 'acknowledged'; readonly answer: UploadAnswer }
+  | ({ readonly verdict: 'not-acknowledged' | 'too-long' | 'refused' } & UploadFailure);
 
 function notAcknowledged(reason: string, answered: boolean, retryAfter = 0): Attempt {
-  return { acknowledged: false, reason, answered, retryAfter };
+  return { verdict: 'not-acknowledged', reason, answered, retryAfter };
 }
 
 function reasonOf(text: string): string | undefined {

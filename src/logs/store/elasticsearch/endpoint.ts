@@ -62,6 +62,8 @@ export class Endpoint {
       response.once('error', reject);
       response.once('end', () => {
         const { statusCode: code = 0, headers } = response;
+        // An answer that came before all was sent: nobody reads the rest, and the connection is good for nothing else.
+        if (!sent.writableFinished) sent.destroy();
         resolve({ code, retryAfter: headers['retry-after'], body: Buffer.concat(parts, length) });
       });
     });
