@@ -8,7 +8,6 @@ import { eventually, sharedWorkbench } from './harness.ts';
 import { type ClusterEnd, clusterKeys, TunnelPort } from './tunnel-port.ts';
 
 const { elasticsearchUrl } = sharedWorkbench().facts;
-const MIB = 1024 * 1024;
 
 async function register(port: TunnelPort, cluster: string): Promise<ClusterEnd> {
   const keys = await clusterKeys(cluster);
@@ -43,33 +42,42 @@ async function metric(port: TunnelPort, line: RegExp): Promise<number | undefine
 
 describe('a cluster', () => {
   it('that sends all it can gets no more through than its rate, and others are not slowed', async (t) => {
-    const port = await TunnelPort.start(t, { elasticsearchUrl, tunnels: { bytesPerSecond: MIB } });
-    const [greedy, modest] = [await register(port, 'greedy'), await register(port, 'modest')];
-    const body = flowsOf(2 * MIB);
+    // Far less than any machine stores a second.
+    const bytesPerSecond = 64 * 1024;
+    const port = await TunnelPort.start(t, { elasticsearchUrl, tunnels: { bytesPerSecond } });
+    const throttled = (cluster: string) =>
+      metric(port, new RegExp(`throttled_seconds_total\\{cluster="${cluster}"\\} (\\S+)`));
+
+    const glutton = await register(port, 'glutton');
+    let over = false;
+    // This takes half a minute, and nobody waits for it.
+    post(await glutton.connect(port.ca), flowsOf(32 * bytesPerSecond)).then(
+      () => {
+        over = true;
+      },
+      () => undefined,
+    );
+    await eventually(async () => (await throttled('glutton')) !== undefined);
+    // In the same connection, and behind what it has sent.
+    await glutton.session.ping();
+    const modest = await register(port, 'modest');
+    assert.equal(await post(await modest.connect(port.ca), flowsOf(bytesPerSecond / 2)), 'HTTP/1.1 200 OK');
+    assert.equal(await throttled('modest'), undefined);
+    assert.equal(over, false);
+
+    const greedy = await register(port, 'greedy');
     const sockets = await Promise.all([greedy.connect(port.ca), greedy.connect(port.ca)]);
     const began = performance.now();
-    let over = false;
-    const sending = Promise.all(sockets.map((socket) => post(socket, body))).then((answers) => {
-      over = true;
-      return answers;
-    });
-    await eventually(
-      async () => (await metric(port, /throttled_seconds_total\{cluster="greedy"\} (\S+)/)) !== undefined,
-    );
-    // Behind what it sends, in the same connection.
-    await greedy.session.ping();
-    assert.equal(await post(await modest.connect(port.ca), flowsOf(MIB / 4)), 'HTTP/1.1 200 OK');
-    assert.equal(over, false);
-    assert.deepEqual(await sending, ['HTTP/1.1 200 OK', 'HTTP/1.1 200 OK']);
-    // 4 MiB, of which one may pass at once.
+    const answers = await Promise.all(sockets.map((socket) => post(socket, flowsOf(2 * bytesPerSecond))));
+    assert.deepEqual(answers, ['HTTP/1.1 200 OK', 'HTTP/1.1 200 OK']);
+    // Four seconds' worth, of which one may pass at once.
     const seconds = (performance.now() - began) / 1000;
     assert.ok(seconds > 2.9, `${seconds} s`);
-    assert.equal(await metric(port, /throttled_seconds_total\{cluster="modest"\} (\S+)/), undefined);
     assert.deepEqual([greedy.session.closed, port.statusOf('greedy').connected], [false, 'True']);
   });
 
   it('does not get another second of its rate by connecting anew', async (t) => {
-    const port = await TunnelPort.start(t, { elasticsearchUrl, tunnels: { bytesPerSecond: MIB } });
+    const port = await TunnelPort.start(t, { elasticsearchUrl, tunnels: { bytesPerSecond: 1024 * 1024 } });
     const keys = await clusterKeys('restless');
     port.register('restless', keys);
     const current = () => port.tunnels.get('restless');
