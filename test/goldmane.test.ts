@@ -17,8 +17,7 @@ const [managed] = workbench.facts.managed;
 assert.ok(managed);
 const CLUSTER = 'goldmane-all';
 const INDICES = `tigera_secure_ee_flows.${CLUSTER}.*`;
-// That a hundred thousand are told apart is shown where they are read.
-const FLOWS = 30_000;
+const FLOWS = 100_000;
 const HEAD =
   'POST /api/v1/flows/bulk HTTP/1.1\r\nHost: guardian.calico-system.svc.cluster.local\r\nContent-Type: application/x-ndjson\r\n';
 

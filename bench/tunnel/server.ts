@@ -57,7 +57,8 @@ const HANDLERS: Readonly<Record<string, (stream: YamuxStream) => void>> = {
 };
 
 const server = createServer(
-  { cert: pem, key: pem, requestCert: true, rejectUnauthorized: false, noDelay: true },
+  // As the manager's port: the client's first cipher.
+  { honorCipherOrder: false, cert: pem, key: pem, requestCert: true, rejectUnauthorized: false, noDelay: true },
   (socket) => {
     const session = new YamuxSession(socket, { role: 'server', answerPing: wheel.responder() });
     session.on('stream', HANDLERS[values.mode] ?? take);
