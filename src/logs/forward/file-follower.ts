@@ -7,6 +7,7 @@ import { NotAcknowledged } from './chunk-uploader.ts';
 import { type FilePlace, FileTrouble } from './log-file.ts';
 import type { OpenInput } from './open-inputs.ts';
 import { type Crossing, Passage, positionOf } from './passage.ts';
+import { isAt } from './rotation.ts';
 import { UnreadCount } from './unread-count.ts';
 
 /** Milliseconds between two looks at a file that is at no input's path any more: its writer may not have noticed yet. */
@@ -112,7 +113,7 @@ export class FileFollower {
   /** Ships what is in the file and what comes, until it is finished, cannot be read on, or `stop` is aborted. */
   async run(): Promise<FollowEnd> {
     const end = await this.#follow();
-    if (end === 'stopped' && this.#awaySince !== undefined) await this.#spoolAtEnd();
+    if (end === 'stopped') await this.#spoolAtEnd();
     return end;
   }
 
@@ -252,11 +253,14 @@ export class FileFollower {
     if (all) this.#caughtUp(size);
   }
 
+  /** Also where nobody has noticed yet that the file is not at its place. */
   async #spoolAtEnd(): Promise<void> {
+    const { file } = this.input;
+    if (this.#awaySince === undefined && (await isAt(file.path, file))) return;
     try {
       await this.#spool(AbortSignal.timeout(SPOOL_AT_END));
     } catch (error) {
-      this.#crossing.events.warning(`${this.input.file.path}: ${messageOf(error)}; it is not in the spool`);
+      this.#crossing.events.warning(`${file.path}: ${messageOf(error)}; it is not in the spool`);
     }
   }
 
