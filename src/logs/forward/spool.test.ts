@@ -295,9 +295,10 @@ describe('a spool that is full', () => {
       const state = node.file('small');
       mkdirSync(state);
       // A mebibyte is left free for what else has to be saved.
-      const release = limitRoom(state, 2 ** 20 + 128 * 1024);
+      const room = limitRoom(state, 2 ** 20 + 128 * 1024);
       try {
         await followUnread(all, { stateDirectory: state, spoolSize: 2 ** 18, whenFull });
+        room.tighten();
         unlinkSync(path());
         await spooled(whenFull === 'block' ? /takes no more: / : /takes no more: |up to offset 200000 /);
         back();
@@ -309,7 +310,7 @@ describe('a spool that is full', () => {
         if (whenFull === 'block') assert.equal(counted(), 0);
       } finally {
         await following?.stop();
-        release();
+        room.release();
       }
     });
   }
