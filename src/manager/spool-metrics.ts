@@ -37,25 +37,22 @@ export class SpoolMetrics {
 
   /** Shows this spool's backlog from now on. */
   show(spool: Spool, registry: Registry): void {
-    const gauge = (name: string, help: string, collect?: () => void) =>
+    const gauge = (name: string, help: string, read: (summary: BacklogSummary) => number) =>
       new Gauge({
         name: `kubectl_mcm_spool_${name}`,
         help,
         labelNames: ['cluster', 'type'],
         registers: [registry],
-        ...(collect === undefined ? {} : { collect }),
+        collect() {
+          this.reset();
+          for (const summary of bounded(summarize(spool.backlogs))) {
+            this.set({ cluster: summary.cluster, type: summary.type }, read(summary));
+          }
+        },
       });
-    const records = gauge('records', 'Records that wait in the spool.');
-    const oldest = gauge('oldest_seconds', 'How long the oldest of them has been waiting.');
-    const bytes = gauge('bytes', 'Bytes that they have on disk.', () => {
-      for (const one of [records, oldest, bytes]) one.reset();
-      for (const summary of bounded(summarize(spool.backlogs))) {
-        const labels = { cluster: summary.cluster, type: summary.type };
-        records.set(labels, summary.records);
-        bytes.set(labels, summary.bytes);
-        oldest.set(labels, (Date.now() - summary.oldest) / 1000);
-      }
-    });
+    gauge('records', 'Records that wait in the spool.', ({ records }) => records);
+    gauge('bytes', 'Bytes that they have on disk.', ({ bytes }) => bytes);
+    gauge('oldest_seconds', 'How long the oldest of them has waited.', ({ oldest }) => (Date.now() - oldest) / 1000);
     new Gauge({
       name: 'kubectl_mcm_spool_free_bytes',
       help: 'Room that is left in the spool.',
