@@ -101,8 +101,7 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
   const health = createHealthServer(metrics.registry, [
     {
       name: 'log-store',
-      check: (timeout) =>
-        spooling === undefined ? store.ping(timeout) : checkSpooling(spooling, options.store, timeout),
+      check: (timeout) => (spooling === undefined ? store.ping(timeout) : checkSpooling(spooling, timeout)),
     },
     { name: 'aggregated-api', check: () => listening(aggregatedApi.server) },
     { name: 'cluster-port', check: () => listening(clusterPort) },

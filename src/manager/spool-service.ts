@@ -1,5 +1,4 @@
 import type { Registry } from 'prom-client';
-import { messageOf } from '../errors.ts';
 import { summarize } from '../logs/spool/backlog-summary.ts';
 import { type SpoolingOptions, SpoolingStore } from '../logs/spool/spooling-store.ts';
 import type { LogStore } from '../logs/store/log-store.ts';
@@ -32,11 +31,9 @@ export async function openSpool(
 }
 
 /** In order as long as records are taken, by the store or by the spool; says what waits, and why. */
-export async function checkSpooling({ spool }: SpoolingStore, store: LogStore, signal: AbortSignal): Promise<string> {
-  const reason = await store.ping(signal).then(
-    () => undefined,
-    (error: unknown) => messageOf(error),
-  );
+export async function checkSpooling(spooling: SpoolingStore, signal: AbortSignal): Promise<string> {
+  const { spool } = spooling;
+  const reason = await spooling.whyAway(signal);
   if (reason !== undefined && spool.trouble !== undefined) throw new Error(`${reason}; ${spool.trouble}`);
   const waiting = summarize(spool.backlogs);
   const records = waiting.reduce((sum, one) => sum + one.records, 0);

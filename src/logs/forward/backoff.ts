@@ -3,7 +3,13 @@ const LAST = 10_000;
 
 /** How long to wait before something that has failed is tried again. */
 export class Backoff {
+  readonly #last: number;
   #ceiling = FIRST;
+
+  /** `last` is the longest pause, in milliseconds. */
+  constructor(last = LAST) {
+    this.#last = last;
+  }
 
   /**
    * Milliseconds, at least those that the other end has asked for. Full jitter, so that a fleet's forwarders do not come
@@ -11,7 +17,7 @@ export class Backoff {
    */
   next(retryAfter = 0): number {
     const pause = retryAfter + this.#ceiling * Math.random();
-    this.#ceiling = Math.min(this.#ceiling * 2, LAST);
+    this.#ceiling = Math.min(this.#ceiling * 2, this.#last);
     return pause;
   }
 

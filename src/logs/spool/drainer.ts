@@ -12,6 +12,9 @@ import { decodeLetters, decodeRecords } from './spooled-batch.ts';
 /** Batches under way at once, of all lanes together; each is some MiB in memory, several times over. */
 const AT_ONCE = 4;
 
+/** Milliseconds after which a lane that is held back is tried again at the latest. */
+const LONGEST_PAUSE = 60_000;
+
 /** Small batches of one lane are written together, up to about so much. */
 const MOST_BYTES = 4 * 1024 * 1024;
 const MOST_RECORDS = 5_000;
@@ -122,7 +125,7 @@ export class Drainer {
   }
 
   #holdBack(backlog: Backlog, error: unknown): void {
-    const held = this.#held.get(backlog) ?? { backoff: new Backoff(), timer: undefined };
+    const held = this.#held.get(backlog) ?? { backoff: new Backoff(LONGEST_PAUSE), timer: undefined };
     this.#held.set(backlog, held);
     held.timer = setTimeout(() => {
       held.timer = undefined;
@@ -140,6 +143,8 @@ export class Drainer {
     const batches = await this.#next(backlog);
     const [first] = batches;
     if (first === undefined) return;
+    // Thousands of lanes may be held back for one reason: a single record finds out whether that is so still.
+    if (backlog.heldBack !== undefined) await this.#write(lane, first.source, [oneOf(first)]);
     const outcome = await this.#write(lane, first.source, batches);
     backlog.heldBack = undefined;
     for (const { head } of batches) await spool.done(backlog, head);
@@ -191,4 +196,8 @@ export class Drainer {
     if (refused.length > 0) await setAside(refused, type, source, signal);
     return { ...counts, setAside: refused.length };
   }
+}
+
+function oneOf({ records, letters, ...batch }: Batch): Batch {
+  return { ...batch, records: records.slice(0, 1), letters: letters.slice(0, 1) };
 }

@@ -22,7 +22,7 @@ import { encodeLetters, encodeRecords } from './spooled-batch.ts';
 const SLOW = 5_000;
 
 /** Milliseconds within which a store that is there says so. */
-const PING = 5_000;
+const PING = 4_000;
 
 export interface SpoolingEvents extends DrainEvents {
   /** Records, or dead letters, were spooled. */
@@ -122,6 +122,11 @@ export class SpoolingStore implements LogStore {
     await this.#store.ping(signal);
   }
 
+  /** Why the store behind cannot be reached; undefined when it can. */
+  async whyAway(signal: AbortSignal): Promise<string | undefined> {
+    return this.#away ?? (await this.#ask(signal));
+  }
+
   /** What waits goes on waiting on disk, for the next one to open the directory. */
   async close(): Promise<void> {
     this.#stopped.abort();
@@ -181,20 +186,29 @@ export class SpoolingStore implements LogStore {
     });
   }
 
+  async #ask(signal: AbortSignal): Promise<string | undefined> {
+    const late = AbortSignal.timeout(PING);
+    try {
+      await this.#store.ping(AbortSignal.any([signal, late]));
+      return undefined;
+    } catch (error) {
+      return late.aborted ? `no answer in ${PING / 1000} s` : messageOf(error);
+    }
+  }
+
   async #untilThere(): Promise<void> {
     const { signal } = this.#stopped;
     const backoff = new Backoff();
     while (!signal.aborted) {
-      try {
-        await this.#store.ping(AbortSignal.any([signal, AbortSignal.timeout(PING)]));
+      const reason = await this.#ask(signal);
+      if (reason === undefined) {
         // Otherwise only some index is not in order, and what waits for that waits as long as it has to.
         if (this.#away !== undefined) this.#drainer.resume();
         this.#away = undefined;
         return;
-      } catch (error) {
-        this.#away = messageOf(error);
-        this.#drainer.pause();
       }
+      this.#away = reason;
+      this.#drainer.pause();
       await sleep(backoff.next(), undefined, { signal }).catch(() => undefined);
     }
   }
