@@ -3,6 +3,7 @@ import { soakBacklog } from './backlog-soak.ts';
 import type { Finding } from './finding.ts';
 import { soakForwarder } from './forwarder/forwarder-soak.ts';
 import { soakParsers } from './fuzz-soak.ts';
+import { soakIngest } from './ingest-soak.ts';
 import { INSPECTABLE } from './inspector.ts';
 import { soakTunnels } from './tunnel-soak.ts';
 
@@ -51,6 +52,11 @@ export const SOAKS: Readonly<Record<string, Soak>> = {
     withTestbed(tell, (workbench) => soakBacklog({ workbench, lines, tell })),
   ),
   fuzz: soak({ minutes: 10, seed: SEED }, async ({ minutes, seed }, tell) => soakParsers(minutes, seed, tell)),
+  ingest: soak({ clusters: 10, minutes: 10, seed: SEED }, async ({ clusters, minutes, seed }, tell) =>
+    withTestbed(tell, (workbench) =>
+      soakIngest({ workbench, prefix: 'soak', clusters, seconds: minutes * 60, seed, tell }),
+    ),
+  ),
 };
 
 /** Real servers, with a management cluster that is installed and whose manager is still to be started. */
