@@ -3,7 +3,7 @@ import { UserError } from '../errors.ts';
 import { failure, type Status } from '../kube/status.ts';
 import { parseWindow } from '../logs/query/log-query.ts';
 import { type LogStore, StoreUnavailable } from '../logs/store/log-store.ts';
-import { LOG_TYPES, selectLogTypes } from '../logs/types/index.ts';
+import { LOG_TYPES, RESOURCE_NAMES, selectLogTypes } from '../logs/types/index.ts';
 import type { LogType } from '../logs/types/log-type.ts';
 import {
   forbiddenMessage,
@@ -36,10 +36,7 @@ const VERSION_PATH = `/apis/${LOG_ACCESS_API}`;
 
 /** Every name a read can be asked under, and the types it covers. */
 const NAMES: ReadonlyMap<string, readonly LogType[]> = new Map(
-  [...new Set(LOG_TYPES.flatMap((type) => type.grants))].map((name) => [
-    name,
-    LOG_TYPES.filter((type) => type.grants.includes(name)),
-  ]),
+  RESOURCE_NAMES.map((name) => [name, LOG_TYPES.filter((type) => type.grants.includes(name))]),
 );
 
 /**

@@ -81,5 +81,5 @@ function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
 
 /** Where Calico's nodes keep their logs. */
 export function usualInputs(): ForwardInput[] {
-  return LOG_TYPES.map((type) => ({ type, path: type.file, named: false }));
+  return LOG_TYPES.flatMap((type) => type.files.map((path) => ({ type, path, named: false })));
 }

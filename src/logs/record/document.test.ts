@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { DOCUMENTED_DNS, DOCUMENTED_FLOW } from '../../../fixtures/samples.ts';
+import { auditKube } from '../types/audit.ts';
+import { bgp } from '../types/bgp.ts';
+import { date } from '../types/fields.ts';
+import { waf } from '../types/waf.ts';
 import { DocumentReader } from './document.ts';
 
-const READER = new DocumentReader({ timeFields: ['end_time'], maxDepth: 1000 });
+const FORM = {
+  timeFields: ['end_time'],
+  maxDepth: 1000,
+  mappings: { properties: { start_time: date, end_time: date } },
+};
+const READER = new DocumentReader(FORM);
 
 function read(text: string) {
   return READER.read(Buffer.from(text));
@@ -93,9 +102,50 @@ describe('DocumentReader', () => {
   });
 
   it('falls back on the second time field', () => {
-    const reader = new DocumentReader({ timeFields: ['stageTimestamp', 'requestReceivedTimestamp'], maxDepth: 1000 });
+    const reader = new DocumentReader(auditKube);
     const line = Buffer.from('{"requestReceivedTimestamp":"2026-11-22T18:30:04.000001Z"}');
     assert.equal(reader.read(line).time, Date.UTC(2026, 10, 22, 18, 30, 4));
+  });
+
+  it('spells times anew that would be indexed as others, to their last digit', () => {
+    assert.deepEqual(
+      JSON.parse(whole('{"start_time":1597166083000,"a":1.50,"end_time":1597166383123456789,"started":1597166083000}')),
+      {
+        start_time: '2020-08-11T17:14:43.000Z',
+        a: 1.5,
+        end_time: '2020-08-11T17:19:43.123456789Z',
+        started: 1597166083000,
+      },
+    );
+    const line = '{"start_time":"1597166083","end_time":"1597166383.5"}';
+    assert.equal(whole(line), line);
+  });
+
+  it('reads a time that is in a member of ours, and takes that out', () => {
+    const { open, time } = new DocumentReader(waf).read(Buffer.from('{"@timestamp":1597166383000,"path":"/"}'));
+    assert.deepEqual([open.toString(), time], ['{"path":"/"', 1_597_166_383_000]);
+  });
+
+  it('makes a record of a line of BIRD, and of no other text', () => {
+    const reader = new DocumentReader(bgp);
+    for (const between of ['T', '_']) {
+      const { open, time } = reader.read(
+        Buffer.from(`2026-11-22${between}18:30:04.12345 bird: Mesh_10_0_0_1: "Connected" {}`),
+      );
+      assert.deepEqual(JSON.parse(`${open}}`), {
+        logtime: '2026-11-22T18:30:04.12345Z',
+        message: 'Mesh_10_0_0_1: "Connected" {}',
+      });
+      assert.equal(time, Date.UTC(2026, 10, 22, 18, 30, 4, 123));
+    }
+    for (const text of ['2026-11-22 18:30:04 bird: x', 'bird: x', '2026-13-45_18:30:04.12345 bird: x', '["x"]']) {
+      assert.throws(() => reader.read(Buffer.from(text)), /not a JSON object|no usable time/);
+    }
+    // As Calico's collector writes it.
+    assert.equal(
+      reader.read(Buffer.from('{"logtime":"2026-11-22T18:30:04","message":"x"}')).time,
+      Date.UTC(2026, 10, 22, 18, 30, 4),
+    );
   });
 
   for (const [text, reason] of [

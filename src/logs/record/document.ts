@@ -1,6 +1,7 @@
+import { date } from '../types/fields.ts';
 import type { LogType } from '../types/log-type.ts';
 import { checkDepth, findEarly, MemberFinder } from './members.ts';
-import { parseTime } from './time.ts';
+import { indexableTime, parseIndexableTime, parseTime } from './time.ts';
 
 /**
  * A record on its way into the store: its own bytes, up to before the closing brace (never `{` alone: it has a time).
@@ -29,8 +30,11 @@ const ZERO = 0x30;
 /** How much of a time is remembered: RFC 3339 with nanoseconds, its quotes and what comes after them. */
 const LONGEST_TIME = 48;
 
+/** As many as a number of seconds has, so that it is none of milliseconds. */
+const SECONDS_DIGITS = 11;
+
 /** What has to be known of a log type to find its records. */
-type RecordForm = Pick<LogType, 'timeFields' | 'maxDepth'>;
+type RecordForm = Pick<LogType, 'timeFields' | 'maxDepth' | 'mappings' | 'fromText'>;
 
 /** Finds the record in a line: its braces and its time, by `timeFields` in that order. */
 export class DocumentReader {
@@ -41,6 +45,8 @@ export class DocumentReader {
   hasHost = false;
   readonly #form: RecordForm;
   readonly #finder: MemberFinder;
+  /** Where the members that hold a time begin among those that are looked for: behind `host` and ours. */
+  readonly #firstTime = 1 + OURS.length;
   readonly #firstTimeField: Buffer;
   /** The last time that was read, as it stood in its line with the byte after it: most lines have that of the one before. */
   readonly #lastText = Buffer.alloc(LONGEST_TIME);
@@ -50,12 +56,13 @@ export class DocumentReader {
   constructor(form: RecordForm) {
     this.#form = form;
     this.#firstTimeField = Buffer.from(form.timeFields[0] ?? '');
-    this.#finder = new MemberFinder(['host', ...form.timeFields, ...OURS], form.maxDepth);
+    // Of a name that is there twice the first counts: a time that is in a member of ours is not found among the times.
+    this.#finder = new MemberFinder(['host', ...OURS, ...form.timeFields], form.maxDepth);
   }
 
   /**
-   * A line in the form that shippers write is taken by its bytes; one that already holds a member of ours, or that is
-   * written in some other way, is parsed and written anew.
+   * A line in the form that shippers write is taken by its bytes; one that already holds a member of ours, that has its
+   * time in a unit which would be taken for another, or that is written in some other way, is parsed and written anew.
    *
    * @throws Error with the reason why this line is no record.
    */
@@ -65,7 +72,11 @@ export class DocumentReader {
     }
     const start = skipSpace(line);
     const end = lastNonSpace(line);
-    if (line[start] !== OPEN_BRACE || line[end] !== CLOSE_BRACE || end <= start) throw new Error('not a JSON object');
+    if (line[start] !== OPEN_BRACE || line[end] !== CLOSE_BRACE || end <= start) {
+      const record = this.#form.fromText?.(line.toString('utf8'));
+      if (record === undefined) throw new Error('not a JSON object');
+      return documentOf(record as Record<string, unknown>, this.#form);
+    }
     return parseDocument(line, this.#form);
   }
 
@@ -81,11 +92,10 @@ export class DocumentReader {
     if (bytes[start] !== OPEN_BRACE || bytes[end] !== CLOSE_BRACE || end <= start) return false;
     if (!this.#finder.find(bytes, start, end)) return false;
     const { values } = this.#finder;
-    const times = this.#form.timeFields.length;
-    for (let at = 1 + times; at < values.length; at++) if (values[at] !== -1) return false;
-    let which = 1;
-    while (which <= times && values[which] === -1) which++;
-    if (which > times) return false;
+    for (let at = 1; at < this.#firstTime; at++) if (values[at] !== -1) return false;
+    let which = this.#firstTime;
+    while (which < values.length && values[which] === -1) which++;
+    if (which === values.length) return false;
     const time = this.#timeAt(bytes, values[which] as number);
     if (time === undefined) return false;
     this.start = start;
@@ -109,10 +119,10 @@ export class DocumentReader {
     while (same < this.#lastLength && bytes[from + same] === last[same]) same++;
     if (same > 0 && same === this.#lastLength) return this.#lastTime;
     const to = endOfScalar(bytes, from);
-    const text =
-      to === -1 ? undefined : (wholeNumber(bytes, from, to) ?? scalarOf(bytes.toString('latin1', from, to).trim()));
-    this.#lastTime = parseTime(text);
-    this.#lastLength = to === -1 || to - from >= LONGEST_TIME ? 0 : to - from + 1;
+    if (to === -1) return undefined;
+    const seconds = wholeSeconds(bytes, from, to);
+    this.#lastTime = seconds === undefined ? parseIndexableTime(scalarOf(bytes, from, to)) : parseTime(seconds);
+    this.#lastLength = to - from >= LONGEST_TIME ? 0 : to - from + 1;
     bytes.copy(last, 0, from, from + this.#lastLength);
     return this.#lastTime;
   }
@@ -128,21 +138,22 @@ function endOfScalar(line: Buffer, from: number): number {
   return end === start || !(next === COMMA || next === CLOSE_BRACE || isSpace(next)) ? -1 : end;
 }
 
-/** A number of nothing but a few digits, which nearly all are. */
-function wholeNumber(line: Buffer, from: number, to: number): number | undefined {
+/** A number of nothing but the digits that seconds have, which nearly all are. */
+function wholeSeconds(line: Buffer, from: number, to: number): number | undefined {
+  if (to - from > SECONDS_DIGITS) return undefined;
   let value = 0;
   for (let at = from; at < to; at++) {
     const digit = (line[at] as number) - ZERO;
-    if (digit < 0 || digit > 9 || at - from > 14) return undefined;
+    if (digit < 0 || digit > 9) return undefined;
     value = value * 10 + digit;
   }
   return value;
 }
 
-/** A string (undefined where it has escapes at its end) or a number, as JSON has it. */
-function scalarOf(text: string): string | number | undefined {
-  if (!text.startsWith('"')) return Number(text);
-  return text.endsWith('\\"') ? undefined : text.slice(1, -1);
+/** What stands in a string, or a number as it is written. */
+function scalarOf(line: Buffer, from: number, to: number): string {
+  const text = line.toString('latin1', from, to).trim();
+  return text.startsWith('"') ? text.slice(1, -1) : text;
 }
 
 function isNumberByte(byte: number | undefined): boolean {
@@ -150,20 +161,29 @@ function isNumberByte(byte: number | undefined): boolean {
 }
 
 /** The slow way: everything is read, ours is taken out, and every number keeps the digits it came with. */
-function parseDocument(line: Buffer, { timeFields, maxDepth }: RecordForm): Document {
+function parseDocument(line: Buffer, form: RecordForm): Document {
   let parsed: unknown;
   try {
     parsed = JSON.parse(line.toString('utf8'), keepDigits);
   } catch {
     throw new Error('not JSON');
   }
-  checkNesting(parsed, 1, maxDepth);
-  const record = parsed as Record<string, unknown>;
+  checkNesting(parsed, 1, form.maxDepth);
+  return documentOf(parsed as Record<string, unknown>, form);
+}
+
+function documentOf(record: Record<string, unknown>, { timeFields, mappings }: RecordForm): Document {
   const time = timeFields.map((name) => parseTime(plain(record[name]))).find((found) => found !== undefined);
   if (time === undefined) {
     throw new Error(`no usable time in ${timeFields.join(' or ')}`);
   }
   for (const key of OURS) delete record[key];
+  for (const [name, mapping] of Object.entries(mappings.properties)) {
+    if (mapping !== date || !(name in record)) continue;
+    const value = plain(record[name]);
+    const indexable = indexableTime(value);
+    if (indexable !== value) record[name] = indexable;
+  }
   const open = Buffer.from(JSON.stringify(record).slice(0, -1));
   return { open, time, hasHost: record.host !== undefined };
 }
@@ -182,10 +202,11 @@ function keepDigits(_key: string, value: unknown, context?: { readonly source?: 
   return rawJSON(context.source);
 }
 
-/** A time that keepDigits wrapped, as a plain number again. */
+/** A time that keepDigits wrapped, as its digits. */
 function plain(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  return 'rawJSON' in value ? Number(value.rawJSON) : value;
+  if (typeof value !== 'object' || value === null || !('rawJSON' in value)) return value;
+  const text = String(value.rawJSON);
+  return /[eE]/.test(text) ? Number(text) : text;
 }
 
 function skipSpace(bytes: Buffer, from = 0): number {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { dayOf, parseTime } from './time.ts';
+import { dayOf, indexableTime, parseTime } from './time.ts';
 
 const MOMENT = Date.UTC(2026, 10, 22, 18, 30, 4);
 
@@ -17,6 +17,7 @@ describe('parseTime', () => {
     '2026-11-22t18:30:04z',
     '2026-11-22T20:30:04+02:00',
     '2026-11-22 18:30:04Z',
+    '2026-11-22T18:30:04',
   ]) {
     it(`reads ${JSON.stringify(value)}`, () => assert.equal(parseTime(value), MOMENT));
   }
@@ -45,7 +46,6 @@ describe('parseTime', () => {
     Number.NaN,
     Number.POSITIVE_INFINITY,
     '2026-11-22',
-    '2026-11-22T18:30:04',
     '2026-13-01T00:00:00Z',
     1e30,
     '1e9',
@@ -53,6 +53,37 @@ describe('parseTime', () => {
     ' 1',
   ]) {
     it(`refuses ${JSON.stringify(value)}`, () => assert.equal(parseTime(value), undefined));
+  }
+});
+
+describe('indexableTime', () => {
+  for (const [value, expected] of [
+    [MOMENT, '2026-11-22T18:30:04.000Z'],
+    [String(MOMENT + 7), '2026-11-22T18:30:04.007Z'],
+    [MOMENT * 1000 + 123456, '2026-11-22T18:30:04.123456Z'],
+    ['1795372204123456789', '2026-11-22T18:30:04.123456789Z'],
+    ['1795372204123.4567899', '2026-11-22T18:30:04.123456789Z'],
+    ['2026-11-22t18:30:04.5z', '2026-11-22T18:30:04.5Z'],
+    ['2026-11-22 20:30:04+02:00', '2026-11-22T18:30:04Z'],
+    ['2026-11-22T18:30:04.1234567891Z', '2026-11-22T18:30:04.123456789Z'],
+  ] as const) {
+    it(`spells ${JSON.stringify(value)}`, () => assert.equal(indexableTime(value), expected));
+  }
+
+  for (const value of [
+    MOMENT / 1000,
+    MOMENT / 1000 + 0.5,
+    String(MOMENT / 1000),
+    '1795372204.123456789',
+    '2026-11-22T18:30:04Z',
+    '2026-11-22T18:30:04.123456789+02:00',
+    '2026-11-22T18:30:04',
+    '-',
+    null,
+    undefined,
+    12,
+  ]) {
+    it(`leaves ${JSON.stringify(value)} as it is`, () => assert.equal(indexableTime(value), value));
   }
 });
 

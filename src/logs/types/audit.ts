@@ -52,6 +52,7 @@ const shared = {
   maxDepth: MAX_DEPTH,
   mappings: { properties },
   linesAreUnique: true,
+  group: 'audit',
   compact,
 } as const;
 
@@ -62,7 +63,7 @@ export const auditKube: LogType = {
   label: 'audit-kube',
   description: 'requests to the Kubernetes API',
   grants: ['audit_kube', 'audit*', 'audit', '*'],
-  file: '/var/log/calico/audit/kube-audit.log',
+  files: ['/var/log/calico/audit/kube-audit.log'],
   ingestPaths: ['/api/v1/audit/logs/kube/bulk'],
 };
 
@@ -73,7 +74,7 @@ export const auditEe: LogType = {
   label: 'audit-ee',
   description: 'changes of Calico resources',
   grants: ['audit_ee', 'audit*', 'audit', '*'],
-  file: '/var/log/calico/audit/tsee-audit.log',
+  files: ['/var/log/calico/audit/tsee-audit.log'],
   ingestPaths: ['/api/v1/audit/logs/ee/bulk'],
 };
 

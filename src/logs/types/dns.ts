@@ -1,4 +1,4 @@
-import { asIs, date, ip, keyword, long, MAX_DEPTH } from './fields.ts';
+import { asIs, date, ip, keyword, long, MAX_DEPTH, USUAL_RETENTION_DAYS } from './fields.ts';
 import { type LogType, list, namespaced, object, text } from './log-type.ts';
 
 /** DNS logs: what was asked, by whom, and what came back. */
@@ -6,11 +6,12 @@ export const dns: LogType = {
   name: 'dns',
   label: 'dns',
   description: 'what was asked, by whom, and the answer',
-  grants: ['dns', '*'],
-  retentionDays: 8,
+  // The documentation has both names.
+  grants: ['dns', 'ee_dns', '*'],
+  retentionDays: USUAL_RETENTION_DAYS,
   timeFields: ['end_time'],
   maxDepth: MAX_DEPTH,
-  file: '/var/log/calico/dnslogs/dns.log',
+  files: ['/var/log/calico/dnslogs/dns.log'],
   ingestPaths: ['/api/v1/dns/logs/bulk'],
   linesAreUnique: false,
   mappings: {

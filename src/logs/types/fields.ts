@@ -1,17 +1,33 @@
 /** Mappings of fields that several log types have. */
 
 export const keyword = { type: 'keyword' };
+/** A count or a size. One that is no number makes the record a dead letter: sums would be wrong without a word. */
 export const long = { type: 'long' };
-export const ip = { type: 'ip' };
+/** Words of people, to be searched for one by one. */
+export const text = { type: 'text' };
+
+/** An address. Where none applies, Calico writes null, "-" or nothing: all are stored, and none is indexed. */
+export const ip = { type: 'ip', ignore_malformed: true };
+/** A port, with the same ways to say that there is none. */
+export const port = { type: 'long', ignore_malformed: true };
 
 /**
- * A record's own times. Units other than seconds, and forms of RFC 3339 that Elasticsearch does not read, are told apart
- * for @timestamp only; the field itself is then kept and not indexed.
+ * A record's own times. Elasticsearch would take a number of milliseconds for one of seconds, 50,000 years ahead: what
+ * is in another form than these is written anew before it gets there, see DocumentReader.
  */
 export const date = { type: 'date', format: 'strict_date_optional_time||epoch_second', ignore_malformed: true };
 
 /** How deep Elasticsearch reads documents; for one that is deeper it has an error of the document's own. */
 export const MAX_DEPTH = 1000;
 
+/**
+ * The same for types whose mapping has no subobjects: there Elasticsearch writes out the path of every field, known or
+ * not, and a record of 900 levels with long names takes it longer than we wait, and would be sent again for ever.
+ */
+export const MAX_FLAT_DEPTH = 20;
+
 /** Stored as it comes, never indexed: it has any number of keys, or another form in each version. */
 export const asIs = { type: 'object', enabled: false };
+
+/** How long records are kept of which Calico's documentation does not say it: as long as flows. */
+export const USUAL_RETENTION_DAYS = 8;

@@ -1,11 +1,5 @@
-import { date, ip, keyword, long } from './fields.ts';
-import { type LogType, list, namespaced, object, type StoredRecord, text } from './log-type.ts';
-
-/** Names Felix gives to what is neither a pod nor in a network set. */
-const NETWORKS: ReadonlyMap<string, string> = new Map([
-  ['pub', 'public'],
-  ['pvt', 'private'],
-]);
+import { date, ip, keyword, long, MAX_FLAT_DEPTH, port, USUAL_RETENTION_DAYS } from './fields.ts';
+import { endpoint, type LogType, list, object, type StoredRecord, text } from './log-type.ts';
 
 /** Flow logs: who talked to whom, and what policy decided. */
 export const flows: LogType = {
@@ -13,12 +7,10 @@ export const flows: LogType = {
   label: 'flow',
   description: 'who talked to whom, and what policy decided',
   grants: ['flows', '*'],
-  retentionDays: 8,
+  retentionDays: USUAL_RETENTION_DAYS,
   timeFields: ['end_time'],
-  // Flows have three. Without subobjects Elasticsearch writes out the path of every field, known or not: a record of 900
-  // levels with long names takes it longer than we wait, and would be sent again for ever.
-  maxDepth: 20,
-  file: '/var/log/calico/flowlogs/flows.log',
+  maxDepth: MAX_FLAT_DEPTH,
+  files: ['/var/log/calico/flowlogs/flows.log'],
   ingestPaths: ['/api/v1/flows/logs/bulk'],
   linesAreUnique: false,
   mappings: {
@@ -34,14 +26,14 @@ export const flows: LogType = {
       source_name: keyword,
       source_name_aggr: keyword,
       source_namespace: keyword,
-      source_port: long,
+      source_port: port,
       source_type: keyword,
       'source_labels.labels': keyword,
       dest_ip: ip,
       dest_name: keyword,
       dest_name_aggr: keyword,
       dest_namespace: keyword,
-      dest_port: long,
+      dest_port: port,
       dest_type: keyword,
       'dest_labels.labels': keyword,
       dest_service_name: keyword,
@@ -85,21 +77,16 @@ export const flows: LogType = {
   },
   compact: (record) => [
     text(record.action),
-    `${endpoint(record, 'source')} -> ${endpoint(record, 'dest')}`,
+    `${side(record, 'source')} -> ${side(record, 'dest')}`,
     [text(record.proto), text(record.dest_port)].filter((part) => part !== '').join('/'),
     `x${text(record.num_flows) || '1'}`,
     decidedBy(record),
   ],
 };
 
-function endpoint(record: StoredRecord, side: 'source' | 'dest'): string {
-  const name = text(record[`${side}_name`]) || text(record[`${side}_name_aggr`]);
-  const network = NETWORKS.get(name);
-  if (network !== undefined) {
-    const address = text(record[`${side}_ip`]);
-    return address === '' ? `(${network})` : `${address} (${network})`;
-  }
-  return namespaced(record[`${side}_namespace`], name) || text(record[`${side}_ip`]) || '(unknown)';
+function side(record: StoredRecord, which: 'source' | 'dest'): string {
+  const name = text(record[`${which}_name`]) || record[`${which}_name_aggr`];
+  return endpoint(record[`${which}_namespace`], name, record[`${which}_ip`]);
 }
 
 /**

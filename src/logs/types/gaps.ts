@@ -14,7 +14,7 @@ export const gaps: LogType = {
   retentionDays: 91,
   timeFields: ['to'],
   maxDepth: MAX_DEPTH,
-  file: 'gaps.json',
+  files: [],
   ingestPaths: ['/api/v1/gaps/bulk'],
   linesAreUnique: true,
   mappings: {

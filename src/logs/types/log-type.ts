@@ -2,7 +2,7 @@
  * Calico's names for the log types: what RBAC grants by name, and the last part of an index's base name. `gaps` is ours:
  * what is missing in the others.
  */
-export type LogTypeName = 'flows' | 'dns' | 'audit_ee' | 'audit_kube' | 'gaps';
+export type LogTypeName = 'flows' | 'dns' | 'audit_ee' | 'audit_kube' | 'l7' | 'bgp' | 'events' | 'waf' | 'gaps';
 
 /** A stored record as it comes back from a query. Senders are not trusted: any field may be missing or odd. */
 export type StoredRecord = Readonly<Record<string, unknown>>;
@@ -12,21 +12,25 @@ export interface LogType {
   readonly name: LogTypeName;
   /** The word for it in flags and summaries. */
   readonly label: string;
+  /** A word for this type together with others. */
+  readonly group?: string;
   readonly description: string;
   /**
    * Names whose grant covers this type in RBAC rules of `lma.tigera.io`, most particular first. Kubernetes compares
    * resourceNames literally: `audit*` and `*` are names like any other, which Calico's documentation grants.
    */
   readonly grants: readonly string[];
-  /** How many days records are kept, by Calico's defaults; older ones are not taken any more. */
+  /** How many days records are kept, by Calico's defaults where it has one; older ones are not taken any more. */
   readonly retentionDays: number;
   /** Fields that hold the record's own time; the first one there decides. */
   readonly timeFields: readonly string[];
   /** How many levels of objects and arrays a record may have: what the store reads in time. */
   readonly maxDepth: number;
   /** Where nodes keep it. */
-  readonly file: string;
-  /** Paths at which existing shippers post it. */
+  readonly files: readonly string[];
+  /** The record of a line of these files that is not JSON; undefined where it is none. */
+  readonly fromText?: (line: string) => object | undefined;
+  /** Paths at which existing shippers post it; ours takes the first. */
   readonly ingestPaths: readonly string[];
   /** Elasticsearch mappings of its fields; what is not listed is stored and not indexed. */
   readonly mappings: {
@@ -62,4 +66,18 @@ export function list(value: unknown): readonly unknown[] {
 /** `namespace/name`, or whichever of the two there is. */
 export function namespaced(namespace: unknown, name: unknown): string {
   return [text(namespace), text(name)].filter((part) => part !== '').join('/');
+}
+
+/** Names Felix gives to what is neither a pod nor in a network set. */
+const NETWORKS: ReadonlyMap<string, string> = new Map([
+  ['pub', 'public'],
+  ['pvt', 'private'],
+]);
+
+/** One end of a connection for people: what it is called, else its address and which kind of network that is in. */
+export function endpoint(namespace: unknown, name: unknown, ip: unknown): string {
+  const network = NETWORKS.get(text(name));
+  if (network === undefined) return namespaced(namespace, name) || text(ip) || '(unknown)';
+  const address = text(ip);
+  return address === '' ? `(${network})` : `${address} (${network})`;
 }

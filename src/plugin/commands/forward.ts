@@ -34,7 +34,7 @@ within a second, until it is stopped; with --once it ships what is there and exi
 often. It can be stopped or killed at any moment and run again: nothing is lost, and nothing is stored twice.
 
 Files are given by flags, or else in a configuration file; otherwise those of the usual places are shipped
-(${LOG_TYPES.map((type) => type.file).join(', ')}).
+(${LOG_TYPES.flatMap((type) => type.files).join(', ')}).
 
 A file is known by its first line that is not blank, whatever it is called: it may be renamed or copied. A last line
 without its end is no record yet and waits for it. A line that is no record of its type (not JSON, longer than 10 MiB, no

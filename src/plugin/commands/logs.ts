@@ -9,7 +9,7 @@ import {
   MAX_LIMIT,
   type QueryWindow,
 } from '../../logs/query/log-query.ts';
-import { SELECTOR_WORDS, selectLogTypes } from '../../logs/types/index.ts';
+import { RESOURCE_NAMES, SELECTOR_WORDS, selectLogTypes } from '../../logs/types/index.ts';
 import type { LogType, StoredRecord } from '../../logs/types/log-type.ts';
 import { LOG_ACCESS_API, LOG_ACCESS_GROUP } from '../../rbac/log-access.ts';
 import { defineCommand } from '../command.ts';
@@ -25,11 +25,13 @@ type LogItem = StoredRecord & { readonly '@timestamp': number };
 export const command = defineCommand({
   args: [],
   description: `
-Show logs of a managed cluster: who talked to whom (flow), what was asked of DNS (dns), who changed what (audit). The
-newest last.
+Show logs of a managed cluster: who talked to whom (flow), what was asked of DNS (dns), who changed what (audit), and
+whatever else Calico logs (--type). The newest last.
 
 What you may see is decided by Kubernetes RBAC in the management cluster: apiGroup lma.tigera.io, the cluster as
-resource, the log type as resource name (flows, dns, audit_ee, audit_kube; or audit* for both audit logs, or *), verb get.
+resource, verb get, and as resource name one that covers the log type:
+${RESOURCE_NAMES.join(', ')}
+(audit* and audit are both audit logs, * is everything).
 Logs of all namespaces are shown. The store shows new records about a second after they arrive.`,
   examples: `
 # The last 100 flows
