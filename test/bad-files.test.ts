@@ -55,7 +55,7 @@ describe('forward', () => {
       `{"end_time":${NOW - 30 * 86_400}}`,
       `{"end_time":${NOW + 86_400}}`,
       `{"end_time":${NOW},"action":"a","action":"b"}`,
-      `{"end_time":${NOW},"source_ip":"not an address"}`,
+      `{"end_time":${NOW},"bytes_in":"not a number"}`,
     ];
     const file = inFolder(
       'mixed.log',
@@ -79,7 +79,7 @@ describe('forward', () => {
     );
     assert.match(
       hits.hits.map(({ _source }) => _source.reason).join('\n'),
-      /^not a JSON object\nnot a JSON object\nnot a JSON object\nno usable time in end_time\nno usable time in end_time\nits time, .* older than the 8 days that are kept\nits time, .* more than 12 hours ahead\n.*Duplicate field 'action'.*\n.*source_ip.*$/s,
+      /^not a JSON object\nnot a JSON object\nnot a JSON object\nno usable time in end_time\nno usable time in end_time\nits time, .* older than the 8 days that are kept\nits time, .* more than 12 hours ahead\n.*Duplicate field 'action'.*\n.*bytes_in.*$/s,
     );
     assert.equal(
       stderr.split('\n').filter((line) => line.startsWith(`warning: ${file}: a record at offset `)).length,

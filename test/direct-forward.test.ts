@@ -69,7 +69,7 @@ describe('forward --elasticsearch', () => {
       `{${TIME},"n":10,"cluster":"victim","@timestamp":1,"ingested":2,"_doc_count":1000}`,
       `{${TIME},"n":11,"\\u0063luster":"victim","ingeste\\u0064":2}`,
       `{${TIME},"n":12,"n":13}`,
-      `{${TIME},"n":14,"source_ip":"no address"}`,
+      `{${TIME},"n":14,"bytes_in":"no number"}`,
       `{${TIME},"n":15,"a":nothing}`,
       `{${TIME},"n":16,,"a":1}`,
       `{${TIME},"n":17,'a':1}`,

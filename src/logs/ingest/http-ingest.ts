@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import { pipeline, type Transform } from 'node:stream';
+import { constants, createGunzip, createZstdDecompress } from 'node:zlib';
 import { codeOf, messageOf, UserError } from '../../errors.ts';
 import { GoldmaneReader } from '../goldmane/goldmane-reader.ts';
 import { type LineReader, RecordReader } from '../record/record.ts';
@@ -160,8 +160,10 @@ export class HttpIngest {
         this.#events.turnedAway(cluster, type, error.message);
       }
       if (error instanceof UploadTooLong) throw new BadUpload(413, `${error.message}: send it in smaller parts`);
-      if (codeOf(error)?.startsWith('Z_') === true)
-        throw new BadUpload(400, `the body is not gzip: ${messageOf(error)}`);
+      if (isCorrupt(error)) {
+        const encoding = request.headers['content-encoding'] ?? '';
+        throw new BadUpload(400, `the body is not ${encoding}: ${messageOf(error)}`);
+      }
       throw error;
     }
   }
@@ -207,14 +209,31 @@ function sourceOf(request: IncomingMessage, cluster: string) {
 }
 
 function bodyOf(request: IncomingMessage, idle: number): AsyncIterable<Buffer> {
-  const encoding = request.headers['content-encoding'] ?? 'identity';
+  const encoding = request.headers['content-encoding']?.toLowerCase() ?? 'identity';
   const body = withIdleTimeout(request, idle);
   if (encoding === 'identity') return body;
-  if (encoding !== 'gzip') throw new BadUpload(415, `content-encoding ${encoding} is not taken; gzip and identity are`);
-  const gunzip = createGunzip();
-  // Errors reach the reader of `gunzip`; pipeline makes sure that either end's end is the other's.
-  pipeline(body, gunzip, () => undefined);
-  return gunzip;
+  const decompressor = DECOMPRESSORS.get(encoding)?.();
+  if (decompressor === undefined) {
+    const known = [...DECOMPRESSORS.keys(), 'identity'].join(', ');
+    throw new BadUpload(415, `content-encoding ${encoding} is not taken; there are ${known}`);
+  }
+  // Errors reach the reader of the decompressor; pipeline makes sure that either end's end is the other's.
+  pipeline(body, decompressor, () => undefined);
+  return decompressor;
+}
+
+/** What RFC 9659 allows a zstd body to ask of its reader's memory, as a power of two: 8 MiB. */
+const ZSTD_WINDOW = 23;
+
+const DECOMPRESSORS: ReadonlyMap<string, () => Transform> = new Map<string, () => Transform>([
+  ['gzip', () => createGunzip()],
+  // What Calico's collector sends by default.
+  ['zstd', () => createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW } })],
+]);
+
+/** Whether a decompressor says so of what it was given. */
+function isCorrupt(error: unknown): boolean {
+  return /^Z_|^ZSTD_/.test(codeOf(error) ?? '');
 }
 
 /**

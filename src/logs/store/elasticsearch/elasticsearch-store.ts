@@ -86,9 +86,10 @@ export class ElasticsearchStore implements LogStore {
     await this.#prepare(signal);
     const now = Date.now();
     const index = this.#names.deadLetters(source.cluster, dayOf(now));
-    const items = letters.map(
-      (letter): BulkItem => ({ index, id: letter.id, pieces: [deadLetter(letter, type, source, now)] }),
-    );
+    const items = letters.map((letter): BulkItem => {
+      // The same line can have been sent as two types of log.
+      return { index, id: `${type.name}/${letter.id}`, pieces: [deadLetter(letter, type, source, now)] };
+    });
     for (const verdict of await this.#create(items, signal)) {
       if (verdict.kind === 'held-back' || verdict.kind === 'refused') {
         throw new StoreUnavailable(`${index}: ${verdict.reason}`);
