@@ -60,8 +60,11 @@ async function ship(forwarder: Forwarder, file: string): Promise<Cost> {
       if (repeated > 0 || documents > LINES) throw new Error(`${repeated} lines came twice, ${documents} in all`);
       stored = documents;
       const perSecond = LINES / ((performance.now() - started) / 1000);
-      if (program.ended === undefined) cost = { cpu: program.cpuSeconds(), perSecond, memory: program.peakMemory() };
-      else if (stored < LINES) throw new Error(`${command} ended with ${program.ended} after ${stored} lines`);
+      if (program.ended === undefined) {
+        const memory = program.peakMemory();
+        // One that is just ending has none any more.
+        if (!Number.isNaN(memory)) cost = { cpu: program.cpuSeconds(), perSecond, memory };
+      } else if (stored < LINES) throw new Error(`${command} ended with ${program.ended} after ${stored} lines`);
     }
   } finally {
     await program.stop();

@@ -36,6 +36,8 @@ export function fingerprintOf(certificate: X509Certificate): string {
 export function subjectOf(certificate: X509Certificate): Pick<CertificateFacts, 'commonName' | 'use'> {
   // Throws where the key cannot be read: toLegacyObject would end Node.js 24 with a segmentation fault then.
   if (certificate.publicKey.type !== 'public') throw new Error('it has no public key');
+  // In Node.js 24 nobody could use TLS any more if toLegacyObject were what loads its parts first, and node:http next.
+  process.getBuiltinModule('node:tls');
   // The subject as an object: in the one-line forms a crafted CN could pretend to be another attribute.
   const subject: Readonly<Record<string, unknown>> = { ...certificate.toLegacyObject().subject };
   const { CN, OU } = subject;

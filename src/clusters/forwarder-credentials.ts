@@ -16,8 +16,6 @@ export interface ForwarderCredentials extends ClusterCredentials {
  * @throws UserError naming what is missing.
  */
 export function readForwarderCredentials(path: string): ForwarderCredentials {
-  // In Node.js 24 node:tls stays without its functions when a certificate is read before it is loaded.
-  process.getBuiltinModule('node:tls');
   const secret = { use: 'forwarder', name: FORWARDER_SECRET, namespace: NAMESPACE, keys: FORWARDER_KEYS } as const;
   return readClusterCredentials(path, secret, ({ value }, { ca }) => {
     const serverName = /DNS:([^,\s]+)/.exec(new X509Certificate(ca).subjectAltName ?? '')?.[1];

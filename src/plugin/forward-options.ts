@@ -36,7 +36,7 @@ interface DestinationFlags {
 export function readForwardSettings(flags: ForwardFlags, env: NodeJS.ProcessEnv): ForwardSettings {
   const config: ForwardConfig = flags.config === undefined ? { inputs: [] } : readForwardConfig(flags.config);
   return {
-    ...destinationOf(flags, config),
+    ...destinationOf(flags, config, env),
     retryFor: durationOf('retry-for', flags['retry-for']),
     host: hostOf(flags.host ?? config.host ?? env.NODE_NAME ?? hostname()),
     inputs: inputsOf(flags as unknown as Readonly<Record<string, readonly string[]>>, config),
@@ -55,7 +55,7 @@ export function durationOf(flag: string, text: string): number {
 }
 
 /** The manager, unless flags name an Elasticsearch. */
-function destinationOf(flags: DestinationFlags, config: ForwardConfig) {
+function destinationOf(flags: DestinationFlags, config: ForwardConfig, env: NodeJS.ProcessEnv) {
   const { elasticsearch, cluster } = flags;
   if (elasticsearch === undefined) {
     if (flags['elasticsearch-credentials'] !== undefined) {
@@ -64,7 +64,14 @@ function destinationOf(flags: DestinationFlags, config: ForwardConfig) {
     if (cluster !== undefined) {
       throw new UserError('error: --cluster needs --elasticsearch: for the manager the credentials say the cluster');
     }
-    return managerCredentials(flags.credentials ?? config.credentials);
+    const credentials = managerCredentials(flags.credentials ?? config.credentials);
+    return {
+      ...credentials,
+      connect: async (signal: AbortSignal) => {
+        const { dial } = await import('../tunnel/agent/dial.ts');
+        return await dial({ ...credentials, env }, signal);
+      },
+    };
   }
   if (flags.credentials !== undefined) {
     throw new UserError(

@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
-import { Pool } from 'undici';
+import { type buildConnector, Pool } from 'undici';
 import { codeOf, messageOf, UserError } from '../../errors.ts';
 import { NAMED_LETTERS, type UploadAnswer } from '../ingest/upload.ts';
 import { SOURCE_HEADERS } from '../record/source.ts';
@@ -21,6 +22,9 @@ const compress = promisify(gzip);
 /** Milliseconds to wait for an answer: the manager's own writes time out at 30 s. */
 const ANSWER_TIMEOUT = 60_000;
 
+/** Milliseconds to connect to the manager, perhaps through a proxy. */
+const CONNECT_TIMEOUT = 10_000;
+
 /** For how long an upload is tried again that is tried once. */
 const NOT_AGAIN = Number.NEGATIVE_INFINITY;
 
@@ -34,6 +38,8 @@ export interface UploaderOptions {
   readonly ca: string;
   readonly certificate: string;
   readonly key: string;
+  /** Connects to the manager, perhaps through a proxy; without it that is done directly. */
+  readonly connect?: (signal: AbortSignal) => Promise<TLSSocket>;
   /** This node, in records and ids. */
   readonly host: string;
   /** Uploads at once. */
@@ -56,7 +62,10 @@ export class Uploader implements ChunkUploader {
       connections: options.connections,
       headersTimeout: ANSWER_TIMEOUT,
       bodyTimeout: ANSWER_TIMEOUT,
-      connect: { ca: options.ca, cert: options.certificate, key: options.key, servername: options.serverName },
+      connect:
+        options.connect === undefined
+          ? { ca: options.ca, cert: options.certificate, key: options.key, servername: options.serverName }
+          : connectorOf(options.connect),
     });
   }
 
@@ -164,6 +173,16 @@ export class Uploader implements ChunkUploader {
     }
     return notAcknowledged(`the manager at ${address} cannot take records now: ${reason}`, true, retryAfter);
   }
+}
+
+/** Has undici take connections from there. */
+function connectorOf(connect: (signal: AbortSignal) => Promise<TLSSocket>): buildConnector.connector {
+  return (_, done) => {
+    connect(AbortSignal.timeout(CONNECT_TIMEOUT)).then(
+      (socket) => done(null, socket),
+      (error: Error) => done(error, null),
+    );
+  };
 }
 
 type Attempt =
