@@ -66,6 +66,8 @@ class ForwardService {
   readonly #signal: AbortSignal;
   readonly #events: FollowEvents;
   #settings: ForwardSettings;
+  /** What follows with the settings as they were ends when others are read. */
+  #again = new AbortController();
   /** Since when runs have left something. */
   #leftSince: number | undefined;
 
@@ -90,10 +92,19 @@ class ForwardService {
     const to =
       'elasticsearch' in settings ? { elasticsearch: settings.elasticsearch.url } : { manager: settings.address };
     const often = every === undefined ? {} : { everySeconds: every / 1000 };
-    log.info({ cluster: settings.cluster, ...to, ...often }, 'forwarding');
-    if (every === undefined) await this.#follow();
-    else await this.#runEvery(every);
-    log.info('forwarder stopped');
+    const hangUp = () => {
+      if (this.#readAgain()) this.#again.abort();
+    };
+    // For good, and before a word is said: a signal that nobody listens to ends the process.
+    process.on('SIGHUP', hangUp);
+    try {
+      log.info({ cluster: settings.cluster, ...to, ...often }, 'forwarding');
+      if (every === undefined) await this.#follow();
+      else await this.#runEvery(every);
+      log.info('forwarder stopped');
+    } finally {
+      process.off('SIGHUP', hangUp);
+    }
   }
 
   /** What `forward status` asks for. */
@@ -133,14 +144,10 @@ class ForwardService {
   async #follow(): Promise<void> {
     const { terminal } = this.#options;
     while (!this.#signal.aborted) {
-      const again = new AbortController();
+      this.#again = new AbortController();
       const progress = new CatchUpProgress(terminal, () => this.metrics.lagBytes);
-      const hangUp = () => {
-        if (this.#readAgain()) again.abort();
-      };
-      process.on('SIGHUP', hangUp);
       try {
-        const signal = AbortSignal.any([this.#signal, again.signal]);
+        const signal = AbortSignal.any([this.#signal, this.#again.signal]);
         await follow({
           ...this.#settings,
           ...this.#announcement,
@@ -150,23 +157,16 @@ class ForwardService {
           signal,
         });
       } finally {
-        process.off('SIGHUP', hangUp);
         progress.end();
       }
     }
   }
 
   async #runEvery(every: number): Promise<void> {
-    const hangUp = () => this.#readAgain();
-    process.on('SIGHUP', hangUp);
-    try {
-      while (!this.#signal.aborted) {
-        const next = performance.now() + every;
-        await this.#runOnce();
-        await sleep(Math.max(0, next - performance.now()), undefined, { signal: this.#signal }).catch(() => undefined);
-      }
-    } finally {
-      process.off('SIGHUP', hangUp);
+    while (!this.#signal.aborted) {
+      const next = performance.now() + every;
+      await this.#runOnce();
+      await sleep(Math.max(0, next - performance.now()), undefined, { signal: this.#signal }).catch(() => undefined);
     }
   }
 
