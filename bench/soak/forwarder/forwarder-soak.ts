@@ -96,7 +96,16 @@ export async function soakForwarder(options: ForwarderSoakOptions): Promise<Find
 
 async function runRounds(options: ForwarderSoakOptions, folder: string, ways: readonly Way[]): Promise<Finding[]> {
   const { workbench, cluster, rounds, seed, seconds, waitOutEvery, tell } = options;
-  const total = { records: 0, poisoned: 0, lost: 0, repeated: 0, strange: 0, reusedInodes: 0, falseAlarms: 0 };
+  const total = {
+    records: 0,
+    poisoned: 0,
+    lost: 0,
+    repeated: 0,
+    strange: 0,
+    keptOnTwoDays: 0,
+    reusedInodes: 0,
+    falseAlarms: 0,
+  };
   const faults: Record<string, number> = {};
   const failed: number[] = [];
   for (let round = 1; round <= rounds; round++) {
@@ -104,7 +113,14 @@ async function runRounds(options: ForwarderSoakOptions, folder: string, ways: re
     mkdirSync(own.folder);
     const started = performance.now();
     const way = ways[own.seed % ways.length] as Way;
-    const outcome = await runFaultRound({ ...{ workbench, cluster, seconds }, ...way, ...own });
+    const outcome = await runFaultRound({ ...{ workbench, cluster, seconds }, ...way, ...own }).catch(
+      (error: Error) => error,
+    );
+    if (outcome instanceof Error) {
+      failed.push(own.seed);
+      tell(`round ${round}, seed ${own.seed}: ${outcome.stack}`);
+      continue;
+    }
     for (const name of Object.keys(total) as (keyof typeof total)[]) total[name] += outcome[name];
     for (const [kind, count] of Object.entries(outcome.faults)) faults[kind] = (faults[kind] ?? 0) + count;
     const isGood = outcome.lost + outcome.repeated + outcome.strange + outcome.falseAlarms === 0;
@@ -125,6 +141,7 @@ async function runRounds(options: ForwarderSoakOptions, folder: string, ways: re
     exactly('lost', total.lost, 0),
     exactly('repeated', total.repeated, 0),
     exactly('stored at the wrong place', total.strange, 0),
+    told('dead letters kept on two days', total.keptOnTwoDays),
     exactly('told lost although they were not', total.falseAlarms, 0),
     told('inodes that another file had before', total.reusedInodes),
     ...Object.entries(faults).map(([kind, count]) =>

@@ -37,8 +37,10 @@ export interface Reckoning {
   readonly poisoned: number;
   /** Records that are not stored, and poisoned lines that are no dead letters. */
   readonly lost: number;
-  /** Documents of an id that another one has. */
+  /** Records of an id that another one has. */
   readonly repeated: number;
+  /** The same of dead letters, which are kept by the day of their coming: sent again behind midnight they are two. */
+  readonly keptOnTwoDays: number;
   /** Documents that no line is behind: of a wrong place, or a record among the dead letters. */
   readonly strange: number;
 }
@@ -57,7 +59,8 @@ export function reckon(
     records: records.length,
     poisoned: poisoned.length,
     lost: good.lost + bad.lost,
-    repeated: good.repeated + bad.repeated,
+    repeated: good.repeated,
+    keptOnTwoDays: bad.repeated,
     strange: good.strange + bad.strange,
   };
 }
