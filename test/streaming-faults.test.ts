@@ -17,7 +17,7 @@ describe('a seeded run of faults', () => {
       cluster: 'faulty',
       rounds: 2,
       seed: 20_261_123,
-      seconds: 12,
+      seconds: 10,
       waitOutEvery: Number.POSITIVE_INFINITY,
       tell: (text) => t.diagnostic(text),
     });

@@ -51,6 +51,9 @@ const OUTAGE = 'manager killed';
 const ENOUGH = 12;
 const MOST_PATIENT = 3;
 
+/** Milliseconds from one calm to the next. */
+const CALM_EVERY = 6_000;
+
 /** Part of all requests on which something goes wrong. */
 const RATE = 0.3;
 
@@ -68,6 +71,7 @@ class FaultRound {
   readonly #writers: readonly LogWriter[];
   readonly #forwarder: DisturbedForwarder;
   readonly #deck: FaultDeck;
+  #nextCalm = performance.now() + CALM_EVERY;
 
   constructor(options: FaultRoundOptions) {
     const { seed, folder, workbench, destination, steps, outage } = options;
@@ -75,8 +79,7 @@ class FaultRound {
     this.#random = new Random(seed);
     const state = join(folder, 'state');
     const saved = new SavedPositions(state);
-    const calm = async (wait: () => Promise<boolean>) =>
-      await Object.values(options.proxies).reduceRight((inner, proxy) => async () => await proxy.calm(inner), wait)();
+    const calm = async (wait: () => Promise<boolean>) => await this.#calm(wait);
     const logs = [false, true, false, true].map((isPattern, at) => ({
       isPattern,
       log: join(folder, `${at}`, 'flows.log'),
@@ -147,6 +150,14 @@ class FaultRound {
     } finally {
       await this.#forwarder.kill();
     }
+  }
+
+  /** Not for whoever asks soon after another: nothing would ever go wrong. */
+  async #calm(wait: () => Promise<boolean>): Promise<boolean> {
+    if (performance.now() < this.#nextCalm) return await wait();
+    this.#nextCalm = performance.now() + CALM_EVERY;
+    const proxies = Object.values(this.#options.proxies);
+    return await proxies.reduceRight((inner, proxy) => async () => await proxy.calm(inner), wait)();
   }
 
   /** So long, and longer where the machine has so much else to do that little has happened. */

@@ -33,7 +33,7 @@ const NEWLINE = Buffer.from('\n');
 const MOST_ROTATED = 6;
 
 /** Milliseconds to wait until the forwarder has seen, or shipped, what would be lost otherwise. */
-const PATIENCE = 6_000;
+const PATIENCE = 2_500;
 
 /**
  * A program that writes a log and rotates it in every way there is, and knows every line. It takes nothing away that a
