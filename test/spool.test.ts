@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { eventually, post, sharedWorkbench } from './harness.ts';
+import type { ManagedCluster } from '../src/clusters/managed-cluster.ts';
+import { eventually, getObject, post, sharedWorkbench } from './harness.ts';
 import { FLOWS, indexOf, SpoolingManager } from './spooling-manager.ts';
 
 const workbench = sharedWorkbench();
@@ -27,6 +28,8 @@ describe('a spool', { concurrency: false }, () => {
       assert.deepEqual(JSON.parse(answer.text), { accepted: 500, known: 0, setAside: 0, reasons: [] });
     }
     assert.equal(await spooling.waiting('records', 'spooled'), 10_000);
+    const status = async () => (await getObject<ManagedCluster>(workbench, 'managedcluster', 'spooled')).status;
+    await eventually(async () => Number((await status())?.spooled?.records) > 0);
     assert.ok((await spooling.waiting('bytes', 'spooled')) > 10_000 * 200);
     assert.ok((await spooling.waiting('oldest_seconds', 'spooled')) > 0);
     assert.match(
@@ -39,6 +42,7 @@ describe('a spool', { concurrency: false }, () => {
     assert.equal(await spooling.elasticsearch.count(indexOf('flows', 'spooled')), 10_200);
     assertOrder(await spooling.stored('spooled'));
     assert.match(await spooling.health('/readyz'), /^\[\+\]log-store ok$/m);
+    await eventually(async () => (await status())?.spooled === undefined);
     await eventually(async () => spooling.segments().length === 0);
   });
 

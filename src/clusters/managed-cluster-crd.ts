@@ -86,6 +86,16 @@ const schema = {
             },
           },
         },
+        spooled: {
+          type: 'object',
+          description: 'What came from the cluster and waits on the disk of the manager, as of when this was written.',
+          properties: {
+            since: { type: 'string', format: 'date-time', description: 'When the oldest of it came.' },
+            records: { type: 'integer', format: 'int64', minimum: 0 },
+            bytes: { type: 'integer', format: 'int64', minimum: 0 },
+            reason: { type: 'string', maxLength: 1024, description: 'Why the log store does not take it.' },
+          },
+        },
         calicoVersion: { type: 'string', maxLength: 64 },
         certificateExpires: {
           type: 'string',

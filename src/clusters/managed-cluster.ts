@@ -43,6 +43,8 @@ export interface ManagedClusterStatus {
   /** RFC 3339; when anything last came from this cluster, a minute behind at most, two where there are thousands of clusters. */
   readonly lastSeen?: string;
   readonly connection?: ConnectionStatus | undefined;
+  /** What came from the cluster and waits on the manager's disk, as of when this was written. */
+  readonly spooled?: SpooledStatus | undefined;
   /** Calico's version in the managed cluster, where it lets us read it. */
   readonly calicoVersion?: string | undefined;
   readonly namespaces?: number | undefined;
@@ -66,6 +68,16 @@ export interface ConnectionStatus {
   readonly reconnects?: number;
   /** Why it was last disconnected or refused, in words. */
   readonly lastError?: string;
+}
+
+/** Records of a cluster that the log store has not taken yet. */
+export interface SpooledStatus {
+  /** RFC 3339; when the oldest of them came. */
+  readonly since: string;
+  readonly records: number;
+  readonly bytes: number;
+  /** Why the store does not take them, where it has said so. */
+  readonly reason?: string;
 }
 
 export type ClusterPhase =

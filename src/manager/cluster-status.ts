@@ -4,6 +4,7 @@ import {
   MANAGED_CLUSTER_API,
   type ManagedCluster,
   type ManagedClusterStatus,
+  type SpooledStatus,
 } from '../clusters/managed-cluster.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { Condition } from '../kube/objects.ts';
@@ -37,6 +38,8 @@ interface Tracked {
   /** Milliseconds since 1970; 0 for never. */
   lastSeen: number;
   writtenLastSeen: number;
+  /** Milliseconds since 1970 at which we wrote it; 0 for never. */
+  written: number;
   writing: boolean;
   /** No write before that time. */
   notBefore: number;
@@ -50,6 +53,7 @@ interface Checked {
   /** See ConnectionStates. */
   readonly revision: number;
   readonly everSeen: boolean;
+  readonly spooling: boolean;
 }
 
 /**
@@ -60,6 +64,7 @@ export class ClusterStatusWriter {
   readonly #client: KubeClient;
   readonly #registry: CertificateRegistry;
   readonly #connections: ConnectionStates;
+  readonly #spooled: (cluster: string) => SpooledStatus | undefined;
   readonly #onError: (cluster: string, error: unknown) => void;
   readonly #tracked = new Map<string, Tracked>();
   #writes = 0;
@@ -72,11 +77,13 @@ export class ClusterStatusWriter {
     registry: CertificateRegistry,
     connections: ConnectionStates,
     onError: (cluster: string, error: unknown) => void,
+    spooled: (cluster: string) => SpooledStatus | undefined = () => undefined,
   ) {
     this.#client = client;
     this.#registry = registry;
     this.#connections = connections;
     this.#onError = onError;
+    this.#spooled = spooled;
   }
 
   /** An object as the API server has it now. */
@@ -90,6 +97,7 @@ export class ClusterStatusWriter {
         checked: undefined,
         lastSeen: written,
         writtenLastSeen: written,
+        written: 0,
         writing: false,
         notBefore: 0,
         retry: FIRST_RETRY,
@@ -149,12 +157,16 @@ export class ClusterStatusWriter {
     if (writing || now < notBefore) return undefined;
     const { name } = object.metadata;
     tracked.lastSeen = Math.max(tracked.lastSeen, this.#connections.lastSeen(name));
-    const aged = tracked.lastSeen - tracked.writtenLastSeen >= this.#lastSeenInterval;
+    const spooling = this.#spooled(name) !== undefined;
+    const aged =
+      tracked.lastSeen - tracked.writtenLastSeen >= this.#lastSeenInterval ||
+      (spooling && now - tracked.written >= this.#lastSeenInterval);
     const current = {
       object,
       problem: this.#registry.problemOf(name),
       revision: this.#connections.revisionOf(name),
       everSeen: tracked.lastSeen > 0,
+      spooling,
     };
     if (!aged && checked !== undefined && isSame(checked, current)) return undefined;
     const status = this.#desired(tracked, now);
@@ -186,6 +198,7 @@ export class ClusterStatusWriter {
         { fieldManager: STATUS_MANAGER, force: true, signal },
       );
       tracked.writtenLastSeen = lastSeen;
+      tracked.written = Date.now();
       tracked.retry = FIRST_RETRY;
     } catch (error) {
       tracked.notBefore = Date.now() + tracked.retry * (0.5 + Math.random() / 2);
@@ -202,6 +215,7 @@ export class ClusterStatusWriter {
   #desired({ object, lastSeen }: Tracked, now: number): ManagedClusterStatus {
     const problem = this.#registry.problemOf(object.metadata.name);
     const expiry = this.#registry.tunnelExpiry(object.metadata.name);
+    const spooled = this.#spooled(object.metadata.name);
     const { condition, ...tunnel } = this.#connections.statusOf(object, now);
     const phase = problem?.type ?? PHASES[condition.status] ?? (lastSeen > 0 ? 'Receiving' : 'Pending');
     const conditions: Omit<Condition, 'lastTransitionTime'>[] = [condition];
@@ -212,6 +226,7 @@ export class ClusterStatusWriter {
       phase,
       ...(lastSeen > 0 ? { lastSeen: new Date(lastSeen).toISOString() } : {}),
       ...tunnel,
+      ...(spooled === undefined ? {} : { spooled }),
       ...(expiry === undefined ? {} : { certificateExpires: new Date(expiry).toISOString() }),
       conditions: conditions.map((condition) => withTransition(condition, object.status?.conditions ?? [], now)),
     };
@@ -229,10 +244,11 @@ function withTransition(
 }
 
 function isSame(a: Checked, b: Checked): boolean {
-  return a.object === b.object && a.problem === b.problem && a.revision === b.revision && a.everSeen === b.everSeen;
+  const sameSeen = a.everSeen === b.everSeen && a.spooling === b.spooling;
+  return a.object === b.object && a.problem === b.problem && a.revision === b.revision && sameSeen;
 }
 
-/** Equal but for what changes all the time: "last seen" and the round trip. */
+/** Equal but for what changes all the time: "last seen", the round trip and how much is spooled. */
 function sameState(a: ManagedClusterStatus | undefined, b: ManagedClusterStatus): boolean {
   return stateText(a) === stateText(b);
 }
@@ -247,5 +263,6 @@ function stateText(status: ManagedClusterStatus | undefined): string {
   const { since, address, manager, reconnects, lastError } = status?.connection ?? {};
   const connection = [since, address, manager, reconnects, lastError];
   const { phase, calicoVersion, namespaces, certificateExpires } = status ?? {};
-  return JSON.stringify([phase, conditions, connection, calicoVersion, namespaces, certificateExpires]);
+  const spooling = status?.spooled !== undefined;
+  return JSON.stringify([phase, conditions, connection, calicoVersion, namespaces, certificateExpires, spooling]);
 }

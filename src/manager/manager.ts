@@ -26,7 +26,7 @@ import { LogApi } from './log-api.ts';
 import { ManagerMetrics } from './metrics.ts';
 import { RepeatedLog } from './repeated-log.ts';
 import { readServingCertificate } from './serving-certificate.ts';
-import { checkSpooling, openSpool } from './spool-service.ts';
+import { checkSpooling, openSpool, spooledByCluster } from './spool-service.ts';
 import { serveTunnels } from './tunnel-service.ts';
 
 export interface ManagerOptions {
@@ -65,15 +65,19 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
   const metrics = new ManagerMetrics();
   const repeated = new RepeatedLog(log);
   const states = new ConnectionStates(`${hostname()}:${options.clusters.port}`);
-  const status = new ClusterStatusWriter(client, registry, states, (cluster, error) =>
-    repeated.warn('status not written', error instanceof StatusError ? error.reason : messageOf(error), {
-      cluster,
-      err: error,
-    }),
-  );
   const spooling =
     options.spool === undefined ? undefined : await openSpool(options.store, options.spool, metrics.registry, repeated);
   const store = spooling ?? options.store;
+  const status = new ClusterStatusWriter(
+    client,
+    registry,
+    states,
+    (cluster, error) => {
+      const reason = error instanceof StatusError ? error.reason : messageOf(error);
+      repeated.warn('status not written', reason, { cluster, err: error });
+    },
+    spooling === undefined ? undefined : spooledByCluster(spooling),
+  );
   const ingest = new HttpIngest(store, {
     taken: (cluster, type, answer) => {
       metrics.taken(cluster, type, answer);

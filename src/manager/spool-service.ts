@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client';
-import { summarize } from '../logs/spool/backlog-summary.ts';
+import type { SpooledStatus } from '../clusters/managed-cluster.ts';
+import { type BacklogSummary, summarize } from '../logs/spool/backlog-summary.ts';
 import { type SpoolingOptions, SpoolingStore } from '../logs/spool/spooling-store.ts';
 import type { LogStore } from '../logs/store/log-store.ts';
 import type { RepeatedLog } from './repeated-log.ts';
@@ -28,6 +29,44 @@ export async function openSpool(
   });
   metrics.show(spooling.spool, registry);
   return spooling;
+}
+
+/** Milliseconds for which something has to have waited to be told of: what is only slow is no state of a cluster. */
+const TOLD_AFTER = 10_000;
+
+/** Milliseconds for which what was counted is good: thousands of clusters are asked for at the same time. */
+const COUNTED = 1_000;
+
+/** Characters of the reason that the CRD allows. */
+const LONGEST_REASON = 1024;
+
+/** What waits of each cluster, for its status. */
+export function spooledByCluster({ spool }: SpoolingStore): (cluster: string) => SpooledStatus | undefined {
+  let counted: ReadonlyMap<string, SpooledStatus> = new Map();
+  let until = 0;
+  return (cluster) => {
+    const now = Date.now();
+    if (now >= until) {
+      counted = countByCluster(summarize(spool.backlogs).filter(({ oldest }) => now - oldest >= TOLD_AFTER));
+      until = now + COUNTED;
+    }
+    return counted.get(cluster);
+  };
+}
+
+function countByCluster(backlogs: readonly BacklogSummary[]): ReadonlyMap<string, SpooledStatus> {
+  const counted = new Map<string, SpooledStatus>();
+  for (const { cluster, oldest, heldBack, ...waiting } of backlogs) {
+    const time = new Date(oldest).toISOString();
+    const { since = time, records = 0, bytes = 0, reason = heldBack } = counted.get(cluster) ?? {};
+    counted.set(cluster, {
+      since: since < time ? since : time,
+      records: records + waiting.records,
+      bytes: bytes + waiting.bytes,
+      ...(reason === undefined ? {} : { reason: reason.slice(0, LONGEST_REASON) }),
+    });
+  }
+  return counted;
 }
 
 /** In order as long as records are taken, by the store or by the spool; says what waits, and why. */
