@@ -5,6 +5,7 @@ import { Elasticsearch } from '../testbed/elasticsearch/elasticsearch.ts';
 import { freePorts, type ServerProcess } from '../testbed/processes.ts';
 import type { ManagerPorts, Workbench } from '../testbed/testbed.ts';
 import { addSender, eventually, type HttpAnswer, newFolder, post } from './harness.ts';
+import { StallingProxy } from './stalling-proxy.ts';
 
 export const FLOWS = '/api/v1/flows/logs/bulk';
 
@@ -50,20 +51,22 @@ export class SpoolingManager {
   readonly #folder: string;
   readonly #ports: ManagerPorts;
   readonly #elasticsearchPort: number;
+  readonly #proxy: StallingProxy;
   #elasticsearch: Elasticsearch | undefined;
   #manager: ServerProcess | undefined;
 
-  private constructor(workbench: Workbench, ports: ManagerPorts, elasticsearchPort: number) {
+  private constructor(workbench: Workbench, ports: ManagerPorts, elasticsearchPort: number, proxy: StallingProxy) {
     this.#workbench = workbench;
     this.#folder = newFolder(workbench, 'spool');
     this.directory = join(this.#folder, 'spool');
     this.#ports = ports;
     this.#elasticsearchPort = elasticsearchPort;
+    this.#proxy = proxy;
   }
 
   static async start(workbench: Workbench): Promise<SpoolingManager> {
     const [clusters = 0, api = 0, health = 0, port = 0] = await freePorts(4);
-    const spooling = new SpoolingManager(workbench, { clusters, api, health }, port);
+    const spooling = new SpoolingManager(workbench, { clusters, api, health }, port, await StallingProxy.start(port));
     await spooling.startElasticsearch();
     await spooling.startManager();
     return spooling;
@@ -87,7 +90,7 @@ export class SpoolingManager {
   async startManager(): Promise<void> {
     this.#manager = await this.#workbench.startManager({
       ports: this.#ports,
-      elasticsearchUrl: `http://127.0.0.1:${this.#elasticsearchPort}`,
+      elasticsearchUrl: `http://${this.#proxy.address}`,
       flags: [`--spool=${this.directory}`, '--spool-size=64Mi'],
     });
   }
@@ -95,12 +98,13 @@ export class SpoolingManager {
   async stop(): Promise<void> {
     await this.#manager?.stop();
     await this.#elasticsearch?.stop('SIGKILL');
+    this.#proxy.stop();
   }
 
   /** Elasticsearch answers nobody meanwhile. */
   async withoutStore(work: () => Promise<unknown>): Promise<void> {
-    this.elasticsearch.freeze(true);
-    await work().finally(() => this.elasticsearch.freeze(false));
+    this.#proxy.stall(true);
+    await work().finally(() => this.#proxy.stall(false));
   }
 
   /** Registers a cluster, and forwarder credentials for this manager. */

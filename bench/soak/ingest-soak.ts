@@ -152,7 +152,7 @@ async function disturb(
   };
   const faults: Readonly<Record<string, () => Promise<unknown>>> = {
     'manager killed': killManager,
-    'Elasticsearch frozen': () => spooling.withoutStore(pause),
+    'Elasticsearch stalled': () => spooling.withoutStore(pause),
     'manager killed without Elasticsearch': () =>
       spooling.withoutStore(async () => {
         await pause();

@@ -101,11 +101,6 @@ export class Elasticsearch extends ElasticsearchClient {
     return new Elasticsearch(url, server);
   }
 
-  /** Stops it in the middle of whatever it does, or lets it go on: its port takes connections and nothing answers. */
-  freeze(frozen: boolean): void {
-    process.kill(this.#process.pid ?? 0, frozen ? 'SIGSTOP' : 'SIGCONT');
-  }
-
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     await this.#process.stop(signal);
   }
