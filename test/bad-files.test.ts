@@ -79,7 +79,7 @@ describe('forward', () => {
     );
     assert.match(
       hits.hits.map(({ _source }) => _source.reason).join('\n'),
-      /^not a JSON object\nnot a JSON object\nnot a JSON object\nno usable time in end_time\nno usable time in end_time\nits time, .* older than the 8 days that are kept\nits time, .* more than 12 hours ahead\n.*Duplicate field 'action'.*\n.*bytes_in.*$/s,
+      /^not a JSON object\nnot a JSON object\nnot a JSON object\nno usable time in end_time\nno usable time in end_time\nits day, .* older than the 8 days that are kept\nits time, .* more than 12 hours ahead\n.*Duplicate field 'action'.*\n.*bytes_in.*$/s,
     );
     assert.equal(
       stderr.split('\n').filter((line) => line.startsWith(`warning: ${file}: a record at offset `)).length,

@@ -13,6 +13,7 @@ import { managedCluster } from '../src/clusters/managed-cluster.ts';
 import { HttpIngest, INGEST_LIMITS, type IngestLimits } from '../src/logs/ingest/http-ingest.ts';
 import { ElasticsearchStore } from '../src/logs/store/elasticsearch/elasticsearch-store.ts';
 import type { WriteOutcome } from '../src/logs/store/log-store.ts';
+import { CurrentSettings } from '../src/logs/store/store-settings.ts';
 import { ClusterPort, PORT_LIMITS, type PortLimits } from '../src/manager/cluster-port.ts';
 import { ManagerMetrics } from '../src/manager/metrics.ts';
 import { RepeatedLog } from '../src/manager/repeated-log.ts';
@@ -84,7 +85,7 @@ interface OpenConnection {
 async function startPort(
   t: TestContext,
   limits: { readonly port?: Partial<PortLimits>; readonly ingest?: Partial<IngestLimits> },
-  store = new ElasticsearchStore({ url: workbench.facts.elasticsearchUrl }),
+  store = new ElasticsearchStore({ url: workbench.facts.elasticsearchUrl }, new CurrentSettings()),
 ): Promise<Port> {
   const lines: LogLine[] = [];
   const turnedAway: string[] = [];
@@ -185,7 +186,7 @@ describe('an upload', () => {
   });
 
   it('is not charged for the time that the store takes', async (t) => {
-    const store = new SlowStore({ url: workbench.facts.elasticsearchUrl });
+    const store = new SlowStore({ url: workbench.facts.elasticsearchUrl }, new CurrentSettings());
     const port = await startPort(t, { ingest: { idle: store.delay - 500 } }, store);
     const headers = { 'content-encoding': 'gzip' };
     const { code, text } = await post(port.as('modest'), PATH, gzipSync(flows(10_000)), { headers });

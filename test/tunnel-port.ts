@@ -7,6 +7,7 @@ import { createKeyPair, daysFromNow, type KeyPair } from '../src/clusters/key-pa
 import { type ManagedCluster, managedCluster } from '../src/clusters/managed-cluster.ts';
 import { HttpIngest, INGEST_LIMITS, type IngestLimits } from '../src/logs/ingest/http-ingest.ts';
 import { ElasticsearchStore } from '../src/logs/store/elasticsearch/elasticsearch-store.ts';
+import { CurrentSettings } from '../src/logs/store/store-settings.ts';
 import { ClusterPort, PORT_LIMITS, type PortLimits } from '../src/manager/cluster-port.ts';
 import { ConnectionStates } from '../src/manager/connection-states.ts';
 import { ManagerMetrics } from '../src/manager/metrics.ts';
@@ -62,7 +63,7 @@ export class TunnelPort {
     const { metrics, states } = this;
     this.tunnels = new Tunnels({ ...TUNNEL_LIMITS, ...options.tunnels });
     const ingest = new HttpIngest(
-      new ElasticsearchStore({ url: options.elasticsearchUrl }),
+      new ElasticsearchStore({ url: options.elasticsearchUrl }, new CurrentSettings()),
       {
         taken: (cluster, type, outcome) => metrics.taken(cluster, type, outcome),
         turnedAway: (cluster, _type, reason) => this.turnedAway.push(`${cluster}: ${reason}`),

@@ -9,7 +9,7 @@ import { isBlank, type Line, LineSplitter } from '../../src/logs/record/lines.ts
 import { RecordReader } from '../../src/logs/record/record.ts';
 import { dayOf, parseTime } from '../../src/logs/record/time.ts';
 import { BulkLines } from '../../src/logs/store/elasticsearch/bulk-lines.ts';
-import { IndexNames } from '../../src/logs/store/elasticsearch/index-names.ts';
+import { CurrentSettings } from '../../src/logs/store/store-settings.ts';
 import { flows } from '../../src/logs/types/flows.ts';
 import { mutated, mutatedText, mutatedValue } from './mutation.ts';
 import type { FuzzTarget } from './target.ts';
@@ -116,7 +116,7 @@ function bulkLines(random: Random): void {
   });
   const bytes = Buffer.concat(lines.flatMap((line) => [line, Buffer.from('\n')]));
   const file = { type: flows, ...SOURCE, bytes };
-  const bulk = new BulkLines(new IndexNames(), bytes.length);
+  const bulk = new BulkLines(new CurrentSettings(), bytes.length);
   const letters = bulk.fill(file, NOW);
   const body = bulk.body.sentAt(NOW, 0, bulk.body.count).toString('latin1').split('\n').slice(0, -1);
   const stored = new Map<string, string>();

@@ -6,9 +6,10 @@ import { BulkLines, type FileLines } from '../store/elasticsearch/bulk-lines.ts'
 import { type BulkAnswer, type BulkVerdict, verdictsOf } from '../store/elasticsearch/bulk-verdict.ts';
 import type { ElasticsearchOptions } from '../store/elasticsearch/elasticsearch-options.ts';
 import { Endpoint, type EndpointResponse } from '../store/elasticsearch/endpoint.ts';
-import { IndexNames } from '../store/elasticsearch/index-names.ts';
+import { publishedSettings, SETTINGS_TEMPLATE } from '../store/elasticsearch/published-settings.ts';
 import { IndexTemplates } from '../store/elasticsearch/templates.ts';
 import { StoreUnavailable } from '../store/log-store.ts';
+import { CurrentSettings } from '../store/store-settings.ts';
 import { Backoff } from './backoff.ts';
 import {
   type ChunkUploader,
@@ -44,7 +45,7 @@ export class ElasticsearchUploader implements ChunkUploader {
   readonly #options: ElasticsearchUploaderOptions;
   readonly #endpoint: Endpoint;
   readonly #templates: IndexTemplates;
-  readonly #names = new IndexNames();
+  readonly #settings = new CurrentSettings();
   /** Bodies to use again, at most as many as there are connections. */
   readonly #spare: BulkLines[] = [];
   /** How many bytes a request may have; less than all once Elasticsearch, or what stands before it, has said 413. */
@@ -54,9 +55,12 @@ export class ElasticsearchUploader implements ChunkUploader {
   constructor(options: ElasticsearchUploaderOptions) {
     this.#options = options;
     this.#endpoint = new Endpoint(options.elasticsearch, options.connections);
-    this.#templates = new IndexTemplates(this.#names, async (name, template) => {
-      const response = await this.#endpoint.putIndexTemplate(name, template);
-      if (response.code !== 200) throw this.#refusal(response);
+    this.#templates = new IndexTemplates(this.#settings, {
+      settings: () => this.#askSettings(),
+      put: async (name, template) => {
+        const response = await this.#endpoint.putIndexTemplate(name, template);
+        if (response.code !== 200) throw this.#refusal(response);
+      },
     });
   }
 
@@ -73,7 +77,7 @@ export class ElasticsearchUploader implements ChunkUploader {
   }
 
   async #upload(request: UploadRequest, signal: AbortSignal, retryFor: number): Promise<UploadAnswer> {
-    const lines = this.#spare.pop() ?? new BulkLines(this.#names, request.chunk.bytes.length * GROWTH);
+    const lines = this.#spare.pop() ?? new BulkLines(this.#settings, request.chunk.bytes.length * GROWTH);
     try {
       const load = new Load(lines, request, this.#options);
       const backoff = new Backoff();
@@ -115,7 +119,7 @@ export class ElasticsearchUploader implements ChunkUploader {
   /** Dead letters are rare: they go the manager's way, whose client is loaded only then. */
   async #setAside(load: Load, signal: AbortSignal): Promise<void> {
     const { ElasticsearchStore } = await import('../store/elasticsearch/elasticsearch-store.ts');
-    const store = new ElasticsearchStore(this.#options.elasticsearch);
+    const store = new ElasticsearchStore(this.#options.elasticsearch, this.#settings);
     try {
       await store.setAside(load.letters, load.file.type, load.file, signal);
       load.lettersKept();
@@ -170,6 +174,13 @@ export class ElasticsearchUploader implements ChunkUploader {
     const error = this.#refusal(response);
     if (error instanceof UserError) throw error;
     return { kind: 'failed', reason: error.message, answered: true, retryAfter: error.retryAfter };
+  }
+
+  /** The manager decides where records go and how long they stay, and says so where forwarders find it. */
+  async #askSettings(): Promise<void> {
+    const response = await this.#endpoint.getComponentTemplate(SETTINGS_TEMPLATE);
+    if (response.code !== 200 && response.code !== 404) throw this.#refusal(response);
+    this.#settings.value = publishedSettings(JSON.parse(response.body.toString()));
   }
 
   /** What to make of any other answer than 200: for ever, or for now. */

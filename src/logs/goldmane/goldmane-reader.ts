@@ -4,7 +4,6 @@ import type { LineReader, ReadLine } from '../record/record.ts';
 import type { UploadSource } from '../record/source.ts';
 import { dayOf } from '../record/time.ts';
 import { TimeWindow } from '../record/time-window.ts';
-import { flows } from '../types/flows.ts';
 import { readGoldmaneFlow } from './goldmane-flow.ts';
 
 /**
@@ -18,7 +17,7 @@ export class GoldmaneReader implements LineReader {
 
   constructor({ cluster }: UploadSource, now = Date.now()) {
     this.#cluster = cluster;
-    this.#window = new TimeWindow(flows, now);
+    this.#window = new TimeWindow(now);
   }
 
   read(line: Line): ReadLine {

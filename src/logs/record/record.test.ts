@@ -50,13 +50,7 @@ describe('RecordReader', () => {
     const hour = 3_600_000;
     assert.equal(reason(NOW + 12 * hour), 'record');
     assert.equal(reason(NOW + 12 * hour + 1000), 'its time, 2020-08-12T12:00:01.000Z, is more than 12 hours ahead');
-    assert.equal(reason(NOW - 8 * 24 * hour), 'record');
-    assert.equal(
-      reason(NOW - 8 * 24 * hour - 1000),
-      'its time, 2020-08-03T23:59:59.000Z, is older than the 8 days that are kept',
-    );
-    assert.equal(reason(NOW - 91 * 24 * hour, auditKube, 'stageTimestamp'), 'record');
-    assert.match(String(reason(NOW - 92 * 24 * hour, auditKube, 'stageTimestamp')), /older than the 91 days/);
+    assert.equal(reason(NOW - 1000 * 24 * hour), 'record', "how old a record may be is the store's to say");
   });
 
   it('sets aside what is not UTF-8', () => {

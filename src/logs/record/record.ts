@@ -46,7 +46,7 @@ export class RecordReader implements LineReader {
   readonly #window: TimeWindow;
 
   constructor(type: LogType, source: UploadSource, now = Date.now()) {
-    this.#window = new TimeWindow(type, now);
+    this.#window = new TimeWindow(now);
     this.#ids = new RecordIds(source, type);
     this.#documents = new DocumentReader(type);
     this.#cluster = `"cluster":${JSON.stringify(source.cluster)}`;

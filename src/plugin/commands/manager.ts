@@ -1,6 +1,7 @@
 import { pino } from 'pino';
 import type { SpoolingOptions } from '../../logs/spool/spooling-store.ts';
 import { ElasticsearchStore } from '../../logs/store/elasticsearch/elasticsearch-store.ts';
+import { CurrentSettings } from '../../logs/store/store-settings.ts';
 import { runManager } from '../../manager/manager.ts';
 import { TUNNEL_LIMITS } from '../../tunnel/tunnels.ts';
 import { defineCommand } from '../command.ts';
@@ -80,7 +81,11 @@ kubectl mcm manager --kubeconfig manager.kubeconfig \\
     const log = pino({ level: global.verbosity >= 6 ? 'debug' : 'info' });
     // Without one, an API server that is cut off in silence would be waited for for ever.
     const client = connect({ ...global, requestTimeout: global.requestTimeout || REQUEST_TIMEOUT }, io);
-    const store = new ElasticsearchStore(elasticsearchOptions(flags.elasticsearch, flags['elasticsearch-credentials']));
+    const settings = new CurrentSettings();
+    const store = new ElasticsearchStore(
+      elasticsearchOptions(flags.elasticsearch, flags['elasticsearch-credentials']),
+      settings,
+    );
     const options = {
       client,
       store,

@@ -7,12 +7,14 @@ import { RecordReader } from '../../record/record.ts';
 import { fileKey } from '../../record/source.ts';
 import { dns } from '../../types/dns.ts';
 import { flows } from '../../types/flows.ts';
+import { CurrentSettings } from '../store-settings.ts';
 import { BulkLines, type FileLines } from './bulk-lines.ts';
 import { IndexNames } from './index-names.ts';
 
 const NOW = Date.UTC(2026, 10, 22, 12);
 const END = NOW / 1000 - 60;
-const NAMES = new IndexNames();
+const SETTINGS = new CurrentSettings();
+const NAMES = new IndexNames(SETTINGS);
 
 function fileOf(lines: readonly string[] | Buffer, type = flows): FileLines {
   const bytes = Buffer.isBuffer(lines) ? lines : Buffer.from(`${lines.join('\n')}\n`);
@@ -31,7 +33,7 @@ function expected(file: FileLines): { body: string; letters: string[] } {
     if (read.kind === 'dead-letter') letters.push(`${read.letter.id} ${read.letter.reason}`);
     if (read.kind !== 'record') continue;
     const { id, day, document, added } = read.record;
-    body += `{"create":{"_index":"${NAMES.day(file.type, file.cluster, day)}","_id":"${id}"}}\n`;
+    body += `{"create":{"_index":"${NAMES.day(file.type, file.cluster, day).index}","_id":"${id}"}}\n`;
     body += `${document.open},${added},"ingested":${NOW}}\n`;
   }
   return { body, letters };
@@ -39,7 +41,7 @@ function expected(file: FileLines): { body: string; letters: string[] } {
 
 /** What BulkLines writes, once Elasticsearch has refused what it does. */
 function actual(file: FileLines): { body: string; letters: string[] } {
-  const lines = new BulkLines(NAMES, 16);
+  const lines = new BulkLines(SETTINGS, 16);
   const letters = lines.fill(file, NOW);
   const text = () => lines.body.sentAt(NOW, 0, lines.body.count).toString();
   let documents = text().split('\n');
@@ -130,7 +132,7 @@ describe('BulkLines', () => {
   });
 
   it('leaves what is kept as it was, with the moment at which it is sent again', () => {
-    const lines = new BulkLines(NAMES, 16);
+    const lines = new BulkLines(SETTINGS, 16);
     lines.fill(fileOf([1, 2, 3, 4].map((n) => `{"end_time":${END},"n":${n}}`)), NOW);
     const before = lines.body.sentAt(NOW, 0, 4).toString().split('\n');
     lines.keep([1, 3]);

@@ -2,8 +2,10 @@ import { lineOf } from '../../record/lines.ts';
 import { type DeadLetter, type LogRecord, RecordReader } from '../../record/record.ts';
 import type { FilePosition } from '../../record/source.ts';
 import type { LogType } from '../../types/log-type.ts';
+import { OpenDays } from '../retention.ts';
+import type { CurrentSettings } from '../store-settings.ts';
 import { BulkBody } from './bulk-body.ts';
-import type { IndexNames } from './index-names.ts';
+import { actionOf, IndexNames } from './index-names.ts';
 import { PlainLines } from './plain-lines.ts';
 
 const NEWLINE = 0x0a;
@@ -24,14 +26,16 @@ export interface FileLines {
  */
 export class BulkLines {
   readonly body: BulkBody;
+  readonly #settings: CurrentSettings;
   readonly #names: IndexNames;
   #file: FileLines | undefined;
   /** Of each item: where its line begins in the file's bytes, and whether RecordReader has seen it. Used again as well. */
   readonly #items: number[] = [];
   readonly #read: boolean[] = [];
 
-  constructor(names: IndexNames, capacity: number) {
-    this.#names = names;
+  constructor(settings: CurrentSettings, capacity: number) {
+    this.#settings = settings;
+    this.#names = new IndexNames(settings);
     this.body = new BulkBody(capacity);
   }
 
@@ -41,12 +45,13 @@ export class BulkLines {
     const { bytes } = file;
     this.#file = file;
     this.body.clear(now);
-    const plain = new PlainLines(this.body, this.#names, file, now);
+    const open = this.#openDays(file, now);
+    const plain = new PlainLines(this.body, this.#names, file, open, now);
     const reader = new RecordReader(file.type, file, now);
     for (let start = 0, end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
       if (plain.add(start, end)) this.#note(start, false);
       else {
-        const letter = this.#readLine(file, reader, start, end);
+        const letter = this.#readLine(file, reader, open, start, end);
         if (letter !== undefined) letters.push(letter);
       }
       start = end + 1;
@@ -71,7 +76,7 @@ export class BulkLines {
     const start = this.#items[item] as number;
     const end = file.bytes.indexOf(NEWLINE, start);
     const reader = new RecordReader(file.type, file);
-    if (this.#read[item] === false) return this.#readLine(file, reader, start, end);
+    if (this.#read[item] === false) return this.#readLine(file, reader, this.#openDays(file, Date.now()), start, end);
     const line = lineAt(file, start, end);
     const read = reader.read(line);
     return { id: read.kind === 'record' ? read.record.id : '', line, reason };
@@ -92,20 +97,25 @@ export class BulkLines {
     this.#read[this.body.count - 1] = read;
   }
 
-  #readLine(file: FileLines, reader: RecordReader, start: number, end: number): DeadLetter | undefined {
+  #openDays({ type, cluster }: FileLines, now: number): OpenDays {
+    return new OpenDays(this.#settings.value.retention, type.name, cluster, now);
+  }
+
+  #readLine(file: FileLines, reader: RecordReader, open: OpenDays, start: number, end: number): DeadLetter | undefined {
     const read = reader.read(lineAt(file, start, end));
     if (read.kind === 'dead-letter') return read.letter;
-    if (read.kind === 'record') {
-      this.#add(file, read.record);
-      this.#note(start, true);
-    }
+    if (read.kind === 'blank') return undefined;
+    const { id, line, day } = read.record;
+    if (!open.has(day)) return { id, line, reason: open.reason(day) };
+    this.#add(file, read.record);
+    this.#note(start, true);
     return undefined;
   }
 
   #add({ type, cluster }: FileLines, { id, day, document, added }: LogRecord): void {
     this.body.begin(document.open.length);
     // Neither names of indices nor ids of lines with a position hold anything that JSON would escape.
-    this.body.ascii(`{"create":{"_index":"${this.#names.day(type, cluster, day)}","_id":"${id}"}}\n`);
+    this.body.ascii(`${actionOf(this.#names.day(type, cluster, day))}"_id":"${id}"}}\n`);
     this.body.bytes(document.open);
     this.body.bytes(this.body.lastMembers(`,${added}`));
     this.body.end();

@@ -2,10 +2,11 @@ import { type Client, errors } from '@elastic/elasticsearch';
 import { codeOf, messageOf } from '../../../errors.ts';
 import { StoreUnavailable } from '../log-store.ts';
 import { type BulkAnswer, type BulkVerdict, FILTER_PATH, verdictsOf } from './bulk-verdict.ts';
+import { actionOf, type DayIndex } from './index-names.ts';
 
 /** One document to create. */
 export interface BulkItem {
-  readonly index: string;
+  readonly at: DayIndex;
   readonly id: string;
   /** The document's JSON in pieces, in one line. */
   readonly pieces: readonly (Buffer | string)[];
@@ -47,8 +48,8 @@ export function unavailable(error: unknown): StoreUnavailable {
 function bulkBody(items: readonly BulkItem[]): Buffer {
   const parts: (Buffer | string)[] = [];
   let length = 0;
-  for (const { index, id, pieces } of items) {
-    parts.push(`{"create":{"_index":"${index}","_id":${JSON.stringify(id)}}}\n`, ...pieces, '\n');
+  for (const { at, id, pieces } of items) {
+    parts.push(`${actionOf(at)}"_id":${JSON.stringify(id)}}}\n`, ...pieces, '\n');
   }
   for (const part of parts) length += Buffer.byteLength(part);
   const body = Buffer.allocUnsafe(length);

@@ -11,10 +11,13 @@ import {
   StoreUnavailable,
   type WriteOutcome,
 } from '../log-store.ts';
+import { OpenDays } from '../retention.ts';
+import type { CurrentSettings } from '../store-settings.ts';
 import { type BulkItem, bulkCreate, unavailable } from './bulk.ts';
 import type { BulkVerdict } from './bulk-verdict.ts';
 import { type ElasticsearchOptions, REQUEST_TIMEOUT } from './elasticsearch-options.ts';
 import { IndexNames } from './index-names.ts';
+import { publishSettings } from './published-settings.ts';
 import { searchRecords } from './search.ts';
 import { IndexTemplates } from './templates.ts';
 
@@ -24,23 +27,34 @@ const MAX_DEAD_LINE = 32_000;
 /** The central log store: Elasticsearch 8 or 9. */
 export class ElasticsearchStore implements LogStore {
   readonly #client: Client;
-  readonly #names = new IndexNames();
+  readonly #settings: CurrentSettings;
+  readonly #names: IndexNames;
   readonly #templates: IndexTemplates;
 
-  constructor({ url, auth }: ElasticsearchOptions) {
+  constructor({ url, auth }: ElasticsearchOptions, settings: CurrentSettings) {
+    this.#settings = settings;
+    this.#names = new IndexNames(settings);
     const as = auth === undefined ? {} : { auth };
     this.#client = new Client({ node: url, ...as, maxRetries: 0, requestTimeout: REQUEST_TIMEOUT });
-    this.#templates = new IndexTemplates(this.#names, (name, template) =>
-      this.#client.indices.putIndexTemplate({ name, ...template }),
-    );
+    this.#templates = new IndexTemplates(settings, {
+      settings: () => publishSettings(this.#client, settings.value),
+      put: (name, template) => this.#client.indices.putIndexTemplate({ name, ...template }),
+    });
   }
 
   async write({ type, source: { cluster }, records }: RecordBatch, signal: AbortSignal): Promise<WriteOutcome> {
     await this.#prepare(signal);
     const ingested = Date.now();
-    const items = records.map(
+    const open = new OpenDays(this.#settings.value.retention, type.name, cluster, ingested);
+    const refused: DeadLetter[] = [];
+    const kept: LogRecord[] = [];
+    for (const record of records) {
+      if (open.has(record.day)) kept.push(record);
+      else refused.push({ id: record.id, line: record.line, reason: open.reason(record.day) });
+    }
+    const items = kept.map(
       (record): BulkItem => ({
-        index: this.#names.day(type, cluster, record.day),
+        at: this.#names.day(type, cluster, record.day),
         id: record.id,
         pieces: documentOf(record, ingested),
       }),
@@ -48,11 +62,10 @@ export class ElasticsearchStore implements LogStore {
     const verdicts = await this.#create(items, signal);
     let stored = 0;
     const known: { readonly item: BulkItem; readonly record: LogRecord }[] = [];
-    const refused: DeadLetter[] = [];
     for (const [at, verdict] of verdicts.entries()) {
-      const record = records[at] as LogRecord;
+      const record = kept[at] as LogRecord;
       const item = items[at] as BulkItem;
-      if (verdict.kind === 'held-back') throw new StoreUnavailable(`${item.index}: ${verdict.reason}`);
+      if (verdict.kind === 'held-back') throw new StoreUnavailable(`${item.at.index}: ${verdict.reason}`);
       if (verdict.kind === 'created') stored++;
       else if (verdict.kind === 'known') known.push({ item, record });
       else refused.push({ id: record.id, line: record.line, reason: verdict.reason });
@@ -68,7 +81,12 @@ export class ElasticsearchStore implements LogStore {
   ): Promise<number> {
     const checked = known.filter(({ record }) => record.checksum !== undefined);
     if (checked.length === 0) return 0;
-    const docs = checked.map(({ item }) => ({ _index: item.index, _id: item.id, _source: ['checksum'] }));
+    const docs = checked.map(({ item: { at, id } }) => ({
+      _index: at.index,
+      _id: id,
+      _source: ['checksum'],
+      ...(at.routing === undefined ? {} : { routing: at.routing }),
+    }));
     const { docs: found } = await this.#client
       .mget<{ readonly checksum?: string }>({ docs }, { signal })
       .catch((error: unknown) => {
@@ -85,14 +103,14 @@ export class ElasticsearchStore implements LogStore {
   ): Promise<void> {
     await this.#prepare(signal);
     const now = Date.now();
-    const index = this.#names.deadLetters(source.cluster, dayOf(now));
+    const at = this.#names.deadLetters(source.cluster, dayOf(now));
     const items = letters.map((letter): BulkItem => {
       // The same line can have been sent as two types of log.
-      return { index, id: `${type.name}/${letter.id}`, pieces: [deadLetter(letter, type, source, now)] };
+      return { at, id: `${type.name}/${letter.id}`, pieces: [deadLetter(letter, type, source, now)] };
     });
     for (const verdict of await this.#create(items, signal)) {
       if (verdict.kind === 'held-back' || verdict.kind === 'refused') {
-        throw new StoreUnavailable(`${index}: ${verdict.reason}`);
+        throw new StoreUnavailable(`${at.index}: ${verdict.reason}`);
       }
     }
   }

@@ -41,6 +41,11 @@ export class Endpoint {
     return await this.#send('PUT', `/_index_template/${name}`, Buffer.from(JSON.stringify(template)));
   }
 
+  /** Answered 404 where there is none of that name. */
+  async getComponentTemplate(name: string): Promise<EndpointResponse> {
+    return await this.#send('GET', `/_component_template/${name}`, Buffer.alloc(0));
+  }
+
   async #send(
     method: string,
     path: string,
@@ -48,7 +53,7 @@ export class Endpoint {
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<EndpointResponse> {
     const { promise, resolve, reject } = Promise.withResolvers<EndpointResponse>();
-    const type = method === 'PUT' ? 'application/json' : 'application/x-ndjson';
+    const type = method === 'POST' ? 'application/x-ndjson' : 'application/json';
     const headers = { ...this.#headers, 'content-type': type, 'content-length': String(body.length) };
     const settings = { method, agent: this.#agent, timeout: REQUEST_TIMEOUT, headers, ...options };
     const sent = this.#request(`${this.#url}${path}`, settings, (response) => {

@@ -1,31 +1,118 @@
-import type { LogType } from '../../types/log-type.ts';
+import { dayOf } from '../../record/time.ts';
+import { STORED_TYPES } from '../../types/index.ts';
+import type { LogType, LogTypeName } from '../../types/log-type.ts';
+import { DEAD_LETTERS, type KeptName, startOf } from '../retention.ts';
+import type { CurrentSettings } from '../store-settings.ts';
+import type { LayoutPeriod } from './layout.ts';
 
-/** Calico Enterprise's own prefix, so that its users' Kibana views and saved searches go on working. */
-const CALICO_PREFIX = 'tigera_secure_ee_';
+/** Stands in the names of indices where a cluster's name does otherwise: no cluster may have it. */
+const SHARED = 'shared';
 
+/** Of what Calico has not, under whatever prefix its logs are. */
 const OUR_PREFIX = 'kubectl_mcm_';
+const DEAD_LETTERS_BASE = `${OUR_PREFIX}${DEAD_LETTERS}`;
 
-/** Names of the indices: one per type, cluster and UTC day, `tigera_secure_ee_flows.prod-eu.20261122`. */
+/** An index to write to, and what its documents are routed by where it has several shards. */
+export interface DayIndex {
+  readonly index: string;
+  readonly routing: string | undefined;
+}
+
+/** The beginning of an action line of `_bulk`, to which the `_id` is added. None of it holds what JSON would escape. */
+export function actionOf({ index, routing }: DayIndex): string {
+  return `{"create":{"_index":"${index}",${routing === undefined ? '' : `"routing":"${routing}",`}`;
+}
+
+/** What an index's name says. */
+export interface ParsedIndex {
+  readonly kept: KeptName;
+  /** undefined where all clusters share the index. */
+  readonly cluster: string | undefined;
+  /** `yyyymmdd` */
+  readonly day: string;
+}
+
+/**
+ * Names of the indices: `tigera_secure_ee_flows.prod-eu.20261122`, or `tigera_secure_ee_flows.shared.20261122`, as the
+ * layout of the day has it.
+ */
 export class IndexNames {
-  day(type: LogType, cluster: string, day: string): string {
-    return `${baseName(type)}.${cluster}.${day}`;
+  readonly #settings: CurrentSettings;
+
+  constructor(settings: CurrentSettings) {
+    this.#settings = settings;
   }
 
-  /** All days of one cluster. Cluster names hold no dots, so this never reaches into another cluster's. */
-  allDays(type: LogType, cluster: string): string {
-    return this.day(type, cluster, '*');
+  /** Where a day's records of a cluster are. */
+  day(type: LogType, cluster: string, day: string): DayIndex {
+    const layout = this.#settings.value.layouts.of(day);
+    return dayIndex(baseOf(type.name, layout), layout, cluster, day);
   }
 
-  /** All clusters: the pattern of an index template. */
-  allClusters(type: LogType): string {
-    return `${baseName(type)}.*`;
+  /** Where the dead letters are that come in on a day. */
+  deadLetters(cluster: string, day: string): DayIndex {
+    return dayIndex(DEAD_LETTERS_BASE, this.#settings.value.layouts.of(day), cluster, day);
   }
 
-  deadLetters(cluster: string, day: string): string {
-    return `${OUR_PREFIX}dead_letters.${cluster}.${day}`;
+  /**
+   * Where records of a cluster are that are of a time from `since` to before `until` (milliseconds since 1970). Cluster
+   * names hold no dots, so no pattern reaches another's indices. `routing` is undefined where it would hide records.
+   */
+  reading(
+    type: LogType,
+    cluster: string,
+    since: number | undefined,
+    until: number | undefined,
+  ): { readonly patterns: readonly string[]; readonly routing: string | undefined } {
+    const [first, last] = [since, until].map((time) => (time === undefined ? undefined : safeDay(time)));
+    const periods = this.#settings.value.layouts.between(first, last);
+    const patterns = periods.map((layout) => dayIndex(baseOf(type.name, layout), layout, cluster, '*').index);
+    const routing = periods.every(({ layout }) => layout === 'shared') ? cluster : undefined;
+    return { patterns: [...new Set(patterns)], routing };
+  }
+
+  /** Of all clusters and days, under all prefixes there have been: the patterns of index templates. */
+  all(type: LogType): string[] {
+    return this.#bases(type.name).map((base) => `${base}.*`);
+  }
+
+  /** The same, of the indices that clusters share. */
+  allShared(type: LogType): string[] {
+    return this.#bases(type.name).map((base) => `${base}.${SHARED}.*`);
+  }
+
+  get allDeadLetters(): string {
+    return `${DEAD_LETTERS_BASE}.*`;
+  }
+
+  /** What a name says that we could have given; undefined for every other. */
+  parse(index: string): ParsedIndex | undefined {
+    const [base = '', cluster = '', day = '', ...more] = index.split('.');
+    if (more.length > 0 || Number.isNaN(startOf(day)) || !/^[-a-z0-9]{1,63}$/.test(cluster)) return undefined;
+    const kept = this.#keptAs(base);
+    return kept === undefined ? undefined : { kept, cluster: cluster === SHARED ? undefined : cluster, day };
+  }
+
+  #keptAs(base: string): KeptName | undefined {
+    if (base === DEAD_LETTERS_BASE) return DEAD_LETTERS;
+    return STORED_TYPES.find(({ name }) => this.#bases(name).includes(base))?.name;
+  }
+
+  #bases(name: LogTypeName): string[] {
+    return [...new Set(this.#settings.value.layouts.periods.map((layout) => baseOf(name, layout)))];
   }
 }
 
-function baseName({ name }: LogType): string {
-  return `${name === 'gaps' ? OUR_PREFIX : CALICO_PREFIX}${name}`;
+function baseOf(name: LogTypeName, { prefix }: LayoutPeriod): string {
+  return `${name === 'gaps' ? OUR_PREFIX : prefix}${name}`;
+}
+
+function dayIndex(base: string, { layout }: LayoutPeriod, cluster: string, day: string): DayIndex {
+  if (layout === 'shared') return { index: `${base}.${SHARED}.${day}`, routing: cluster };
+  return { index: `${base}.${cluster}.${day}`, routing: undefined };
+}
+
+/** The days that names of indices have; queries may ask for any time. */
+function safeDay(time: number): string {
+  return dayOf(Math.min(Math.max(time, 0), Date.UTC(9999, 11, 31)));
 }

@@ -3,9 +3,10 @@ import { crc32 } from 'node:zlib';
 import { DocumentReader } from '../../record/document.ts';
 import { dayOf } from '../../record/time.ts';
 import { TimeWindow } from '../../record/time-window.ts';
+import type { OpenDays } from '../retention.ts';
 import { type BulkBody, MOMENT_DIGITS } from './bulk-body.ts';
 import type { FileLines } from './bulk-lines.ts';
-import type { IndexNames } from './index-names.ts';
+import { actionOf, type IndexNames } from './index-names.ts';
 
 const NOTHING: Buffer = Buffer.alloc(0);
 
@@ -46,6 +47,7 @@ export class PlainLines {
   readonly #file: FileLines;
   readonly #documents: DocumentReader;
   readonly #window: TimeWindow;
+  readonly #open: OpenDays;
   readonly #isUtf8: boolean;
   /** Of each suspicious text, where it is found next; the file's length where it is not. */
   readonly #next: number[];
@@ -56,12 +58,13 @@ export class PlainLines {
   #action = NOTHING;
   #members = NOTHING;
 
-  constructor(body: BulkBody, names: IndexNames, file: FileLines, now: number) {
+  constructor(body: BulkBody, names: IndexNames, file: FileLines, open: OpenDays, now: number) {
     this.#body = body;
     this.#names = names;
     this.#file = file;
     this.#documents = new DocumentReader(file.type);
-    this.#window = new TimeWindow(file.type, now);
+    this.#window = new TimeWindow(now);
+    this.#open = open;
     this.#isUtf8 = isUtf8(file.bytes);
     this.#next = SUSPICIOUS.map(() => -1);
   }
@@ -74,7 +77,7 @@ export class PlainLines {
     if (this.#nearest < end && this.#isSuspicious(start, end)) return false;
     const time = this.#documents.earlyTime(bytes, start);
     if (time === undefined || !this.#window.has(time)) return false;
-    if (time !== this.#time) this.#turnTo(time);
+    if (time !== this.#time && !this.#turnTo(time)) return false;
     const line = copyOf(bytes, start, end);
     const body = this.#body;
     body.begin(length);
@@ -104,19 +107,22 @@ export class PlainLines {
     return this.#nearest < end;
   }
 
-  #turnTo(time: number): void {
+  /** Whether that is a time of a day that takes records. */
+  #turnTo(time: number): boolean {
     const { type, cluster, host, position } = this.#file;
     const day = dayOf(time);
     const before = `,"cluster":"${cluster}","@timestamp":`;
-    this.#time = time;
     // Both times have as many digits: a moment's.
     if (day === this.#day) putDigits(this.#members, before.length, time);
     else {
+      if (!this.#open.has(day)) return false;
       this.#day = day;
-      const index = this.#names.day(type, cluster, day);
-      this.#action = Buffer.from(`{"create":{"_index":"${index}","_id":"${cluster}/${host}/${position.fileKey}/`);
+      const action = actionOf(this.#names.day(type, cluster, day));
+      this.#action = Buffer.from(`${action}"_id":"${cluster}/${host}/${position.fileKey}/`);
       this.#members = this.#body.lastMembers(`${before}${time},"host":"${host}"`);
     }
+    this.#time = time;
+    return true;
   }
 }
 

@@ -6,6 +6,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { Client } from '@elastic/elasticsearch';
 import { flows } from '../../types/flows.ts';
 import { StoreUnavailable } from '../log-store.ts';
+import { CurrentSettings } from '../store-settings.ts';
 import { IndexNames } from './index-names.ts';
 import { searchRecords } from './search.ts';
 
@@ -30,7 +31,7 @@ async function search(t: TestContext, answer: Answer) {
     server.close().closeAllConnections();
   });
   const query = { cluster: 'prod-eu', types: [flows], since: undefined, until: undefined, limit: 10 };
-  return await searchRecords(client, new IndexNames(), query, new AbortController().signal);
+  return await searchRecords(client, new IndexNames(new CurrentSettings()), query, new AbortController().signal);
 }
 
 describe('a search', () => {

@@ -1,8 +1,8 @@
 import { type Client, errors, type estypes } from '@elastic/elasticsearch';
 import { type LogQuery, MAX_ANSWER_BYTES } from '../../query/log-query.ts';
-import { LOG_TYPES } from '../../types/index.ts';
 import type { StoredRecord } from '../../types/log-type.ts';
 import type { FoundRecord, FoundRecords } from '../log-store.ts';
+import { DEAD_LETTERS } from '../retention.ts';
 import { unavailable } from './bulk.ts';
 import type { IndexNames } from './index-names.ts';
 
@@ -29,9 +29,13 @@ export async function searchRecords(
 ): Promise<FoundRecords> {
   let view: string | undefined;
   try {
-    const index = query.types.map((type) => names.allDays(type, query.cluster));
+    const places = query.types.map((type) => names.reading(type, query.cluster, query.since, query.until));
+    const index = places.flatMap(({ patterns }) => patterns);
+    const [first] = places;
+    // Only a hint where to look: the filters say what is found.
+    const routing = first?.routing === undefined ? {} : { routing: first.routing };
     const opened = await client.openPointInTime(
-      { index, keep_alive: KEEP_ALIVE, ignore_unavailable: true, allow_partial_search_results: false },
+      { index, ...routing, keep_alive: KEEP_ALIVE, ignore_unavailable: true, allow_partial_search_results: false },
       { signal },
     );
     view = opened.id;
@@ -68,7 +72,7 @@ async function readPages(
       const record = _source ?? {};
       bytes += Buffer.byteLength(JSON.stringify(record));
       if (bytes > MAX_ANSWER_BYTES) return { records: records.reverse(), truncated: true };
-      records.push({ type: typeOf(_index, query.cluster, names), record });
+      records.push({ type: typeOf(_index, names), record });
     }
     if (hits.length < wanted) break;
     after = hits.at(-1)?.sort;
@@ -119,8 +123,8 @@ function filters({ cluster, since, until }: LogQuery): estypes.QueryDslQueryCont
   return list;
 }
 
-function typeOf(index: string, cluster: string, names: IndexNames): FoundRecord['type'] {
-  const type = LOG_TYPES.find((candidate) => index.startsWith(names.day(candidate, cluster, '')));
-  if (type === undefined) throw new Error(`an index of no known type answered: ${index}`);
-  return type.name;
+function typeOf(index: string, names: IndexNames): FoundRecord['type'] {
+  const kept = names.parse(index)?.kept;
+  if (kept === undefined || kept === DEAD_LETTERS) throw new Error(`an index of no known type answered: ${index}`);
+  return kept;
 }

@@ -1,15 +1,14 @@
 import { untilAborted } from '../../../until-aborted.ts';
 import { STORED_TYPES } from '../../types/index.ts';
-import type { IndexNames } from './index-names.ts';
+import { dayAfter } from '../retention.ts';
+import type { CurrentSettings } from '../store-settings.ts';
+import { IndexNames } from './index-names.ts';
 
 /** Above the priorities that Elasticsearch ships templates of its own with (up to 200). */
 const PRIORITY = 500;
 
-const settings = {
-  'index.number_of_shards': 1,
-  // A replica where there is a second node to hold it; a single node stays green.
-  'index.auto_expand_replicas': '0-1',
-};
+/** In the mapping of every index that our templates have made: nothing else is ever closed or deleted. */
+export const OWNER = 'kubectl-mcm';
 
 /** Fields of ours in every record, whatever its type. */
 const ours = {
@@ -39,40 +38,65 @@ export interface IndexTemplate {
 }
 
 /** The templates that give every day's index its mapping, by their names. */
-function indexTemplates(names: IndexNames): [string, IndexTemplate][] {
-  const template = (pattern: string, mappings: object): IndexTemplate => ({
-    index_patterns: [pattern],
-    priority: PRIORITY,
-    template: { settings, mappings: { dynamic: false, ...mappings } },
-  });
+export function indexTemplates({ value }: CurrentSettings, names: IndexNames, now: number): [string, IndexTemplate][] {
+  const { shards } = value.layouts.of(dayAfter(now, 1));
   return [
-    ...STORED_TYPES.map((type): [string, IndexTemplate] => [
-      `kubectl-mcm-${type.name}`,
-      template(names.allClusters(type), {
-        ...type.mappings,
-        properties: { ...type.mappings.properties, ...ours },
-      }),
-    ]),
-    ['kubectl-mcm-dead-letters', template(names.deadLetters('*', '*'), { properties: deadLetter })],
+    ...STORED_TYPES.flatMap((type): [string, IndexTemplate][] => {
+      const mappings = { ...type.mappings, properties: { ...type.mappings.properties, ...ours } };
+      return [
+        [`kubectl-mcm-${type.name}`, template(names.all(type), mappings)],
+        [`kubectl-mcm-${type.name}-shared`, sharedTemplate(names.allShared(type), mappings, shards)],
+      ];
+    }),
+    ['kubectl-mcm-dead-letters', template([names.allDeadLetters], { properties: deadLetter })],
   ];
+}
+
+function template(patterns: string[], mappings: object): IndexTemplate {
+  return {
+    index_patterns: patterns,
+    priority: PRIORITY,
+    template: {
+      settings: {
+        'index.number_of_shards': 1,
+        // A replica where there is a second node to hold it; a single node stays green.
+        'index.auto_expand_replicas': '0-1',
+      },
+      mappings: { dynamic: false, ...mappings, _meta: { owner: OWNER } },
+    },
+  };
+}
+
+/** An index of several clusters: each in one shard of it, by its name. */
+function sharedTemplate(patterns: string[], mappings: object, shards: number): IndexTemplate {
+  const one = template(patterns, { ...mappings, _routing: { required: true } });
+  const settings = { ...one.template.settings, 'index.number_of_shards': shards };
+  return { ...one, priority: PRIORITY + 1, template: { ...one.template, settings } };
 }
 
 /** Milliseconds for which the index templates are taken to be in place. */
 const PREPARED = 60_000;
+
+/** What has to be done with Elasticsearch before a write. */
+export interface Preparations {
+  /** Tells, or asks, which settings are in force. */
+  settings(): Promise<unknown>;
+  /** Has one template put in place; Elasticsearch does nothing when it is there. */
+  put(name: string, template: IndexTemplate): Promise<unknown>;
+}
 
 /**
  * Sees to it that the index templates are in place. A write without them would create a day's index with guessed
  * mappings, which cannot be mended; and they can be deleted, or Elasticsearch be replaced, while we run.
  */
 export class IndexTemplates {
-  readonly #names: IndexNames;
-  readonly #put: (name: string, template: IndexTemplate) => Promise<unknown>;
+  readonly #settings: CurrentSettings;
+  readonly #preparations: Preparations;
   #prepared: { readonly until: number; readonly done: Promise<void> } | undefined;
 
-  /** `put` has one put in place; Elasticsearch does nothing when it is there. */
-  constructor(names: IndexNames, put: (name: string, template: IndexTemplate) => Promise<unknown>) {
-    this.#names = names;
-    this.#put = put;
+  constructor(settings: CurrentSettings, preparations: Preparations) {
+    this.#settings = settings;
+    this.#preparations = preparations;
   }
 
   /** To be called after a failure: what comes back then may be an Elasticsearch without our templates. */
@@ -80,10 +104,10 @@ export class IndexTemplates {
     this.#prepared = undefined;
   }
 
-  /** @throws what `put` rejects with. */
+  /** @throws what a preparation rejects with. */
   async inPlace(signal: AbortSignal): Promise<void> {
     if (this.#prepared === undefined || this.#prepared.until < Date.now()) {
-      const done = this.#putAll().catch((error: unknown) => {
+      const done = this.#prepare().catch((error: unknown) => {
         this.distrust();
         throw error;
       });
@@ -92,7 +116,11 @@ export class IndexTemplates {
     await untilAborted(this.#prepared.done, signal);
   }
 
-  async #putAll(): Promise<void> {
-    for (const [name, template] of indexTemplates(this.#names)) await this.#put(name, template);
+  async #prepare(): Promise<void> {
+    await this.#preparations.settings();
+    const names = new IndexNames(this.#settings);
+    for (const [name, template] of indexTemplates(this.#settings, names, Date.now())) {
+      await this.#preparations.put(name, template);
+    }
   }
 }
