@@ -1,3 +1,4 @@
+import java.lang.reflect.Method;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
@@ -8,6 +9,7 @@ import org.elasticsearch.common.settings.Settings;
 import org.elasticsearch.env.Environment;
 import org.elasticsearch.node.InternalSettingsPreparer;
 import org.elasticsearch.node.Node;
+import org.elasticsearch.plugins.PluginBundle;
 import org.elasticsearch.plugins.PluginsLoader;
 
 /**
@@ -26,7 +28,7 @@ public class StartElasticsearch {
         LogConfigurator.configureESLogging();
         Settings built = settings.build();
         Environment environment = InternalSettingsPreparer.prepareEnvironment(built, none, null, () -> built.get("node.name"));
-        var bundles = PluginsLoader.loadModulesBundles(modules, false);
+        Set<PluginBundle> bundles = loadModules(modules);
         Node node = new Node(environment, PluginsLoader.createPluginsLoader(bundles, Set.of(), Map.of()));
         CountDownLatch stopped = new CountDownLatch(1);
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
@@ -40,5 +42,16 @@ public class StartElasticsearch {
         node.start();
         // The node's own threads are daemons: without a thread that waits, the JVM would end here.
         stopped.await();
+    }
+
+    /** The same method, which takes one argument in Elasticsearch 8 and two in 9. */
+    @SuppressWarnings("unchecked")
+    private static Set<PluginBundle> loadModules(Path modules) throws Exception {
+        for (Method method : PluginsLoader.class.getMethods()) {
+            if (!method.getName().equals("loadModulesBundles")) continue;
+            Object[] arguments = method.getParameterCount() == 1 ? new Object[] {modules} : new Object[] {modules, false};
+            return (Set<PluginBundle>) method.invoke(null, arguments);
+        }
+        throw new IllegalStateException("PluginsLoader has no loadModulesBundles");
     }
 }

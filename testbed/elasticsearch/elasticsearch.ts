@@ -5,6 +5,11 @@ import { freePorts, mustRun, run, ServerProcess } from '../processes.ts';
 
 const OLDEST_JAVA = 21;
 const HEAP = '512m';
+
+/** The versions that are tried, the newest of each major version that we say we work with. */
+export const ELASTICSEARCH_VERSIONS = { 8: '8.19.5', 9: '9.5.3' } as const;
+export type ElasticsearchMajor = keyof typeof ELASTICSEARCH_VERSIONS;
+
 const JVMS = '/usr/lib/jvm';
 const MODULE = 'transport-netty4';
 /** Jars that the server itself does not have: they are the HTTP transport's, which loads its own. */
@@ -57,10 +62,14 @@ export class Elasticsearch extends ElasticsearchClient {
   static async start(
     directory: string,
     progress: (text: string) => void,
-    options: { readonly port?: number; readonly settings?: readonly string[] } = {},
+    options: {
+      readonly port?: number;
+      readonly settings?: readonly string[];
+      readonly major?: ElasticsearchMajor;
+    } = {},
   ): Promise<Elasticsearch> {
     const java = await findJava();
-    const home = await install(java, progress);
+    const home = await install(java, options.major ?? 9, progress);
     const [freePort = 0, transportPort = 0] = await freePorts(2);
     const port = options.port ?? freePort;
     mkdirSync(join(directory, 'config'), { recursive: true });
@@ -106,10 +115,11 @@ export class Elasticsearch extends ElasticsearchClient {
   }
 }
 
-async function install(java: string, progress: (text: string) => void): Promise<string> {
+async function install(java: string, major: ElasticsearchMajor, progress: (text: string) => void): Promise<string> {
+  const version = ELASTICSEARCH_VERSIONS[major];
   const folder = import.meta.dirname;
   const inputs = ['pom.xml', 'StartElasticsearch.java'].map((file) => readFileSync(join(folder, file)));
-  return await cached('elasticsearch', inputs, async (home) => {
+  return await cached('elasticsearch', [...inputs, Buffer.from(version)], async (home) => {
     progress('Fetching Elasticsearch: some seconds, once on this machine');
     const library = join(home, 'lib');
     const module = join(home, 'modules', MODULE);
@@ -122,6 +132,7 @@ async function install(java: string, progress: (text: string) => void): Promise<
       '-f',
       join(folder, 'pom.xml'),
       copy,
+      `-Delasticsearch.version=${version}`,
       `-DoutputDirectory=${library}`,
     ]);
     for (const jar of readdirSync(library))
