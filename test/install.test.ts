@@ -17,9 +17,12 @@ const EVERYTHING = [
   'clusterrole/kubectl-mcm-manager',
   'clusterrolebinding/kubectl-mcm-manager',
   'apiservice/v1.lma.tigera.io',
+  'apiservice/v1.logs.kubectl-mcm.io',
 ];
 const NAMESPACED = [
   'configmap/management',
+  'configmap/logs',
+  'lease/log-keeper',
   'role/manager',
   'rolebinding/manager',
   'secret/ca',

@@ -59,6 +59,11 @@ export class CertificateRegistry {
     this.#changed(name);
   }
 
+  /** How many clusters are registered. */
+  get size(): number {
+    return this.#registrations.size;
+  }
+
   has(cluster: string): boolean {
     return this.#registrations.has(cluster);
   }

@@ -2,11 +2,33 @@ import type { KeyPair } from '../clusters/key-pair.ts';
 import { MANAGED_CLUSTER_GROUP, NAMESPACE } from '../clusters/managed-cluster.ts';
 import { MANAGED_CLUSTER_CRD } from '../clusters/managed-cluster-crd.ts';
 import type { KubeObject, ObjectMeta, Secret } from '../kube/objects.ts';
-import { LOG_ACCESS_API, LOG_ACCESS_GROUP } from '../rbac/log-access.ts';
+import { LOG_ACCESS_API } from '../rbac/log-access.ts';
 
 /** ConfigMap with what is public about the management plane: `add-cluster` makes manifests from it. */
 export const MANAGEMENT_CONFIG = 'management';
 export const MANAGEMENT_KEYS = { address: 'address', ca: 'ca.crt' } as const;
+
+/** ConfigMap that says where logs are stored and how long they are kept, see StoreConfig. */
+export const LOGS_CONFIG = 'logs';
+export const LOGS_KEYS = {
+  /** What people write: how long logs are kept, and the layout that is to come. */
+  retention: 'retention',
+  layout: 'layout',
+  /** What the manager writes: which layout is for which days, and what it says of the above. */
+  history: 'history',
+  status: 'status',
+} as const;
+
+/** API group of the manager in which the stored days are read; its one resource is `days`. */
+export const LOG_DAYS_API = 'logs.kubectl-mcm.io/v1';
+export const LOG_DAYS_PATH = `/apis/${LOG_DAYS_API}/days`;
+
+/** Lease of the one manager that deletes old days. */
+export const KEEPER_LEASE = {
+  apiVersion: 'coordination.k8s.io/v1',
+  kind: 'Lease',
+  metadata: { name: 'log-keeper', namespace: NAMESPACE },
+} as const;
 
 /** Secret of the CA that signs the manager's certificates; managed clusters trust it, and nothing else does. */
 export const CA_SECRET = 'ca';
@@ -74,25 +96,26 @@ export function managementObjects(options: ManagementOptions, keys: ManagementKe
         ...(keys === undefined ? {} : { [MANAGEMENT_KEYS.ca]: keys.ca.certificate }),
       },
     }),
+    object('v1', 'ConfigMap', namespaced(LOGS_CONFIG)),
+    { ...KEEPER_LEASE, metadata: namespaced(KEEPER_LEASE.metadata.name) },
     keySecret(CA_SECRET, keys?.ca),
     keySecret(MANAGER_TLS_SECRET, keys?.manager),
     ...services(options),
-    object(
-      'apiregistration.k8s.io/v1',
-      'APIService',
-      { name: `v1.${LOG_ACCESS_GROUP}`, labels },
-      {
-        spec: {
-          group: LOG_ACCESS_GROUP,
-          version: LOG_ACCESS_API.slice(LOG_ACCESS_GROUP.length + 1),
-          groupPriorityMinimum: 100,
-          versionPriority: 100,
-          service: { namespace: NAMESPACE, name: API_SERVICE, port: options.externalManager?.port ?? 443 },
-          ...(keys === undefined ? {} : { caBundle: base64(keys.ca.certificate) }),
-        },
-      },
-    ),
+    ...[LOG_ACCESS_API, LOG_DAYS_API].map((api) => apiService(api, options, keys)),
   ];
+}
+
+function apiService(api: string, options: ManagementOptions, keys: ManagementKeys | undefined): KubeObject {
+  const [group = '', version = ''] = api.split('/');
+  const spec = {
+    group,
+    version,
+    groupPriorityMinimum: 100,
+    versionPriority: 100,
+    service: { namespace: NAMESPACE, name: API_SERVICE, port: options.externalManager?.port ?? 443 },
+    ...(keys === undefined ? {} : { caBundle: base64(keys.ca.certificate) }),
+  };
+  return object('apiregistration.k8s.io/v1', 'APIService', { name: `${version}.${group}`, labels }, { spec });
 }
 
 /** The Secret of a key pair, Opaque: so it can be there before its data is. */
@@ -129,7 +152,21 @@ function permissions(): KubeObject[] {
       },
     ),
     object(`${rbac}/v1`, 'Role', namespaced(MANAGER), {
-      rules: [{ apiGroups: [''], resources: ['secrets'], resourceNames: [MANAGER_TLS_SECRET], verbs: ['get'] }],
+      rules: [
+        { apiGroups: [''], resources: ['secrets'], resourceNames: [MANAGER_TLS_SECRET], verbs: ['get'] },
+        {
+          apiGroups: [''],
+          resources: ['configmaps'],
+          resourceNames: [LOGS_CONFIG],
+          verbs: ['get', 'list', 'watch', 'patch'],
+        },
+        {
+          apiGroups: ['coordination.k8s.io'],
+          resources: ['leases'],
+          resourceNames: [KEEPER_LEASE.metadata.name],
+          verbs: ['get', 'patch'],
+        },
+      ],
     }),
     object(`${rbac}/v1`, 'RoleBinding', namespaced(MANAGER), {
       subjects,

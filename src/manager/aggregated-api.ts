@@ -3,11 +3,26 @@ import { createServer, type Server } from 'node:https';
 import type { Logger } from 'pino';
 import type { KeyPair } from '../clusters/key-pair.ts';
 import { failure } from '../kube/status.ts';
+import type { Requester } from '../rbac/log-access.ts';
 import { authenticate, type FrontProxy } from './front-proxy.ts';
-import type { Answer, LogApi } from './log-api.ts';
+import type { LogApi } from './log-api.ts';
+
+/** What the aggregated API answers: a JSON object and its HTTP code. */
+export interface Answer {
+  readonly code: number;
+  readonly body: object;
+}
+
+/** One of the groups that are served. */
+export interface Api {
+  /** The group's path, without a slash at its end. */
+  readonly path: string;
+  answer(method: string, target: string, requester: Requester, signal: AbortSignal): Promise<Answer>;
+}
 
 export interface AggregatedApiOptions {
-  readonly api: LogApi;
+  /** The last one answers what is nobody's. */
+  readonly apis: readonly [...Api[], LogApi];
   readonly certificate: KeyPair;
   readonly frontProxy: FrontProxy;
   readonly log: Logger;
@@ -63,7 +78,11 @@ export class AggregatedApiServer {
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     try {
-      send(response, await this.#options.api.answer(request.method ?? '', request.url ?? '', requester, gone.signal));
+      const { method = '', url = '' } = request;
+      const { apis } = this.#options;
+      const api =
+        apis.find(({ path }) => /^[/?]?$/.test(url.charAt(path.length)) && url.startsWith(path)) ?? apis.at(-1);
+      send(response, await (api as Api).answer(method, url, requester, gone.signal));
     } catch (error) {
       if (!gone.signal.aborted) throw error;
     }

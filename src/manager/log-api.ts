@@ -13,12 +13,7 @@ import {
   type Requester,
 } from '../rbac/log-access.ts';
 import { TooManyWaiting, Turns } from '../turns.ts';
-
-/** What the aggregated API answers: a JSON object and its HTTP code. */
-export interface Answer {
-  readonly code: number;
-  readonly body: object;
-}
+import type { Answer, Api } from './aggregated-api.ts';
 
 export interface LogApiOptions {
   readonly store: LogStore;
@@ -46,7 +41,8 @@ const NAMES: ReadonlyMap<string, readonly LogType[]> = new Map(
  * `/x/flows/../dns` for the name `flows`. So the raw path is taken literally here (two segments, both known, else 404)
  * and the right to each type that is read is asked for again.
  */
-export class LogApi {
+export class LogApi implements Api {
+  readonly path = GROUP_PATH;
   readonly #options: LogApiOptions;
   readonly #turns = new Turns({ atOnce: MOST_READS, waiting: MOST_WAITING });
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { hostname } from 'node:os';
@@ -14,19 +15,23 @@ import { isStatus, StatusError } from '../kube/status.ts';
 import { watchCollection } from '../kube/watch.ts';
 import { HttpIngest } from '../logs/ingest/http-ingest.ts';
 import type { SpoolingOptions } from '../logs/spool/spooling-store.ts';
+import type { DayKeeper } from '../logs/store/elasticsearch/day-keeper.ts';
 import type { LogStore } from '../logs/store/log-store.ts';
+import type { CurrentSettings } from '../logs/store/store-settings.ts';
 import { LogAccess } from '../rbac/log-access.ts';
 import { TUNNEL_LIMITS, Tunnels } from '../tunnel/tunnels.ts';
 import { AggregatedApiServer } from './aggregated-api.ts';
 import { ClusterPort } from './cluster-port.ts';
 import { ClusterStatusWriter } from './cluster-status.ts';
 import { ConnectionStates } from './connection-states.ts';
+import { DayApi } from './day-api.ts';
 import { FRONT_PROXY_CONFIG, readFrontProxy } from './front-proxy.ts';
 import { LogApi } from './log-api.ts';
 import { ManagerMetrics } from './metrics.ts';
 import { RepeatedLog } from './repeated-log.ts';
 import { readServingCertificate } from './serving-certificate.ts';
 import { checkSpooling, openSpool, spooledByCluster } from './spool-service.ts';
+import { StoreService } from './store-service.ts';
 import { serveTunnels } from './tunnel-service.ts';
 
 export interface ManagerOptions {
@@ -34,6 +39,9 @@ export interface ManagerOptions {
   readonly store: LogStore;
   /** Where records wait while the store does not take them; without one, senders are told to come back. */
   readonly spool?: SpoolingOptions | undefined;
+  /** How the store is configured, and what is to be done about its days. */
+  readonly settings: CurrentSettings;
+  readonly days: DayKeeper;
   readonly log: Logger;
   /** For managed clusters (9449). */
   readonly clusters: HostPort;
@@ -64,7 +72,18 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
   const registry = new CertificateRegistry();
   const metrics = new ManagerMetrics();
   const repeated = new RepeatedLog(log);
-  const states = new ConnectionStates(`${hostname()}:${options.clusters.port}`);
+  const identity = `${hostname()}:${options.clusters.port}`;
+  const states = new ConnectionStates(identity);
+  const storeService = new StoreService({
+    client,
+    settings: options.settings,
+    days: options.days,
+    identity: `${identity}_${randomUUID()}`,
+    clusters: () => registry.size + 1,
+    log,
+    repeated,
+  });
+  await storeService.start(signal);
   const spooling =
     options.spool === undefined ? undefined : await openSpool(options.store, options.spool, metrics.registry, repeated);
   const store = spooling ?? options.store;
@@ -101,7 +120,8 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     access: new LogAccess(client, signal),
     isRegistered: (cluster) => registry.has(cluster),
   });
-  const aggregatedApi = new AggregatedApiServer({ api, certificate, frontProxy, log });
+  const dayApi = new DayApi(options.days, options.settings);
+  const aggregatedApi = new AggregatedApiServer({ apis: [dayApi, api], certificate, frontProxy, log });
   const health = createHealthServer(metrics.registry, [
     {
       name: 'log-store',
@@ -116,6 +136,7 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     followClusters(client, registry, status, signal, log),
     followFrontProxy(client, aggregatedApi, signal, log),
     writeStatuses(status, signal),
+    storeService.run(signal),
   ];
   try {
     await listen(health, options.health);

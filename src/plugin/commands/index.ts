@@ -39,6 +39,14 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
     title: 'Logs',
     commands: [
       { words: 'logs', summary: 'Show flow, DNS and audit logs of a managed cluster', load: () => import('./logs.ts') },
+      {
+        words: 'retention',
+        summary: 'Show how long logs are kept, and what goes next',
+        load: () => import('./retention.ts'),
+      },
+      { words: 'retention set', summary: 'Keep logs for so many days', load: () => import('./retention-set.ts') },
+      { words: 'layout', summary: 'Show which indices logs are stored in', load: () => import('./layout.ts') },
+      { words: 'layout set', summary: 'Store logs in other indices', load: () => import('./layout-set.ts') },
     ],
   },
   {

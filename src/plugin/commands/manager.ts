@@ -90,6 +90,8 @@ kubectl mcm manager --kubeconfig manager.kubeconfig \\
       client,
       store,
       spool: spoolOptions(flags.spool, flags['spool-size']),
+      settings,
+      days: store.days,
       log,
       clusters: parseListenAddress('listen', flags.listen),
       api: parseListenAddress('api-listen', flags['api-listen']),

@@ -15,6 +15,7 @@ import { OpenDays } from '../retention.ts';
 import type { CurrentSettings } from '../store-settings.ts';
 import { type BulkItem, bulkCreate, unavailable } from './bulk.ts';
 import type { BulkVerdict } from './bulk-verdict.ts';
+import { DayKeeper } from './day-keeper.ts';
 import { type ElasticsearchOptions, REQUEST_TIMEOUT } from './elasticsearch-options.ts';
 import { IndexNames } from './index-names.ts';
 import { publishSettings } from './published-settings.ts';
@@ -26,6 +27,8 @@ const MAX_DEAD_LINE = 32_000;
 
 /** The central log store: Elasticsearch 8 or 9. */
 export class ElasticsearchStore implements LogStore {
+  /** What is to be done about its days by one manager at a time. */
+  readonly days: DayKeeper;
   readonly #client: Client;
   readonly #settings: CurrentSettings;
   readonly #names: IndexNames;
@@ -36,6 +39,7 @@ export class ElasticsearchStore implements LogStore {
     this.#names = new IndexNames(settings);
     const as = auth === undefined ? {} : { auth };
     this.#client = new Client({ node: url, ...as, maxRetries: 0, requestTimeout: REQUEST_TIMEOUT });
+    this.days = new DayKeeper(this.#client, settings);
     this.#templates = new IndexTemplates(settings, {
       settings: () => publishSettings(this.#client, settings.value),
       put: (name, template) => this.#client.indices.putIndexTemplate({ name, ...template }),

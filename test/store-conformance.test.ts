@@ -1,0 +1,331 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { LineSplitter } from '../src/logs/record/lines.ts';
+import { type LogRecord, RecordReader } from '../src/logs/record/record.ts';
+import { dayOf } from '../src/logs/record/time.ts';
+import { createdAt } from '../src/logs/store/elasticsearch/day-keeper.ts';
+import { ElasticsearchStore } from '../src/logs/store/elasticsearch/elasticsearch-store.ts';
+import {
+  DEFAULT_LAYOUT,
+  type LayoutHistory as History,
+  LAYOUT_NAMES,
+  LayoutHistory,
+  type LayoutName,
+} from '../src/logs/store/elasticsearch/layout.ts';
+import type { WriteOutcome } from '../src/logs/store/log-store.ts';
+import { Retention, startOf } from '../src/logs/store/retention.ts';
+import { CurrentSettings } from '../src/logs/store/store-settings.ts';
+import { auditKube } from '../src/logs/types/audit.ts';
+import { flows } from '../src/logs/types/flows.ts';
+import type { LogType } from '../src/logs/types/log-type.ts';
+import { Elasticsearch, type ElasticsearchMajor } from '../testbed/elasticsearch/elasticsearch.ts';
+
+const { signal } = new AbortController();
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+/** Noon, so that an hour back or ahead is the same day, and a record of today is never 12 hours ahead. */
+const NOON = startOf(dayOf(Date.now() - DAY)) + DAY / 2;
+
+/** A flow whose time is `time`. */
+function flow(time: number, members: object = {}): string {
+  return JSON.stringify({ end_time: Math.floor(time / 1000), action: 'allow', ...members });
+}
+
+function recordsOf(type: LogType, cluster: string, lines: readonly string[]): LogRecord[] {
+  const source = { cluster, host: 'node-1', position: { fileKey: '0'.repeat(32), offset: 0 } };
+  const reader = new RecordReader(type, source);
+  return [...new LineSplitter({ offset: 0 }).push(Buffer.from(`${lines.join('\n')}\n`))].flatMap((line) => {
+    const read = reader.read(line);
+    return read.kind === 'record' ? [read.record] : [];
+  });
+}
+
+for (const major of [9, 8] as const satisfies ElasticsearchMajor[]) {
+  describe(`the store in Elasticsearch ${major}`, () => {
+    let elasticsearch: Elasticsearch;
+    const folder = mkdtempSync(join(tmpdir(), 'kubectl-mcm-store-'));
+    before(async () => {
+      const progress = (text: string) => process.stderr.write(`${text}\n`);
+      elasticsearch = await Elasticsearch.start(folder, progress, { major });
+    });
+    after(async () => {
+      await elasticsearch?.stop();
+      rmSync(folder, { recursive: true, force: true });
+    });
+    for (const layout of LAYOUT_NAMES) {
+      describe(`with the layout ${layout}`, () => {
+        conformance(() => elasticsearch, layout, `${layout === 'shared' ? 'one' : 'each'}_`);
+      });
+    }
+  });
+}
+
+/** A store of a layout of its own, and what a test needs of it. */
+class Bench {
+  readonly elasticsearch: Elasticsearch;
+  readonly settings: CurrentSettings;
+  readonly store: ElasticsearchStore;
+
+  constructor(elasticsearch: Elasticsearch, layouts: History, retention = new Retention()) {
+    this.elasticsearch = elasticsearch;
+    this.settings = new CurrentSettings({ layouts, retention });
+    this.store = new ElasticsearchStore({ url: elasticsearch.url }, this.settings);
+  }
+
+  async write(cluster: string, lines: readonly string[], type: LogType = flows): Promise<WriteOutcome> {
+    return await this.#write(type, cluster, recordsOf(type, cluster, lines));
+  }
+
+  async writeRecords(cluster: string, records: readonly LogRecord[]): Promise<WriteOutcome> {
+    return await this.#write(flows, cluster, records);
+  }
+
+  async find(cluster: string, window: { since?: number; until?: number; limit?: number } = {}) {
+    await this.elasticsearch.request('POST', '/_refresh');
+    const { since, until, limit = 10_000 } = window;
+    return await this.store.search({ cluster, types: [flows], since, until, limit }, signal);
+  }
+
+  /** The values of a member of what is found, oldest first. */
+  async found(cluster: string, member: string, window: { since?: number; until?: number } = {}): Promise<unknown[]> {
+    return (await this.find(cluster, window)).records.map(({ record }) => record[member]);
+  }
+
+  async indices(): Promise<string[]> {
+    const path = '/_cat/indices?format=json&h=index&expand_wildcards=all';
+    return ((await this.elasticsearch.request('GET', path)) as { index: string }[]).map(({ index }) => index).sort();
+  }
+
+  async #write(type: LogType, cluster: string, records: readonly LogRecord[]): Promise<WriteOutcome> {
+    return await this.store.write({ type, cluster, records }, signal);
+  }
+}
+
+function conformance(server: () => Elasticsearch, layout: LayoutName, prefix: string): void {
+  const current = { ...DEFAULT_LAYOUT, layout, prefix };
+  const always = new LayoutHistory([{ from: '', ...current }]);
+  const benches: Bench[] = [];
+  const newBench = (layouts: History, retention?: Retention) => {
+    const made = new Bench(server(), layouts, retention);
+    benches.push(made);
+    return made;
+  };
+  let usual: Bench | undefined;
+  const bench = () => {
+    usual ??= newBench(always);
+    return usual;
+  };
+  const indexOf = (cluster: string, day: string, type = 'flows') =>
+    `${prefix}${type}.${layout === 'shared' ? 'shared' : cluster}.${day}`;
+  const [yesterday, today] = [dayOf(NOON - DAY), dayOf(NOON)];
+  after(async () => {
+    for (const { store } of benches) await store.close();
+  });
+
+  it('keeps what is written, once, however often it is sent', async () => {
+    const { store } = bench();
+    await store.ping(signal);
+    const lines = [flow(NOON - DAY, { n: 1 }), flow(NOON, { n: 2 }), flow(NOON, { n: 3 })];
+    const first = await bench().write('once', lines);
+    assert.deepEqual(first, { stored: 3, known: 0, differing: 0, refused: [] });
+    const again = await bench().write('once', [...lines, flow(NOON, { n: 4 })]);
+    assert.deepEqual(again, { stored: 1, known: 3, differing: 0, refused: [] });
+    assert.deepEqual((await bench().found('once', 'n')).sort(), [1, 2, 3, 4]);
+    const indices = await bench().indices();
+    assert.ok(indices.includes(indexOf('once', yesterday)) && indices.includes(indexOf('once', today)));
+  });
+
+  it('counts records that come again with another content, and keeps the first', async () => {
+    const [record] = recordsOf(flows, 'conflict', [flow(NOON, { n: 1 })]) as [LogRecord];
+    const as = (checksum: string) => ({ ...record, checksum, added: `${record.added},"checksum":"${checksum}"` });
+    await bench().writeRecords('conflict', [as('one')]);
+    assert.equal((await bench().writeRecords('conflict', [as('one')])).differing, 0);
+    assert.equal((await bench().writeRecords('conflict', [as('other')])).differing, 1);
+    assert.deepEqual(await bench().found('conflict', 'checksum'), ['one']);
+  });
+
+  it('refuses what Elasticsearch cannot parse, and takes the rest', async () => {
+    const outcome = await bench().write('faulty', [flow(NOON, { n: 1 }), flow(NOON, { source_ip: 'nowhere' })]);
+    assert.deepEqual([outcome.stored, outcome.refused.length], [1, 1]);
+    assert.match(outcome.refused[0]?.reason ?? '', /source_ip/);
+  });
+
+  it('keeps hostile and foreign text to the letter', async () => {
+    const text = '\u0000\u001f"\\\n\u2028\u202e}{"create":{"_index":"x"}} 漢字 🦈 ́';
+    const hostile = { note: text, [text]: text, routing: 'x', owner: 'y' };
+    const lines = [flow(NOON, { n: 1, cluster: 'prod', '@timestamp': 1, ingested: 1, ...hostile })];
+    const { refused } = await bench().write('hostile', lines);
+    assert.deepEqual(refused, []);
+    const [found] = (await bench().find('hostile')).records;
+    assert.deepEqual(
+      { ...found?.record, ingested: 0 },
+      {
+        ...(JSON.parse(lines[0] ?? '') as object),
+        cluster: 'hostile',
+        '@timestamp': NOON,
+        host: 'node-1',
+        ingested: 0,
+      },
+    );
+    assert.deepEqual(await bench().found('prod', 'note'), [], 'whatever it says of itself');
+  });
+
+  it('never mixes prod and prod-eu', async () => {
+    const lines = (n: number) => [flow(NOON, { n }), flow(NOON - DAY, { n })];
+    await bench().write('prod', lines(1));
+    await bench().write('prod-eu', lines(2));
+    await bench().write('prod-eu', [JSON.stringify({ stageTimestamp: new Date(NOON).toISOString(), n: 3 })], auditKube);
+    assert.deepEqual(await bench().found('prod', 'n'), [1, 1]);
+    assert.deepEqual(await bench().found('prod-eu', 'n'), [2, 2]);
+    assert.deepEqual(await bench().found('prod', 'n', { since: NOON }), [1]);
+    assert.deepEqual(await bench().found('prod-', 'n'), []);
+    assert.deepEqual(await bench().found('rod', 'n'), []);
+  });
+
+  it('reads pages without gaps and repeats while records arrive', async () => {
+    const writer = bench();
+    const COUNT = 1_700;
+    // Seven to each moment: more than one page ends among equals.
+    const line = (n: number) => flow(NOON + Math.floor(n / 7) * 1000, { n });
+    await writer.write(
+      'pages',
+      Array.from({ length: COUNT }, (_, n) => line(n)),
+    );
+    await server().request('POST', '/_refresh');
+    let arriving = true;
+    const arrivals = (async () => {
+      for (let n = COUNT; arriving; n += 50) {
+        const lines = Array.from({ length: 50 }, (_, more) => flow(NOON + 20 * 60_000, { n: n + more }));
+        await writer.write('pages', lines);
+        await server().request('POST', '/_refresh');
+      }
+    })();
+    for (let round = 0; round < 2; round++) {
+      const { records, truncated } = await bench().store.search(
+        { cluster: 'pages', types: [flows], since: undefined, until: NOON + 15 * 60_000, limit: 10_000 },
+        signal,
+      );
+      const seen = records.map(({ record }) => Number(record.n));
+      assert.equal(truncated, false);
+      assert.deepEqual(
+        seen.toSorted((a, b) => a - b),
+        Array.from({ length: COUNT }, (_, n) => n),
+      );
+      const all = (await bench().find('pages')).records.map(({ record }) => record.n);
+      assert.equal(new Set(all).size, all.length, 'none twice');
+    }
+    arriving = false;
+    await arrivals;
+  });
+
+  it('goes on where a backlog was written under the layout before', async () => {
+    const other = { ...current, layout: layout === 'shared' ? 'per-cluster' : 'shared' } as const;
+    const changed = new LayoutHistory([
+      { from: '', ...current },
+      { from: today, ...other },
+    ]);
+    const lines = [flow(NOON - DAY, { n: 1 }), flow(NOON - 1000, { n: 2 }), flow(NOON, { n: 3 })];
+    const waiting = recordsOf(flows, 'moving', lines);
+    assert.equal((await bench().writeRecords('moving', waiting.slice(0, 1))).stored, 1);
+    // The same records again, from a spool, when everybody knows of the change; twice, since the answer was lost.
+    const moved = newBench(changed);
+    assert.deepEqual(await moved.writeRecords('moving', waiting), {
+      stored: 2,
+      known: 1,
+      differing: 0,
+      refused: [],
+    });
+    assert.equal((await newBench(changed).writeRecords('moving', waiting)).known, 3);
+    const there = (await bench().indices()).filter((name) => name.startsWith(`${prefix}flows.`));
+    const after = layout === 'shared' ? 'moving' : 'shared';
+    assert.ok(there.includes(indexOf('moving', yesterday)));
+    assert.ok(there.includes(`${prefix}flows.${after}.${today}`));
+    assert.deepEqual(await moved.found('moving', 'n'), [1, 2, 3]);
+    assert.deepEqual(await moved.found('moving', 'n', { since: NOON }), [3]);
+    assert.deepEqual(await moved.found('moving', 'n', { until: NOON - HOUR }), [1]);
+  });
+
+  it('closes days that are not kept, deletes them six hours later, and never creates them again', async () => {
+    const old = dayOf(NOON - 20 * DAY);
+    const lines = [flow(NOON - 20 * DAY, { n: 1 }), flow(NOON, { n: 2 })];
+    const keeping = (days: number, own: number) =>
+      new Retention(new Map([['flows', days]]), new Map([['kept', new Map([['flows', own]])]]));
+    const before = newBench(always, keeping(30, 30));
+    for (const cluster of ['kept', 'kept-eu']) await before.write(cluster, lines);
+    // What another owner has there: under our very name, and under nearly ours.
+    const foreign = [`${prefix}flows.${layout === 'shared' ? 'shared' : 'foreign'}.${dayOf(NOON - 25 * DAY)}`];
+    foreign.push(`${prefix}flows.kept-eu.${old}-000001`, `${prefix}snapshots.kept-eu.${old}`);
+    await server().request('DELETE', '/_index_template/kubectl-mcm-flows,kubectl-mcm-flows-shared');
+    for (const name of foreign) await server().request('PUT', `/${name}`);
+
+    // In the shared layout the longest wish counts: so both are shortened there.
+    const now = Date.now();
+    const shortened = newBench(always, keeping(8, layout === 'shared' ? 8 : 30));
+    const { refused, known } = await shortened.write('kept-eu', [
+      flow(NOON - 20 * DAY, { n: 3 }),
+      flow(NOON, { n: 2 }),
+    ]);
+    assert.deepEqual(
+      [known, refused.map(({ reason }) => reason)],
+      [1, [`its day, ${old}, is older than the 8 days that are kept`]],
+    );
+    const mine = indexOf('kept-eu', old);
+    const { days } = shortened.store;
+    const closed = await days.round(now, signal);
+    assert.deepEqual([closed.closed, closed.deleted], [[mine], []]);
+    assert.deepEqual((await days.round(now + 6 * HOUR - 1, signal)).deleted, []);
+
+    // Taken back in time, and shortened again.
+    shortened.settings.value = { layouts: always, retention: keeping(30, 30) };
+    assert.deepEqual((await days.round(now, signal)).reopened, [mine]);
+    assert.equal((await shortened.write('kept-eu', [flow(NOON - 20 * DAY, { n: 4 })])).refused.length, 0);
+    shortened.settings.value = { layouts: always, retention: keeping(8, layout === 'shared' ? 8 : 30) };
+    assert.deepEqual((await days.round(now + HOUR, signal)).closed, [mine]);
+    assert.deepEqual((await days.round(now + 7 * HOUR - 1, signal)).deleted, []);
+    assert.deepEqual((await days.round(now + 7 * HOUR, signal)).deleted, [mine]);
+
+    const left = await shortened.indices();
+    assert.equal(left.includes(mine), false);
+    for (const name of foreign) assert.ok(left.includes(name), name);
+    assert.ok(left.includes(indexOf('kept-eu', today)));
+    if (layout === 'per-cluster') assert.deepEqual(await shortened.found('kept', 'n'), [1, 2]);
+    assert.equal((await shortened.write('kept-eu', [flow(NOON - 20 * DAY, { n: 5 })])).refused.length, 1);
+    assert.equal((await shortened.indices()).includes(mine), false);
+  });
+
+  it("creates tomorrow's index in the evening", async () => {
+    const { store, ...writer } = bench();
+    const day = dayOf(Date.now());
+    const tomorrow = indexOf('evening', dayOf(Date.now() + DAY));
+    await bench().write('evening', [flow(Date.now() - 1000)]);
+    const due = createdAt(tomorrow, Date.now());
+    assert.ok(due >= startOf(day) + 18 * HOUR && due < startOf(day) + 23.5 * HOUR);
+    assert.equal((await store.days.round(due - 1, signal)).created.includes(tomorrow), false);
+    assert.equal((await store.days.round(due, signal)).created.includes(tomorrow), true);
+    assert.equal((await store.days.round(due + 60_000, signal)).created.includes(tomorrow), false);
+    const path = `/${tomorrow}?filter_path=*.mappings._meta,*.settings.index.number_of_shards`;
+    assert.deepEqual(await writer.elasticsearch.request('GET', path), {
+      [tomorrow]: {
+        mappings: { _meta: { owner: 'kubectl-mcm' } },
+        settings: { index: { number_of_shards: layout === 'shared' ? '3' : '1' } },
+      },
+    });
+  });
+
+  it('refuses a layout that Elasticsearch has no room for, and says what to do', async () => {
+    const { days } = bench().store;
+    assert.equal(await days.refuseLayout(current, 2, signal), undefined);
+    const refusal = await days.refuseLayout({ ...current, layout: 'per-cluster' }, 3_000, signal);
+    assert.match(
+      refusal ?? '',
+      /^the layout per-cluster would need [\d,]+ shards for 3000 clusters \(flows, audit_kube\), and Elasticsearch takes 1,000 on 1 data nodes, of which others have \d+: choose the layout "shared", or fewer days, or more data nodes/,
+    );
+    const limit = (value: number | null) => ({ persistent: { 'cluster.max_shards_per_node': value } });
+    await server().request('PUT', '/_cluster/settings', limit(1_000_000));
+    assert.equal(await days.refuseLayout({ ...current, layout: 'per-cluster' }, 3_000, signal), undefined);
+    await server().request('PUT', '/_cluster/settings', limit(null));
+  });
+}
