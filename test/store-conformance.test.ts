@@ -100,7 +100,8 @@ class Bench {
   }
 
   async #write(type: LogType, cluster: string, records: readonly LogRecord[]): Promise<WriteOutcome> {
-    return await this.store.write({ type, cluster, records }, signal);
+    const source = { cluster, host: 'node-1', position: undefined };
+    return await this.store.write({ type, source, records }, signal);
   }
 }
 

@@ -21,9 +21,10 @@ export interface DayItem {
   readonly days: number;
   readonly bytes: number;
   readonly records: number;
-  /** RFC 3339; when it takes no more records, and when it is deleted. */
+  /** RFC 3339; when it takes no more records. */
   readonly closes: string;
-  readonly deletes: string;
+  /** RFC 3339; when it is deleted. Missing where an ILM policy does that. */
+  readonly deletes?: string | undefined;
 }
 
 const GROUP_PATH = `/apis/${LOG_DAYS_API.split('/')[0]}`;
@@ -57,7 +58,8 @@ export class DayApi implements Api {
         const stored = { index, kept, cluster, day, ...rest };
         const days = daysKept(this.#settings.value.retention, stored);
         const { closes, deletes } = endOf(stored, days, now);
-        return { index, type: kept, cluster, day, days, bytes, records, closes: iso(closes), deletes: iso(deletes) };
+        const item = { index, type: kept, cluster, day, days, bytes, records, closes: iso(closes) };
+        return this.#settings.ilmPolicy === undefined ? { ...item, deletes: iso(deletes) } : item;
       });
       return { code: 200, body: { kind: 'DayList', apiVersion: LOG_DAYS_API, metadata: {}, items } };
     } catch (error) {

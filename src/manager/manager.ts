@@ -28,6 +28,7 @@ import { DayApi } from './day-api.ts';
 import { FRONT_PROXY_CONFIG, readFrontProxy } from './front-proxy.ts';
 import { LogApi } from './log-api.ts';
 import { ManagerMetrics } from './metrics.ts';
+import { watchOpenStore } from './open-store.ts';
 import { RepeatedLog } from './repeated-log.ts';
 import { readServingCertificate } from './serving-certificate.ts';
 import { checkSpooling, openSpool, spooledByCluster } from './spool-service.ts';
@@ -42,6 +43,8 @@ export interface ManagerOptions {
   /** How the store is configured, and what is to be done about its days. */
   readonly settings: CurrentSettings;
   readonly days: DayKeeper;
+  /** Whether the store answers those who do not say who they are; undefined where it does not answer. */
+  readonly answersAnybody: (signal: AbortSignal) => Promise<boolean | undefined>;
   readonly log: Logger;
   /** For managed clusters (9449). */
   readonly clusters: HostPort;
@@ -137,6 +140,7 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     followFrontProxy(client, aggregatedApi, signal, log),
     writeStatuses(status, signal),
     storeService.run(signal),
+    watchOpenStore({ answersAnybody: options.answersAnybody, metrics, log }, signal),
   ];
   try {
     await listen(health, options.health);

@@ -56,6 +56,11 @@ export class ManagerMetrics {
     labelNames: ['cluster'],
     registers: [this.registry],
   });
+  readonly #openStore = new Gauge({
+    name: 'kubectl_mcm_store_open',
+    help: '1 where the log store answers those who do not say who they are: whoever reaches it reads past RBAC.',
+    registers: [this.registry],
+  });
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
@@ -81,6 +86,10 @@ export class ManagerMetrics {
     this.#records.inc({ cluster, type, verdict: 'known' }, known - differing);
     this.#records.inc({ cluster, type, verdict: 'differing' }, differing);
     this.#records.inc({ cluster, type, verdict: 'set_aside' }, setAside);
+  }
+
+  storeIsOpen(open: boolean): void {
+    this.#openStore.set(open ? 1 : 0);
   }
 
   refused(reason: RefusedConnection): void {

@@ -3,12 +3,17 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { createKeyPair, daysFromNow } from '../clusters/key-pair.ts';
 import { UserError } from '../errors.ts';
-import { elasticsearchOptions } from './elasticsearch-flags.ts';
+import { type ElasticsearchFlags, elasticsearchOptions } from './elasticsearch-flags.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'credentials-'));
 after(() => rmSync(folder, { recursive: true }));
 const URL = 'https://elasticsearch.example.com:9200';
+
+function withFile(text: string) {
+  return { 'elasticsearch-credentials': file(text) };
+}
 
 function file(text: string): string {
   const path = join(folder, 'credentials');
@@ -16,9 +21,20 @@ function file(text: string): string {
   return path;
 }
 
-function refusal(url: string, credentials?: string): string {
+const NO_FLAGS = {
+  'elasticsearch-credentials': undefined,
+  'elasticsearch-ca': undefined,
+  'elasticsearch-certificate': undefined,
+  'elasticsearch-key': undefined,
+};
+
+function options(url: string, flags: Partial<ElasticsearchFlags> = {}) {
+  return elasticsearchOptions(url, { ...NO_FLAGS, ...flags });
+}
+
+function refusal(url: string, credentials?: string, flags: Partial<ElasticsearchFlags> = {}): string {
   try {
-    elasticsearchOptions(url, credentials);
+    options(url, { 'elasticsearch-credentials': credentials, ...flags });
   } catch (error) {
     assert.ok(error instanceof UserError);
     return `${error.message}\n${error.hint}`;
@@ -28,12 +44,12 @@ function refusal(url: string, credentials?: string): string {
 
 describe('elasticsearchOptions', () => {
   it('reads a user name and password, or an API key', () => {
-    assert.deepEqual(elasticsearchOptions(URL, undefined), { url: URL });
-    assert.deepEqual(elasticsearchOptions(URL, file('username: manager\npassword: "a: b"\n')), {
+    assert.deepEqual(options(URL), { url: URL });
+    assert.deepEqual(options(URL, withFile('username: manager\npassword: "a: b"\n')), {
       url: URL,
       auth: { username: 'manager', password: 'a: b' },
     });
-    assert.deepEqual(elasticsearchOptions(URL, file('apiKey: aWQ6a2V5\n')), { url: URL, auth: { apiKey: 'aWQ6a2V5' } });
+    assert.deepEqual(options(URL, withFile('apiKey: aWQ6a2V5\n')), { url: URL, auth: { apiKey: 'aWQ6a2V5' } });
   });
 
   for (const text of [
@@ -53,6 +69,44 @@ describe('elasticsearchOptions', () => {
       assert.doesNotMatch(words, /hunter2|12345/);
     });
   }
+
+  it('takes several nodes of one kind', () => {
+    const [one, two] = ['https://a:9200', 'https://b:9200'];
+    assert.deepEqual(options(`${one},${two}`), { url: one, otherUrls: [two] });
+    assert.match(refusal('https://a:9200,http://b:9200'), /http and https do not go together/);
+    assert.match(refusal('https://a:9200,b'), /invalid argument "b" for "--elasticsearch" flag: not an http or https/);
+    assert.doesNotMatch(refusal('https://a:9200,https://manager:hunter2@b'), /hunter2/);
+  });
+
+  it('reads a CA and key pair, and refuses what is none without showing it', async () => {
+    const subject = { commonName: 'a', usages: ['client' as const], notAfter: daysFromNow(1) };
+    const [keys, others] = [await createKeyPair(subject), await createKeyPair(subject)];
+    const written = (name: string, text: string) => {
+      const path = join(folder, name);
+      writeFileSync(path, text);
+      return path;
+    };
+    const ca = written('ca.crt', keys.certificate);
+    const pair = {
+      'elasticsearch-certificate': written('tls.crt', keys.certificate),
+      'elasticsearch-key': written('tls.key', keys.key),
+    };
+    assert.deepEqual(options(URL, { 'elasticsearch-ca': ca, ...pair }).tls, {
+      ca: keys.certificate,
+      cert: keys.certificate,
+      key: keys.key,
+    });
+    assert.deepEqual(options(URL, { 'elasticsearch-ca': ca }).tls, { ca: keys.certificate });
+    assert.match(refusal('http://es:9200', undefined, { 'elasticsearch-ca': ca }), /are for an https URL/);
+    const lone = { 'elasticsearch-certificate': ca };
+    assert.match(refusal(URL, undefined, lone), /--elasticsearch-certificate and --elasticsearch-key need one another/);
+    const foreign = { ...pair, 'elasticsearch-key': written('other.key', others.key) };
+    assert.match(refusal(URL, undefined, foreign), /cannot use \S+, \S+ for Elasticsearch: no PEM, or the key is not/);
+    const none = refusal(URL, undefined, { 'elasticsearch-ca': written('none', '-----BEGIN CERTIFICATE-----hunter2') });
+    assert.match(none, /no PEM/);
+    assert.doesNotMatch(none, /hunter2/);
+    assert.match(refusal(URL, undefined, { 'elasticsearch-ca': '/nowhere' }), /cannot read \/nowhere: no such file/);
+  });
 
   it('says when there is no such file', () => {
     const path = join(folder, 'nothing');

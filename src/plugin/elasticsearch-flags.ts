@@ -1,12 +1,78 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createSecureContext } from 'node:tls';
 import { parse } from 'yaml';
 import { systemWords, UserError } from '../errors.ts';
-import type { ElasticsearchOptions } from '../logs/store/elasticsearch/elasticsearch-options.ts';
+import type { ElasticsearchOptions, TlsOptions } from '../logs/store/elasticsearch/elasticsearch-options.ts';
+import type { FlagSpec } from './command.ts';
 
-/** @throws UserError naming what is wrong, without anything secret. */
-export function elasticsearchOptions(url: string, credentials: string | undefined): ElasticsearchOptions {
-  const auth = credentials === undefined ? undefined : readCredentials(credentials);
-  return { url: httpUrl(url), ...(auth === undefined ? {} : { auth }) };
+/** Flags beside --elasticsearch that say how to get there. */
+export const ELASTICSEARCH_FLAGS = {
+  'elasticsearch-credentials': {
+    type: 'string',
+    value: 'FILE',
+    description: 'YAML file with what Elasticsearch asks for: username and password, or apiKey.',
+  },
+  'elasticsearch-ca': {
+    type: 'string',
+    value: 'FILE',
+    description: "PEM file with the CA of Elasticsearch's certificate, where the system does not trust it.",
+  },
+  'elasticsearch-certificate': {
+    type: 'string',
+    value: 'FILE',
+    description: 'PEM file with a certificate to show to Elasticsearch; needs --elasticsearch-key.',
+  },
+  'elasticsearch-key': { type: 'string', value: 'FILE', description: "PEM file with that certificate's key." },
+} as const satisfies Record<string, FlagSpec>;
+
+export type ElasticsearchFlags = Readonly<Record<keyof typeof ELASTICSEARCH_FLAGS, string | undefined>>;
+
+/** `urls` has one, or those of several nodes with commas between them. @throws UserError, without anything secret. */
+export function elasticsearchOptions(urls: string, flags: ElasticsearchFlags): ElasticsearchOptions {
+  const [url = '', ...otherUrls] = urls.split(',').map(httpUrl);
+  if (new Set([url, ...otherUrls].map((one) => new URL(one).protocol)).size > 1) {
+    throw new UserError('error: invalid argument for "--elasticsearch" flag: http and https do not go together');
+  }
+  const credentials = flags['elasticsearch-credentials'];
+  const tls = readTls(flags);
+  if (tls !== undefined && url.startsWith('http:')) {
+    throw new UserError('error: --elasticsearch-ca and --elasticsearch-certificate are for an https URL');
+  }
+  return {
+    url,
+    ...(otherUrls.length === 0 ? {} : { otherUrls }),
+    ...(credentials === undefined ? {} : { auth: readCredentials(credentials) }),
+    ...(tls === undefined ? {} : { tls }),
+  };
+}
+
+function readTls(flags: ElasticsearchFlags): TlsOptions | undefined {
+  const { 'elasticsearch-ca': ca, 'elasticsearch-certificate': cert, 'elasticsearch-key': key } = flags;
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new UserError('error: --elasticsearch-certificate and --elasticsearch-key need one another');
+  }
+  const files = Object.entries({ ca, cert, key }).filter((entry): entry is [string, string] => entry[1] !== undefined);
+  if (files.length === 0) return undefined;
+  const tls = Object.fromEntries(files.map(([name, file]) => [name, readPem(file)]));
+  try {
+    createSecureContext(tls);
+    // It takes a CA that is none, and trusts nobody then.
+    if (tls.ca !== undefined) new X509Certificate(tls.ca);
+  } catch {
+    // OpenSSL's words would not help, and the files' own are secret.
+    const names = files.map(([, file]) => file).join(', ');
+    throw new UserError(`error: cannot use ${names} for Elasticsearch: no PEM, or the key is not the certificate's`);
+  }
+  return tls;
+}
+
+function readPem(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new UserError(`error: cannot read ${file}: ${systemWords(error)}`);
+  }
 }
 
 function httpUrl(text: string): string {

@@ -8,7 +8,7 @@ import type { WhenFull } from '../logs/forward/spool.ts';
 import { isHostName } from '../logs/record/source.ts';
 import { LOG_TYPES } from '../logs/types/index.ts';
 import { parseDuration } from './duration.ts';
-import { elasticsearchOptions } from './elasticsearch-flags.ts';
+import { ELASTICSEARCH_FLAGS, type ElasticsearchFlags, elasticsearchOptions } from './elasticsearch-flags.ts';
 import { sizeOf } from './size.ts';
 
 /** Where a forwarder remembers what is shipped, unless it is told otherwise. */
@@ -25,10 +25,9 @@ export interface ForwardFlags extends DestinationFlags {
   readonly 'when-full': string;
 }
 
-interface DestinationFlags {
+interface DestinationFlags extends ElasticsearchFlags {
   readonly credentials: string | undefined;
   readonly elasticsearch: string | undefined;
-  readonly 'elasticsearch-credentials': string | undefined;
   readonly cluster: string | undefined;
 }
 
@@ -58,8 +57,8 @@ export function durationOf(flag: string, text: string): number {
 function destinationOf(flags: DestinationFlags, config: ForwardConfig, env: NodeJS.ProcessEnv) {
   const { elasticsearch, cluster } = flags;
   if (elasticsearch === undefined) {
-    if (flags['elasticsearch-credentials'] !== undefined) {
-      throw new UserError('error: --elasticsearch-credentials needs --elasticsearch');
+    for (const name of Object.keys(ELASTICSEARCH_FLAGS) as (keyof ElasticsearchFlags)[]) {
+      if (flags[name] !== undefined) throw new UserError(`error: --${name} needs --elasticsearch`);
     }
     if (cluster !== undefined) {
       throw new UserError('error: --cluster needs --elasticsearch: for the manager the credentials say the cluster');
@@ -85,7 +84,7 @@ function destinationOf(flags: DestinationFlags, config: ForwardConfig, env: Node
   if (!isClusterName(cluster) && cluster !== MANAGEMENT_CLUSTER) {
     throw new UserError(`error: "${cluster}" cannot be a cluster's name`);
   }
-  return { cluster, elasticsearch: elasticsearchOptions(elasticsearch, flags['elasticsearch-credentials']) };
+  return { cluster, elasticsearch: elasticsearchOptions(elasticsearch, flags) };
 }
 
 function managerCredentials(path: string | undefined) {

@@ -6,7 +6,7 @@ import { BulkLines, type FileLines } from '../store/elasticsearch/bulk-lines.ts'
 import { type BulkAnswer, type BulkVerdict, verdictsOf } from '../store/elasticsearch/bulk-verdict.ts';
 import type { ElasticsearchOptions } from '../store/elasticsearch/elasticsearch-options.ts';
 import { Endpoint, type EndpointResponse } from '../store/elasticsearch/endpoint.ts';
-import { publishedSettings, SETTINGS_TEMPLATE } from '../store/elasticsearch/published-settings.ts';
+import { SETTINGS_TEMPLATE, takePublished } from '../store/elasticsearch/published-settings.ts';
 import { IndexTemplates } from '../store/elasticsearch/templates.ts';
 import { StoreUnavailable } from '../store/log-store.ts';
 import { CurrentSettings } from '../store/store-settings.ts';
@@ -180,7 +180,7 @@ export class ElasticsearchUploader implements ChunkUploader {
   async #askSettings(): Promise<void> {
     const response = await this.#endpoint.getComponentTemplate(SETTINGS_TEMPLATE);
     if (response.code !== 200 && response.code !== 404) throw this.#refusal(response);
-    this.#settings.value = publishedSettings(JSON.parse(response.body.toString()));
+    takePublished(this.#settings, JSON.parse(response.body.toString()));
   }
 
   /** What to make of any other answer than 200: for ever, or for now. */

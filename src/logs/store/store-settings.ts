@@ -23,6 +23,8 @@ export const DEFAULT_SETTINGS: StoreSettings = { layouts: new LayoutHistory(), r
 /** The settings in force, for everyone who works with a store: replaced as a whole when they change. */
 export class CurrentSettings {
   value: StoreSettings;
+  /** Where Elasticsearch's own index lifecycle management deletes days, its policy for them. */
+  ilmPolicy: string | undefined;
 
   constructor(value: StoreSettings = DEFAULT_SETTINGS) {
     this.value = value;

@@ -6,6 +6,7 @@ import { type ForwardEvents, ForwardSummary } from '../../logs/forward/summary.t
 import { LOG_TYPES } from '../../logs/types/index.ts';
 import { CatchUpProgress } from '../catch-up-progress.ts';
 import { defineCommand, type FlagSpecs, type Io } from '../command.ts';
+import { ELASTICSEARCH_FLAGS } from '../elasticsearch-flags.ts';
 import { DEFAULT_STATE, durationOf, readForwardSettings } from '../forward-options.ts';
 import { planJson, planTable, summaryJson, summaryLine } from '../forward-report.ts';
 import { parseListenAddress } from '../host-port.ts';
@@ -95,13 +96,9 @@ kubectl mcm forward --dry-run --config /etc/kubectl-mcm/forward.yaml`,
       type: 'string',
       value: 'URL',
       description:
-        'Write straight into this Elasticsearch, 8 or 9, instead of sending to the manager; needs --cluster.',
+        'Write straight into this Elasticsearch, 8 or 9, instead of sending to the manager; needs --cluster. Several nodes with commas between their URLs.',
     },
-    'elasticsearch-credentials': {
-      type: 'string',
-      value: 'FILE',
-      description: 'YAML file with what Elasticsearch asks for: username and password, or apiKey.',
-    },
+    ...ELASTICSEARCH_FLAGS,
     cluster: {
       type: 'string',
       value: 'NAME',

@@ -1,4 +1,5 @@
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
+import { messageOf, UserError } from '../../errors.ts';
 import type { SpoolingOptions } from '../../logs/spool/spooling-store.ts';
 import { ElasticsearchStore } from '../../logs/store/elasticsearch/elasticsearch-store.ts';
 import { CurrentSettings } from '../../logs/store/store-settings.ts';
@@ -6,7 +7,7 @@ import { runManager } from '../../manager/manager.ts';
 import { TUNNEL_LIMITS } from '../../tunnel/tunnels.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
-import { elasticsearchOptions } from '../elasticsearch-flags.ts';
+import { ELASTICSEARCH_FLAGS, elasticsearchOptions } from '../elasticsearch-flags.ts';
 import { parseListenAddress } from '../host-port.ts';
 import { sizeOf } from '../size.ts';
 
@@ -34,11 +35,18 @@ kubectl mcm manager --kubeconfig manager.kubeconfig \\
   --elasticsearch https://10.0.0.9:9200 --elasticsearch-credentials elasticsearch.yaml \\
   --spool /var/lib/kubectl-mcm/spool`,
   flags: {
-    elasticsearch: { type: 'string', value: 'URL', required: true, description: 'The central Elasticsearch, 8 or 9.' },
-    'elasticsearch-credentials': {
+    elasticsearch: {
       type: 'string',
-      value: 'FILE',
-      description: 'YAML file with what Elasticsearch asks for: username and password, or apiKey.',
+      value: 'URL',
+      required: true,
+      description: 'The central Elasticsearch, 8 or 9; several nodes with commas between their URLs.',
+    },
+    ...ELASTICSEARCH_FLAGS,
+    'ilm-policy': {
+      type: 'string',
+      value: 'NAME',
+      description:
+        "Leave it to this policy of Elasticsearch's index lifecycle management to delete old days; the retention then only says which records are too old to be taken.",
     },
     spool: {
       type: 'string',
@@ -82,16 +90,16 @@ kubectl mcm manager --kubeconfig manager.kubeconfig \\
     // Without one, an API server that is cut off in silence would be waited for for ever.
     const client = connect({ ...global, requestTimeout: global.requestTimeout || REQUEST_TIMEOUT }, io);
     const settings = new CurrentSettings();
-    const store = new ElasticsearchStore(
-      elasticsearchOptions(flags.elasticsearch, flags['elasticsearch-credentials']),
-      settings,
-    );
+    const store = new ElasticsearchStore(elasticsearchOptions(flags.elasticsearch, flags), settings);
+    const { 'ilm-policy': policy } = flags;
+    if (policy !== undefined) await usePolicy(store, settings, policy, io.signal, log);
     const options = {
       client,
       store,
       spool: spoolOptions(flags.spool, flags['spool-size']),
       settings,
       days: store.days,
+      answersAnybody: (signal: AbortSignal) => store.answersAnybody(signal),
       log,
       clusters: parseListenAddress('listen', flags.listen),
       api: parseListenAddress('api-listen', flags['api-listen']),
@@ -112,4 +120,23 @@ const LEAST_SPOOL = '64Mi';
 
 function spoolOptions(directory: string | undefined, size: string): SpoolingOptions | undefined {
   return directory === undefined ? undefined : { directory, size: sizeOf('spool-size', size, LEAST_SPOOL) };
+}
+
+/** @throws UserError when Elasticsearch says that it cannot be; where it does not answer, each write asks again. */
+async function usePolicy(
+  store: ElasticsearchStore,
+  settings: CurrentSettings,
+  policy: string,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<void> {
+  settings.ilmPolicy = policy;
+  const refusal = await store.refusePolicy(signal).catch((error: unknown) => {
+    log.warn({ reason: messageOf(error) }, 'it is not known yet whether Elasticsearch has the ILM policy');
+    return undefined;
+  });
+  if (refusal === undefined) return;
+  throw new UserError(`error: --ilm-policy ${policy}: ${refusal}`, {
+    hint: 'leave the flag out: then the manager deletes days itself, see "kubectl mcm retention --help"',
+  });
 }

@@ -50,7 +50,7 @@ kubectl mcm retention set --type flow --cluster prod-eu --days 30`,
 function goingNext(days: readonly DayItem[], now: number): readonly DayItem[] {
   return days
     .filter(({ closes }) => Date.parse(closes) <= now + PREVIEW)
-    .sort((a, b) => a.deletes.localeCompare(b.deletes) || a.index.localeCompare(b.index));
+    .sort((a, b) => a.closes.localeCompare(b.closes) || a.index.localeCompare(b.index));
 }
 
 function previewTable(days: readonly DayItem[]): string {
@@ -59,7 +59,7 @@ function previewTable(days: readonly DayItem[]): string {
     String(records),
     humanBytes(bytes),
     closes.replace('.000Z', 'Z'),
-    deletes.replace('.000Z', 'Z'),
+    deletes?.replace('.000Z', 'Z') ?? '<by ILM policy>',
   ]);
   return formatTable(['INDEX', 'RECORDS', 'SIZE', 'CLOSES', 'DELETED'], rows);
 }

@@ -82,8 +82,10 @@ export class DayKeeper {
   /** @throws StoreUnavailable; what is left then is done by the next round. */
   async round(now: number, signal: AbortSignal): Promise<Round> {
     const days = await listDays(this.#client, this.#settings, signal);
-    const { retention } = this.#settings.value;
-    const due = Map.groupBy(days, (day) => dueOf(day, daysKept(retention, day), now));
+    const { value, ilmPolicy } = this.#settings;
+    const due = Map.groupBy(days, (day) =>
+      ilmPolicy === undefined ? dueOf(day, daysKept(value.retention, day), now) : undefined,
+    );
     const names = (what: Due) => (due.get(what) ?? []).map(({ index }) => index);
     const round = { closed: names('close'), reopened: names('reopen'), deleted: names('delete') };
     try {

@@ -1,4 +1,4 @@
-import { Client } from '@elastic/elasticsearch';
+import { Client, errors } from '@elastic/elasticsearch';
 import type { LogQuery } from '../../query/log-query.ts';
 import type { DeadLetter, LogRecord } from '../../record/record.ts';
 import type { UploadSource } from '../../record/source.ts';
@@ -29,19 +29,21 @@ const MAX_DEAD_LINE = 32_000;
 export class ElasticsearchStore implements LogStore {
   /** What is to be done about its days by one manager at a time. */
   readonly days: DayKeeper;
+  readonly #options: ElasticsearchOptions;
   readonly #client: Client;
   readonly #settings: CurrentSettings;
   readonly #names: IndexNames;
   readonly #templates: IndexTemplates;
 
-  constructor({ url, auth }: ElasticsearchOptions, settings: CurrentSettings) {
+  constructor(options: ElasticsearchOptions, settings: CurrentSettings) {
+    this.#options = options;
     this.#settings = settings;
     this.#names = new IndexNames(settings);
-    const as = auth === undefined ? {} : { auth };
-    this.#client = new Client({ node: url, ...as, maxRetries: 0, requestTimeout: REQUEST_TIMEOUT });
+    const { auth } = options;
+    this.#client = newClient(options, auth === undefined ? {} : { auth });
     this.days = new DayKeeper(this.#client, settings);
     this.#templates = new IndexTemplates(settings, {
-      settings: () => publishSettings(this.#client, settings.value),
+      settings: () => this.#publishSettings(),
       put: (name, template) => this.#client.indices.putIndexTemplate({ name, ...template }),
     });
   }
@@ -132,6 +134,42 @@ export class ElasticsearchStore implements LogStore {
     }
   }
 
+  /** Why the ILM policy cannot be used; undefined where it can, or none is asked for. @throws StoreUnavailable */
+  async refusePolicy(signal: AbortSignal): Promise<string | undefined> {
+    const { ilmPolicy: name } = this.#settings;
+    if (name === undefined) return undefined;
+    try {
+      await this.#client.ilm.getLifecycle({ name }, { signal });
+      return undefined;
+    } catch (error) {
+      if (error instanceof errors.ResponseError && error.statusCode === 404) {
+        return `this Elasticsearch has no ILM policy "${name}"`;
+      }
+      if (error instanceof errors.ResponseError && error.statusCode === 400) {
+        return 'this Elasticsearch has no index lifecycle management';
+      }
+      throw signal.aborted ? error : unavailable(error);
+    }
+  }
+
+  /**
+   * Whether Elasticsearch answers those who do not say who they are; undefined where it does not answer at all. Then
+   * whoever reaches it reads past RBAC.
+   */
+  async answersAnybody(signal: AbortSignal): Promise<boolean | undefined> {
+    const { ca } = this.#options.tls ?? {};
+    const { tls: _tls, ...options } = this.#options;
+    const nobody = newClient({ ...options, ...(ca === undefined ? {} : { tls: { ca } }) }, {});
+    try {
+      await nobody.cluster.health({}, { signal });
+      return true;
+    } catch (error) {
+      return error instanceof errors.ResponseError && [401, 403].includes(error.statusCode ?? 0) ? false : undefined;
+    } finally {
+      await nobody.close();
+    }
+  }
+
   async close(): Promise<void> {
     await this.#client.close();
   }
@@ -145,13 +183,31 @@ export class ElasticsearchStore implements LogStore {
     }
   }
 
+  /** For forwarders that write past the manager. */
+  async #publishSettings(): Promise<void> {
+    const refusal = await this.refusePolicy(AbortSignal.timeout(REQUEST_TIMEOUT));
+    if (refusal !== undefined) throw new StoreUnavailable(refusal);
+    await publishSettings(this.#client, this.#settings);
+  }
+
   async #prepare(signal: AbortSignal): Promise<void> {
     try {
       await this.#templates.inPlace(signal);
     } catch (error) {
-      throw signal.aborted ? error : unavailable(error);
+      throw signal.aborted || error instanceof StoreUnavailable ? error : unavailable(error);
     }
   }
+}
+
+function newClient({ url, otherUrls = [], tls }: ElasticsearchOptions, as: Pick<ElasticsearchOptions, 'auth'>): Client {
+  return new Client({
+    nodes: [url, ...otherUrls],
+    ...as,
+    ...(tls === undefined ? {} : { tls }),
+    // Each other node once: the documents are known by their ids.
+    maxRetries: otherUrls.length,
+    requestTimeout: REQUEST_TIMEOUT,
+  });
 }
 
 function documentOf({ document, added }: LogRecord, ingested: number): readonly (Buffer | string)[] {

@@ -18,17 +18,19 @@ export interface EndpointResponse {
  * processor time for them than undici and Elasticsearch's own client, and starts in less time and memory.
  */
 export class Endpoint {
-  readonly #url: string;
+  readonly #urls: readonly string[];
+  /** Of the node that is asked: the next one, once it does not answer. */
+  #node = 0;
   readonly #request: typeof http.request;
   readonly #headers: http.OutgoingHttpHeaders;
   readonly #agent: http.Agent | https.Agent;
 
-  constructor({ url, auth }: ElasticsearchOptions, connections: number) {
+  constructor({ url, otherUrls = [], auth, tls = {} }: ElasticsearchOptions, connections: number) {
     // Not imported: an import asks for every export, and one of them is a WebSocket client of 13 MiB.
     const protocol = process.getBuiltinModule(url.startsWith('https:') ? 'node:https' : 'node:http');
     this.#request = protocol.request;
-    this.#agent = new protocol.Agent({ keepAlive: true, maxSockets: connections });
-    this.#url = url.replace(/\/+$/, '');
+    this.#agent = new protocol.Agent({ keepAlive: true, maxSockets: connections, ...tls });
+    this.#urls = [url, ...otherUrls].map((one) => one.replace(/\/+$/, ''));
     this.#headers = auth === undefined ? {} : { authorization: authorizationOf(auth) };
   }
 
@@ -56,7 +58,8 @@ export class Endpoint {
     const type = method === 'POST' ? 'application/x-ndjson' : 'application/json';
     const headers = { ...this.#headers, 'content-type': type, 'content-length': String(body.length) };
     const settings = { method, agent: this.#agent, timeout: REQUEST_TIMEOUT, headers, ...options };
-    const sent = this.#request(`${this.#url}${path}`, settings, (response) => {
+    const node = this.#node;
+    const sent = this.#request(`${this.#urls[node]}${path}`, settings, (response) => {
       const parts: Buffer[] = [];
       let length = 0;
       response.on('data', (part: Buffer) => {
@@ -72,7 +75,10 @@ export class Endpoint {
         resolve({ code, retryAfter: headers['retry-after'], body: Buffer.concat(parts, length) });
       });
     });
-    sent.once('error', reject);
+    sent.once('error', (error) => {
+      if (options.signal?.aborted !== true && this.#node === node) this.#node = (node + 1) % this.#urls.length;
+      reject(error);
+    });
     sent.once('timeout', () => sent.destroy(new Error(`no answer in ${REQUEST_TIMEOUT / 1000} s`)));
     sent.end(body);
     return await promise;

@@ -38,21 +38,27 @@ export interface IndexTemplate {
 }
 
 /** The templates that give every day's index its mapping, by their names. */
-export function indexTemplates({ value }: CurrentSettings, names: IndexNames, now: number): [string, IndexTemplate][] {
+export function indexTemplates(
+  { value, ilmPolicy }: CurrentSettings,
+  names: IndexNames,
+  now: number,
+): [string, IndexTemplate][] {
   const { shards } = value.layouts.of(dayAfter(now, 1));
+  const lifecycle = ilmPolicy === undefined ? {} : { 'index.lifecycle.name': ilmPolicy };
+  const template = (patterns: string[], mappings: object) => indexTemplate(patterns, lifecycle, mappings);
   return [
     ...STORED_TYPES.flatMap((type): [string, IndexTemplate][] => {
       const mappings = { ...type.mappings, properties: { ...type.mappings.properties, ...ours } };
       return [
         [`kubectl-mcm-${type.name}`, template(names.all(type), mappings)],
-        [`kubectl-mcm-${type.name}-shared`, sharedTemplate(names.allShared(type), mappings, shards)],
+        [`kubectl-mcm-${type.name}-shared`, shared(template(names.allShared(type), routed(mappings)), shards)],
       ];
     }),
     ['kubectl-mcm-dead-letters', template([names.allDeadLetters], { properties: deadLetter })],
   ];
 }
 
-function template(patterns: string[], mappings: object): IndexTemplate {
+function indexTemplate(patterns: string[], lifecycle: object, mappings: object): IndexTemplate {
   return {
     index_patterns: patterns,
     priority: PRIORITY,
@@ -61,6 +67,7 @@ function template(patterns: string[], mappings: object): IndexTemplate {
         'index.number_of_shards': 1,
         // A replica where there is a second node to hold it; a single node stays green.
         'index.auto_expand_replicas': '0-1',
+        ...lifecycle,
       },
       mappings: { dynamic: false, ...mappings, _meta: { owner: OWNER } },
     },
@@ -68,10 +75,13 @@ function template(patterns: string[], mappings: object): IndexTemplate {
 }
 
 /** An index of several clusters: each in one shard of it, by its name. */
-function sharedTemplate(patterns: string[], mappings: object, shards: number): IndexTemplate {
-  const one = template(patterns, { ...mappings, _routing: { required: true } });
-  const settings = { ...one.template.settings, 'index.number_of_shards': shards };
-  return { ...one, priority: PRIORITY + 1, template: { ...one.template, settings } };
+function shared({ template, ...rest }: IndexTemplate, shards: number): IndexTemplate {
+  const settings = { ...template.settings, 'index.number_of_shards': shards };
+  return { ...rest, priority: PRIORITY + 1, template: { ...template, settings } };
+}
+
+function routed(mappings: object): object {
+  return { ...mappings, _routing: { required: true } };
 }
 
 /** Milliseconds for which the index templates are taken to be in place. */
