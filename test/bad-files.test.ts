@@ -206,7 +206,10 @@ describe('forward', () => {
     assert.match(stdout, /^bad-input: 4 records shipped \(4 flow\)/);
     for (const [text, words] of [
       ['credential: x\n', /forward\.yaml: unknown key "credential"; there are credentials, state, host, files\n/],
-      ['files: {flaw: [x]}\n', /forward\.yaml: unknown log type "flaw"; there are flow, dns, audit-ee, audit-kube\n/],
+      [
+        'files: {flaw: [x]}\n',
+        /forward\.yaml: unknown log type "flaw"; there are flow, dns, audit-ee, audit-kube, l7, bgp, events, waf\n/,
+      ],
       ['files: {flow: x}\n', /forward\.yaml: "files\.flow" must be a list of files\n/],
       ['state: 5\n', /forward\.yaml: "state" must be a string\n/],
       ['- a\n', /forward\.yaml: not a YAML mapping\n/],

@@ -49,7 +49,7 @@ describe('the command line', () => {
     [['logs', '--cluster'], `error: flag needs an argument: --cluster\nSee 'kubectl mcm logs --help' for usage.\n`],
     [
       ['logs', '--cluster', 'a', '--type', 'flaws'],
-      'error: invalid argument "flaws" for "--type" flag: must be one of flow, dns, audit, audit-ee, audit-kube\n',
+      'error: invalid argument "flaws" for "--type" flag: must be one of flow, dns, audit, audit-ee, audit-kube, l7, bgp, events, waf\n',
     ],
     [
       ['logs', '--cluster', 'a', '--tail', '0'],

@@ -1,5 +1,5 @@
 import type { UploadSource } from '../record/source.ts';
-import { LOG_TYPES } from '../types/index.ts';
+import { STORED_TYPES } from '../types/index.ts';
 import type { LogType } from '../types/log-type.ts';
 
 /** What goes into one index, and has to wait when that index takes nothing: it never keeps what goes into another. */
@@ -48,7 +48,7 @@ interface Head {
 /** @throws Error when it was written by another version, with what this one does not know. */
 export function readHead(bytes: Buffer): Spooled {
   const { cluster, type: name, day, host, fileKey, offset, sequence, time, records } = JSON.parse(`${bytes}`) as Head;
-  const type = LOG_TYPES.find((one) => one.name === name);
+  const type = STORED_TYPES.find((one) => one.name === name);
   if (type === undefined) throw new Error(`unknown log type ${name}`);
   const position = fileKey === undefined || offset === undefined ? undefined : { fileKey, offset };
   return { lane: { cluster, type, day }, source: { cluster, host, position }, sequence, time, records };
