@@ -214,6 +214,6 @@ export const FORWARD_TARGETS: readonly FuzzTarget[] = [
   { name: 'chunks of a file', rounds: 300, round: chunksOfFile },
   { name: 'a compressed file', rounds: 150, round: compressedFile },
   { name: 'the configuration file', rounds: 400, round: configFile },
-  { name: 'saves of the checkpoint', rounds: 100, round: checkpointSaves },
+  { name: 'saves of the checkpoint', rounds: 30, round: checkpointSaves },
   { name: 'a damaged checkpoint', rounds: 150, round: damagedCheckpoint },
 ];
