@@ -165,7 +165,7 @@ describe('an Elasticsearch that is written to directly', () => {
     assert.ok(bulks.filter(({ ids }) => ids.length > 300).length < 12, 'and remembers it');
   });
 
-  it('holds a file back at the one record that is too long for it', async () => {
+  it('holds a file back at the one short record that it says is too long', async () => {
     reply = ({ documents }) => (documents.some(({ n }) => n === 7) ? { code: 413, body: 'too large' } : undefined);
     const summary = await run(textOf(10), { retryFor: 300 });
     assert.deepEqual(counts(summary), [7, 7, 0, 1]);
@@ -173,6 +173,14 @@ describe('an Elasticsearch that is written to directly', () => {
       summary.incomplete.join(),
       /flows\.log: Elasticsearch takes no request of \d+ bytes; the rest is left/,
     );
+  });
+
+  it('has a record set aside that is too long for every request, and gets the others', async () => {
+    const long = (bulk: Bulk) => JSON.stringify(bulk.documents).length > 1024 * 1024;
+    reply = (bulk) => (long(bulk) ? { code: 413, body: 'too large' } : undefined);
+    const text = `${line(1)}\n{"end_time":${END},"n":2,"x":"${'y'.repeat(1024 * 1024)}"}\n${line(3)}\n`;
+    assert.deepEqual(counts(await run(text)), [2, 0, 1, 0]);
+    assert.match(warnings.join(), /was set aside: Elasticsearch takes no request of \d+ bytes/);
   });
 
   it('is left alone for as long as it asks', { timeout: 20_000 }, async () => {

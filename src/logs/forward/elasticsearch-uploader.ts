@@ -6,6 +6,7 @@ import { BulkLines, type FileLines } from '../store/elasticsearch/bulk-lines.ts'
 import { type BulkAnswer, type BulkVerdict, verdictsOf } from '../store/elasticsearch/bulk-verdict.ts';
 import type { ElasticsearchOptions } from '../store/elasticsearch/elasticsearch-options.ts';
 import { Endpoint, type EndpointResponse } from '../store/elasticsearch/endpoint.ts';
+import { LONG } from '../store/elasticsearch/long-records.ts';
 import { SETTINGS_TEMPLATE, takePublished } from '../store/elasticsearch/published-settings.ts';
 import { IndexTemplates } from '../store/elasticsearch/templates.ts';
 import { StoreUnavailable } from '../store/log-store.ts';
@@ -142,6 +143,11 @@ export class ElasticsearchUploader implements ChunkUploader {
         this.#mostBytes = Math.floor(bytes.length / 2);
         continue;
       }
+      if (sent.kind === 'too-long' && bytes.length >= LONG) {
+        load.refuse(from, sent.reason);
+        from = to;
+        continue;
+      }
       if (sent.kind !== 'answered') {
         // What comes behind a request that failed as a whole is not tried for now.
         failure = sent;
@@ -238,6 +244,12 @@ class Load {
     this.letters = [];
   }
 
+  /** Sets an item aside, or has it sent in another form. */
+  refuse(item: number, reason: string): void {
+    const letter = this.lines.refused(item, reason);
+    if (letter !== undefined) this.letters.push(letter);
+  }
+
   /**
    * Takes note of the answer for the items from `from` to before `to`; adds to `held` those that are to be sent again.
    * Returns why there are any.
@@ -255,8 +267,7 @@ class Load {
         verdict.kind === 'refused' ||
         (verdict.kind === 'held-back' && this.lines.isMalformed(item, verdict.status))
       ) {
-        const letter = this.lines.refused(item, verdict.reason);
-        if (letter !== undefined) this.letters.push(letter);
+        this.refuse(item, verdict.reason);
       } else if (verdict.kind === 'held-back') {
         held.push(item);
         reason ??= `Elasticsearch cannot take records now: ${verdict.reason}`;

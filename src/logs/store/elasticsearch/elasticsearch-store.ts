@@ -18,6 +18,7 @@ import type { BulkVerdict } from './bulk-verdict.ts';
 import { DayKeeper } from './day-keeper.ts';
 import { type ElasticsearchOptions, REQUEST_TIMEOUT } from './elasticsearch-options.ts';
 import { IndexNames } from './index-names.ts';
+import { isLong, isRequestTooLong, LongRecords } from './long-records.ts';
 import { publishSettings } from './published-settings.ts';
 import { searchRecords } from './search.ts';
 import { IndexTemplates } from './templates.ts';
@@ -34,11 +35,14 @@ export class ElasticsearchStore implements LogStore {
   readonly #settings: CurrentSettings;
   readonly #names: IndexNames;
   readonly #templates: IndexTemplates;
+  readonly #long: LongRecords;
 
-  constructor(options: ElasticsearchOptions, settings: CurrentSettings) {
+  /** `patience`: see LongRecords. */
+  constructor(options: ElasticsearchOptions, settings: CurrentSettings, patience?: number) {
     this.#options = options;
     this.#settings = settings;
     this.#names = new IndexNames(settings);
+    this.#long = new LongRecords(patience);
     const { auth } = options;
     this.#client = newClient(options, auth === undefined ? {} : { auth });
     this.days = new DayKeeper(this.#client, settings);
@@ -65,7 +69,7 @@ export class ElasticsearchStore implements LogStore {
         pieces: documentOf(record, ingested),
       }),
     );
-    const verdicts = await this.#create(items, signal);
+    const verdicts = await this.#createEach(items, kept, signal);
     let stored = 0;
     const known: { readonly item: BulkItem; readonly record: LogRecord }[] = [];
     for (const [at, verdict] of verdicts.entries()) {
@@ -174,9 +178,51 @@ export class ElasticsearchStore implements LogStore {
     await this.#client.close();
   }
 
+  /** A verdict for each item: long records are sent by themselves, after all the others. */
+  async #createEach(
+    items: readonly BulkItem[],
+    records: readonly LogRecord[],
+    signal: AbortSignal,
+  ): Promise<readonly BulkVerdict[]> {
+    const [long = [], short = []] = [isLong, (record: LogRecord) => !isLong(record)].map((which) =>
+      items.filter((_, at) => which(records[at] as LogRecord)),
+    );
+    if (long.length === 0) return await this.#createShort(items, signal);
+    const verdicts = new Map<BulkItem, BulkVerdict>();
+    const shortVerdicts = await this.#createShort(short, signal);
+    for (const [at, item] of short.entries()) verdicts.set(item, shortVerdicts[at] as BulkVerdict);
+    for (const item of long) verdicts.set(item, await this.#createLong(item, signal));
+    return items.map((item) => verdicts.get(item) as BulkVerdict);
+  }
+
+  /** In smaller requests where one is too long. */
+  async #createShort(items: readonly BulkItem[], signal: AbortSignal): Promise<readonly BulkVerdict[]> {
+    try {
+      return await this.#create(items, signal);
+    } catch (error) {
+      if (items.length < 2 || !(error instanceof StoreUnavailable && isRequestTooLong(error.cause))) throw error;
+      const half = Math.ceil(items.length / 2);
+      const first = await this.#createShort(items.slice(0, half), signal);
+      return [...first, ...(await this.#createShort(items.slice(half), signal))];
+    }
+  }
+
+  async #createLong(item: BulkItem, signal: AbortSignal): Promise<BulkVerdict> {
+    try {
+      const [verdict] = (await this.#create([item], signal)) as [BulkVerdict];
+      if (verdict.kind !== 'held-back' || !this.#long.isAtFault(item.id, verdict)) return verdict;
+      return { kind: 'refused', reason: `too long for Elasticsearch: ${verdict.reason}` };
+    } catch (error) {
+      if (!(error instanceof StoreUnavailable) || !this.#long.isAtFault(item.id, error)) throw error;
+      return { kind: 'refused', reason: `too long for Elasticsearch: ${error.message}` };
+    }
+  }
+
   async #create(items: readonly BulkItem[], signal: AbortSignal): Promise<readonly BulkVerdict[]> {
     try {
-      return await bulkCreate(this.#client, items, signal);
+      const verdicts = await bulkCreate(this.#client, items, signal);
+      if (verdicts.some(({ kind }) => kind === 'created')) this.#long.stored();
+      return verdicts;
     } catch (error) {
       this.#templates.distrust();
       throw error;
