@@ -133,7 +133,9 @@ export class StoreService {
     let { layouts } = settings.value;
     const next = this.#config?.wanted === undefined ? layouts : layouts.with(this.#config.wanted, Date.now());
     if (next !== layouts && this.#config?.wanted !== undefined) {
-      const refusal = await days.refuseLayout(this.#config.wanted, clusters(), held);
+      // What only takes back a change that is still to come leaves in force what is, whatever room there is.
+      const takesBack = next.periods.length < layouts.periods.length;
+      const refusal = takesBack ? undefined : await days.refuseLayout(this.#config.wanted, clusters(), held);
       if (refusal === undefined) layouts = next;
       else refused.push(refusal);
     }
