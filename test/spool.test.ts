@@ -113,7 +113,7 @@ describe('a spool', { concurrency: false }, () => {
   it('keeps dead letters too, and makes them of what Elasticsearch refuses later', async () => {
     const credentials = await spooling.credentialsOf('spooled-letters');
     const end = Math.floor(Date.now() / 1000);
-    const lines = [`{"end_time":${end}}`, 'no JSON', `{"end_time":${end},"source_ip":"no address"}`];
+    const lines = [`{"end_time":${end}}`, 'no JSON', `{"end_time":${end},"bytes_in":"many"}`];
     await spooling.withoutStore(async () => {
       const answer = await post(credentials, FLOWS, lines.join('\n'));
       assert.equal(answer.code, 200, answer.text);
