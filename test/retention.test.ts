@@ -142,14 +142,14 @@ describe('layout', () => {
     );
     const rehearsal = await mcm(workbench, ['layout', 'set', 'shared', '--dry-run=client', '-o', 'yaml']);
     assert.match(rehearsal.stdout, /layout: shared\n/);
-    const changed = await mcm(workbench, ['layout', 'set', 'shared', '--shards', '6', '--prefix', 'acme_']);
+    const changed = await mcm(workbench, ['layout', 'set', 'shared', '--shards', '2', '--prefix', 'acme_']);
     assert.equal(changed.code, 0, changed.stderr);
     const from = new Date(Date.now() + 2 * DAY).toISOString().slice(0, 10).replaceAll('-', '');
     assert.equal(changed.stderr, `From ${from} on (UTC), records are stored so.\n`);
     const after = await mcm(workbench, ['layout']);
     assert.match(
       after.stdout,
-      /^<beginning> +per-cluster +tigera_secure_ee_ +1\n\d{4}-\d\d-\d\d +shared +acme_ +6\n$/m,
+      /^<beginning> +per-cluster +tigera_secure_ee_ +1\n\d{4}-\d\d-\d\d +shared +acme_ +2\n$/m,
     );
     // Nobody can take back what has been, also not by hand.
     await workbench.mustKubectl([

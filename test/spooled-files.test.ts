@@ -98,7 +98,7 @@ describe('files that are gone before they are shipped', { concurrency: false }, 
   };
 
   it('are shipped from the spool, whoever is killed meanwhile', async () => {
-    const { start, stop, args, state, writer, count } = await setUp('spooled');
+    const { start, stop, args, state, writer, count } = await setUp('gone-files');
     const random = new Random(20_261_123);
     writer.write(500);
     await follow([...args, '--chunk-bytes', '65536']);
@@ -123,11 +123,11 @@ describe('files that are gone before they are shipped', { concurrency: false }, 
       await eventually(async () => (await count()) >= writer.written);
       assert.equal(await count(), writer.written, forwarder?.trouble.join('\n'));
     }
-    assert.deepEqual(await gapsOf('spooled').catch(() => []), []);
+    assert.deepEqual(await gapsOf('gone-files').catch(() => []), []);
   });
 
   it('are dropped where that is asked for, and every record of them is counted in a gap', async () => {
-    const { start, stop, args, state, writer, count } = await setUp('dropping');
+    const { start, stop, args, state, writer, count } = await setUp('dropped-files');
     writer.write(100);
     const own = [...args, '--spool-size', '512Ki', '--when-full', 'drop-oldest'];
     await follow(own);
@@ -180,7 +180,7 @@ describe('files that are gone before they are shipped', { concurrency: false }, 
   });
 
   it('are in "forward status", beside a forwarder at work and without one', async () => {
-    const { stop, args, state, writer, count, health } = await setUp('status');
+    const { stop, args, state, writer, count, health } = await setUp('status-files');
     writer.write(200);
     appendFileSync(writer.log, 'this is no record\n');
     await follow([...args, '--health-listen', health, '--stalled-after', '1s']);

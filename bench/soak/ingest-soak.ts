@@ -103,7 +103,7 @@ class SteadySender {
     const time = Math.floor(Date.now() / 1000);
     if (this.#random.chance(0.01)) return { text: 'no JSON', isGood: false };
     // This one only Elasticsearch can tell.
-    if (this.#random.chance(0.01)) return { text: `{"end_time":${time},"source_ip":"no address"}`, isGood: false };
+    if (this.#random.chance(0.01)) return { text: `{"end_time":${time},"bytes_in":"many"}`, isGood: false };
     return { text: `{"end_time":${time},"padding":"${'x'.repeat(this.#random.between(1, 1_000))}"}`, isGood: true };
   }
 
@@ -169,7 +169,8 @@ async function disturb(
   const counts = new Map(Object.keys(faults).map((kind) => [kind, 0]));
   // Each kind in turn, from a random one on: all of them also in a short run.
   const kinds = Object.keys(faults);
-  for (let n = random.between(0, kinds.length - 1); performance.now() < end; n++) {
+  const first = random.between(0, kinds.length - 1);
+  for (let n = first; n < first + kinds.length || performance.now() < end; n++) {
     const kind = kinds[n % kinds.length] as string;
     tell(kind);
     await faults[kind]?.();
