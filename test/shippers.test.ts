@@ -63,7 +63,7 @@ interface Answer {
     readonly accepted: number;
     readonly known: number;
     readonly setAside: number;
-    readonly reasons: readonly { readonly reason: string }[];
+    readonly reasons: readonly { readonly offset: number; readonly reason: string }[];
     readonly error?: string;
   };
 }
@@ -168,7 +168,8 @@ describe('a time', () => {
       const lines = times.map((time, n) => record(type, n, time));
       const { body } = await ask(socket, request(type.ingestPaths[0] as string, lines));
       assert.deepEqual([body.accepted, body.setAside], [1, 4], type.name);
-      const [ahead, old, ...none] = body.reasons.map(({ reason }) => reason);
+      const inOrder = body.reasons.toSorted((one, other) => one.offset - other.offset);
+      const [ahead, old, ...none] = inOrder.map(({ reason }) => reason);
       assert.match(ahead ?? '', /more than 12 hours ahead/);
       assert.match(old ?? '', new RegExp(`older than the ${retentionDays} days`));
       for (const reason of none) assert.match(reason, /no usable time/);

@@ -127,7 +127,7 @@ describe('files that are gone before they are shipped', { concurrency: false }, 
   });
 
   it('are dropped where that is asked for, and every record of them is counted in a gap', async () => {
-    const { start, stop, args, state, writer, count } = await setUp('dropped-files');
+    const { start, stop, args, state, writer, count } = await setUp('dropping');
     writer.write(100);
     const own = [...args, '--spool-size', '512Ki', '--when-full', 'drop-oldest'];
     await follow(own);
