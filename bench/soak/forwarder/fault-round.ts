@@ -198,8 +198,8 @@ class FaultRound {
       const own = { term: { process_name: this.#mark } };
       const stored = await storedIds(elasticsearch, `tigera_secure_ee_flows.${cluster}.*`, own);
       const letters = await storedIds(elasticsearch, `kubectl_mcm_dead_letters.${cluster}.*`, { match_all: {} });
-      // `CLUSTER/HOST/FILE KEY/OFFSET/CHECKSUM`
-      const ownLetters = letters.filter((id) => keys.has(id.split('/')[2]));
+      // `TYPE/CLUSTER/HOST/FILE KEY/OFFSET/CHECKSUM`
+      const ownLetters = letters.filter((id) => keys.has(id.split('/')[3]));
       const reckoning = reckon(files, `${cluster}/${HOST}`, stored, ownLetters);
       if (reckoning.lost === 0 || performance.now() > deadline) return reckoning;
     }

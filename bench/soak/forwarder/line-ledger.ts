@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { isBlank, MAX_LINE } from '../../../src/logs/record/lines.ts';
 import { fileKey } from '../../../src/logs/record/source.ts';
+import { flows } from '../../../src/logs/types/flows.ts';
 
 /** Of a line that is too long the manager keeps, and checks, the beginning. */
 const KEPT = 4096;
@@ -45,7 +46,7 @@ export interface Reckoning {
   readonly strange: number;
 }
 
-/** Compares what was written with the ids that are stored, as records and as dead letters. */
+/** Compares what was written with the ids that are stored, as records and as dead letters, which begin with their type. */
 export function reckon(
   files: readonly LoggedFile[],
   prefix: string,
@@ -53,7 +54,7 @@ export function reckon(
   deadLetters: readonly string[],
 ): Reckoning {
   const records = files.flatMap((file) => [...file.ids(prefix, false)]);
-  const poisoned = files.flatMap((file) => [...file.ids(prefix, true)]);
+  const poisoned = files.flatMap((file) => [...file.ids(`${flows.name}/${prefix}`, true)]);
   const [good, bad] = [compare(records, stored), compare(poisoned, deadLetters)];
   return {
     records: records.length,
