@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, messageOf, UserError } from '../../errors.ts';
+import { Backoff } from '../backoff.ts';
 import { NAMED_LETTERS, type UploadAnswer } from '../ingest/upload.ts';
 import type { DeadLetter } from '../record/record.ts';
 import { BulkLines, type FileLines } from '../store/elasticsearch/bulk-lines.ts';
@@ -11,7 +12,6 @@ import { SETTINGS_TEMPLATE, takePublished } from '../store/elasticsearch/publish
 import { IndexTemplates } from '../store/elasticsearch/templates.ts';
 import { StoreUnavailable } from '../store/log-store.ts';
 import { CurrentSettings } from '../store/store-settings.ts';
-import { Backoff } from './backoff.ts';
 import {
   type ChunkUploader,
   NotAcknowledged,

@@ -1,7 +1,7 @@
 import { messageOf, UserError } from '../../errors.ts';
 import { untilAborted } from '../../until-aborted.ts';
+import { Backoff } from '../backoff.ts';
 import type { LogType } from '../types/log-type.ts';
-import { Backoff } from './backoff.ts';
 import type { Position } from './checkpoint.ts';
 import { NotAcknowledged } from './chunk-uploader.ts';
 import { type FilePlace, FileTrouble } from './log-file.ts';

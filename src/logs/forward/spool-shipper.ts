@@ -1,8 +1,8 @@
 import { UserError } from '../../errors.ts';
 import { untilAborted } from '../../until-aborted.ts';
+import { Backoff } from '../backoff.ts';
 import type { UploadAnswer } from '../ingest/upload.ts';
 import { gaps as gapType } from '../types/gaps.ts';
-import { Backoff } from './backoff.ts';
 import { NotAcknowledged } from './chunk-uploader.ts';
 import { type FileChunk, wholeLines } from './file-chunk.ts';
 import { PATIENCE } from './file-follower.ts';

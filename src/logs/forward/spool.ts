@@ -57,7 +57,7 @@ const NO_ROOM = ['ENOSPC', 'EDQUOT', 'EFBIG'];
 
 /**
  * Keeps lines whose file may be gone before they can be shipped. Nothing else is in it: as long as a file stays, it is
- * its own spool. Belongs to whoever holds the directory's StateLock.
+ * its own spool. Belongs to whoever holds the directory's lock.
  */
 export class Spool {
   readonly #directory: string;

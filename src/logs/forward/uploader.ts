@@ -4,9 +4,9 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { type buildConnector, Pool } from 'undici';
 import { codeOf, messageOf, UserError } from '../../errors.ts';
+import { Backoff } from '../backoff.ts';
 import { NAMED_LETTERS, type UploadAnswer } from '../ingest/upload.ts';
 import { SOURCE_HEADERS } from '../record/source.ts';
-import { Backoff } from './backoff.ts';
 import {
   type ChunkUploader,
   NotAcknowledged,

@@ -1,5 +1,5 @@
 import { messageOf } from '../../errors.ts';
-import { Backoff } from '../forward/backoff.ts';
+import { Backoff } from '../backoff.ts';
 import type { DeadLetter, LogRecord } from '../record/record.ts';
 import type { UploadSource } from '../record/source.ts';
 import type { LogStore, WriteOutcome } from '../store/log-store.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, UserError } from '../../errors.ts';
+import { Backoff } from '../backoff.ts';
 import { DirectoryInUse, DirectoryLock } from '../directory-lock.ts';
-import { Backoff } from '../forward/backoff.ts';
 import type { LogQuery } from '../query/log-query.ts';
 import type { DeadLetter, LogRecord } from '../record/record.ts';
 import type { UploadSource } from '../record/source.ts';
