@@ -14,6 +14,12 @@ function flow(time: number): string {
   return `{"end_time":${Math.floor(time / 1000)},"action":"allow"}\n`;
 }
 
+/** As somebody does by hand; null takes a key out. */
+async function patchConfig(data: Readonly<Record<string, string | null>>): Promise<void> {
+  const patch = JSON.stringify({ data });
+  await workbench.mustKubectl(['patch', 'configmap', 'logs', ...NAMESPACE, '--type=merge', '-p', patch]);
+}
+
 async function config(): Promise<ConfigMap> {
   return await getObject<ConfigMap>(workbench, 'configmap', 'logs', ...NAMESPACE);
 }
@@ -80,16 +86,7 @@ describe('retention', () => {
   });
 
   it('takes nothing of what is not in order, and says so', async () => {
-    const patch = async (retention: string | null) =>
-      await workbench.mustKubectl([
-        'patch',
-        'configmap',
-        'logs',
-        ...NAMESPACE,
-        '--type=merge',
-        '-p',
-        JSON.stringify({ data: { retention } }),
-      ]);
+    const patch = async (retention: string | null) => await patchConfig({ retention });
     await patch('types: {flows: never}');
     await eventually(async () => /is not a number of days/.test((await config()).data?.status ?? ''));
     const { stderr } = await mcm(workbench, ['layout']);
@@ -152,15 +149,7 @@ describe('layout', () => {
       /^<beginning> +per-cluster +tigera_secure_ee_ +1\n\d{4}-\d\d-\d\d +shared +acme_ +2\n$/m,
     );
     // Nobody can take back what has been, also not by hand.
-    await workbench.mustKubectl([
-      'patch',
-      'configmap',
-      'logs',
-      ...NAMESPACE,
-      '--type=merge',
-      '-p',
-      JSON.stringify({ data: { history: '- {layout: shared}\n' } }),
-    ]);
+    await patchConfig({ history: '- {layout: shared}\n' });
     await eventually(async () => /acme_/.test((await config()).data?.history ?? ''));
     const back = await mcm(workbench, ['layout', 'set', 'per-cluster']);
     assert.equal(back.code, 0, back.stderr);
