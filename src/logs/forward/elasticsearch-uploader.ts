@@ -7,8 +7,8 @@ import { BulkLines, type FileLines } from '../store/elasticsearch/bulk-lines.ts'
 import { type BulkAnswer, type BulkVerdict, verdictsOf } from '../store/elasticsearch/bulk-verdict.ts';
 import type { ElasticsearchOptions } from '../store/elasticsearch/elasticsearch-options.ts';
 import { Endpoint, type EndpointResponse } from '../store/elasticsearch/endpoint.ts';
-import { LONG } from '../store/elasticsearch/long-records.ts';
 import { SETTINGS_TEMPLATE, takePublished } from '../store/elasticsearch/published-settings.ts';
+import { LONG } from '../store/elasticsearch/record-length.ts';
 import { IndexTemplates } from '../store/elasticsearch/templates.ts';
 import { StoreUnavailable } from '../store/log-store.ts';
 import { CurrentSettings } from '../store/store-settings.ts';

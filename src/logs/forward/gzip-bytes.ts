@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { pipeline, Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import type { FileBytes } from './file-bytes.ts';
+import type { FileBytes, PlacedBytes } from './file-bytes.ts';
 import { TAIL_BYTES } from './file-chunk.ts';
 
 /** The beginning is asked for again and again, to see whether the file is still the same. */
@@ -41,6 +41,14 @@ export class GzipBytes implements FileBytes {
     this.#head ??= Buffer.from(await this.#unpackAt(0, HEAD_BYTES));
     const end = position + length;
     return end <= this.#head.length ? this.#head.subarray(position, end) : await this.#unpackAt(position, end);
+  }
+
+  async isStill(size: number, pieces: readonly PlacedBytes[]): Promise<boolean> {
+    if ((await this.size()) < size) return false;
+    for (const { position, bytes } of pieces) {
+      if (!(await this.readAt(position, bytes.length)).equals(bytes)) return false;
+    }
+    return true;
   }
 
   async close(): Promise<void> {

@@ -161,11 +161,11 @@ export class LogFile {
   ): Promise<FileChunk | undefined> {
     const chunk = await this.#chunkAt(offset, chunkBytes, before, memory);
     // After reading and before anybody sees it: what is as it was now has been so when it was read.
-    const size = await this.#bytes.size();
-    const head = await this.#bytes.readAt(0, this.#head.length);
-    if (size < this.size || !head.equals(this.#head) || !(await this.#before(offset)).equals(before)) {
-      throw changed();
-    }
+    const pieces = [
+      { position: 0, bytes: this.#head },
+      { position: offset - before.length, bytes: before },
+    ];
+    if (!(await this.#bytes.isStill(this.size, pieces))) throw changed();
     return chunk;
   }
 

@@ -18,8 +18,9 @@ import type { BulkVerdict } from './bulk-verdict.ts';
 import { DayKeeper } from './day-keeper.ts';
 import { type ElasticsearchOptions, REQUEST_TIMEOUT } from './elasticsearch-options.ts';
 import { IndexNames } from './index-names.ts';
-import { isLong, isRequestTooLong, LongRecords } from './long-records.ts';
+import { isRequestTooLong, LongRecords } from './long-records.ts';
 import { publishSettings } from './published-settings.ts';
+import { isLong } from './record-length.ts';
 import { searchRecords } from './search.ts';
 import { IndexTemplates } from './templates.ts';
 

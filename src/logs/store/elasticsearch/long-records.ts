@@ -1,12 +1,5 @@
 import { errors } from '@elastic/elasticsearch';
-import type { LogRecord } from '../../record/record.ts';
 import type { StoreUnavailable } from '../log-store.ts';
-
-/**
- * Records from this length on have a request of their own: what one of them is refused for is no other's fault. A shorter
- * one is never taken to be too long, whatever an answer says.
- */
-export const LONG = 1024 * 1024;
 
 /** Milliseconds for which a long record may be refused while others are stored, until it is taken to be the cause. */
 const PATIENCE = 600_000;
@@ -16,11 +9,6 @@ const TOO_MUCH = 429;
 
 /** Records remembered; each is asked for again within seconds. */
 const MOST = 1_000;
-
-/** Whether a record is sent in a request of its own. */
-export function isLong({ document }: LogRecord): boolean {
-  return document.open.length >= LONG;
-}
 
 /**
  * Long records that Elasticsearch does not take: too much for its memory (429, by its circuit breakers and limits of
