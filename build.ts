@@ -20,6 +20,7 @@ await build({
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
   },
+  alias: { cliui: './src/plugin/no-yargs-help.ts', 'string-width': './src/plugin/no-yargs-help.ts' },
   // Loaded only by clients that use Arrow helpers.
   external: ['apache-arrow'],
   logLevel: 'warning',

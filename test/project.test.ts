@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, it } from 'node:test';
+import { compiledLineKernel } from '../build-wasm.ts';
 import { cliReference } from '../src/plugin/reference.ts';
 import { run } from '../testbed/processes.ts';
 
@@ -47,6 +48,28 @@ describe('the rooms of src/', () => {
       }
     });
   }
+});
+
+describe('what a forwarder loads that writes straight into Elasticsearch', () => {
+  it("is no client of Elasticsearch's, which takes longer to load than 50,000 lines to ship", () => {
+    const seen = new Set<string>();
+    const follow = (file: string): void => {
+      if (seen.has(file)) return;
+      seen.add(file);
+      for (const [, path = ''] of read(file).matchAll(/^(?:import|export) (?!type )[^;]*?from '([^']+)'/gm)) {
+        if (path.startsWith('.')) follow(normalize(join(dirname(file), path)));
+        else assert.notEqual(path, '@elastic/elasticsearch', `${file} imports it`);
+      }
+    };
+    for (const file of ['src/plugin/commands/forward.ts', 'src/logs/forward/elasticsearch-uploader.ts']) follow(file);
+    assert.ok(seen.has('src/logs/store/elasticsearch/bulk-lines.ts'));
+  });
+});
+
+describe('src/logs/store/elasticsearch/line-kernel', () => {
+  it('is compiled from its source', () => {
+    assert.equal(read('src/logs/store/elasticsearch/line-kernel/compiled.ts'), compiledLineKernel());
+  });
 });
 
 describe('src/kube', () => {

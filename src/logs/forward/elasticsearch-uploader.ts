@@ -21,7 +21,7 @@ import {
 } from './chunk-uploader.ts';
 
 /** How much longer than its lines a body is, for short ones; one that needs more gets it. */
-const GROWTH = 1.4;
+const GROWTH = 1.3;
 
 export interface ElasticsearchUploaderOptions {
   /** Under which name records are stored. */

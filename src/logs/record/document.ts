@@ -106,11 +106,15 @@ export class DocumentReader {
   }
 
   /**
-   * The time of a line that has it near its beginning; undefined for any other. Nothing is said of the rest of the line.
+   * The time of a line that has it near its beginning; undefined for any other. `end` is behind the byte after it: up to
+   * there every line that has it is the same, and nothing is said of the rest.
    */
   earlyTime(bytes: Buffer, from: number): number | undefined {
     const at = bytes[from] === OPEN_BRACE ? findEarly(bytes, from, this.#firstTimeField) : -1;
-    return at === -1 ? undefined : this.#timeAt(bytes, at);
+    const to = at === -1 ? -1 : endOfScalar(bytes, at);
+    if (to === -1) return undefined;
+    this.end = to + 1;
+    return timeOf(bytes, at, to);
   }
 
   #timeAt(bytes: Buffer, from: number): number | undefined {
@@ -120,12 +124,17 @@ export class DocumentReader {
     if (same > 0 && same === this.#lastLength) return this.#lastTime;
     const to = endOfScalar(bytes, from);
     if (to === -1) return undefined;
-    const seconds = wholeSeconds(bytes, from, to);
-    this.#lastTime = seconds === undefined ? parseIndexableTime(scalarOf(bytes, from, to)) : parseTime(seconds);
+    this.#lastTime = timeOf(bytes, from, to);
     this.#lastLength = to - from >= LONGEST_TIME ? 0 : to - from + 1;
     bytes.copy(last, 0, from, from + this.#lastLength);
     return this.#lastTime;
   }
+}
+
+/** The time that a string or number is. */
+function timeOf(bytes: Buffer, from: number, to: number): number | undefined {
+  const seconds = wholeSeconds(bytes, from, to);
+  return seconds === undefined ? parseIndexableTime(scalarOf(bytes, from, to)) : parseTime(seconds);
 }
 
 /** Where the string or number that begins there ends; -1 for anything else. */

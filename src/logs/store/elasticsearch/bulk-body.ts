@@ -8,9 +8,6 @@ const END = '}\n';
 /** Milliseconds by which the moment in a document may be before that at which it is sent. */
 const STALE = 1000;
 
-const ZERO = 0x30;
-const SMALL_A = 0x61;
-
 /**
  * The body of a `_bulk` request, in one buffer that is used again for the next one. Every document ends with the moment
  * at which it was sent, so that it can be written anew for another attempt.
@@ -24,7 +21,6 @@ export class BulkBody {
   #bounds = new Int32Array(1024);
   #count = 0;
   #moment = 0;
-  readonly #digits = new Uint8Array(16);
 
   constructor(capacity: number) {
     this.#bytes = Buffer.allocUnsafeSlow(Math.ceil(capacity));
@@ -48,17 +44,14 @@ export class BulkBody {
 
   /** Begins an item, whose document will have so many bytes without what is added around it. */
   begin(documentBytes: number): void {
-    const needed = this.#length + documentBytes + AROUND;
-    if (needed > this.#bytes.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.ceil(needed * 1.25));
-      this.#bytes.copy(larger, 0, 0, this.#length);
-      this.#bytes = larger;
-    }
-    if (this.#count + 1 >= this.#bounds.length) {
-      const longer = new Int32Array(this.#bounds.length * 2);
-      longer.set(this.#bounds);
-      this.#bounds = longer;
-    }
+    this.#reserve(documentBytes + AROUND, 1);
+  }
+
+  /** Adds items that are whole, as far as `ends` says where each ends. */
+  items(items: Uint8Array, ends: Int32Array): void {
+    this.#reserve(items.length, ends.length);
+    for (const end of ends) this.#bounds[++this.#count] = this.#length + end;
+    this.bytes(items);
   }
 
   /** Adds text of ASCII alone, at most 1024 characters for each item. */
@@ -66,36 +59,9 @@ export class BulkBody {
     this.#length += this.#bytes.write(text, this.#length, 'latin1');
   }
 
-  byte(byte: number): void {
-    this.#bytes[this.#length++] = byte;
-  }
-
   bytes(bytes: Uint8Array): void {
     this.#bytes.set(bytes, this.#length);
     this.#length += bytes.length;
-  }
-
-  /** Takes the last bytes away again. */
-  cut(bytes: number): void {
-    this.#length -= bytes;
-  }
-
-  /** Adds a whole number of at least 0 as Number.toString(36) writes it, which takes several times as long. */
-  base36(value: number): void {
-    const digits = this.#digits;
-    let count = 0;
-    let rest = value;
-    for (; rest > 0x7fffffff; rest = Math.floor(rest / 36)) digits[count++] = rest % 36;
-    let small = rest | 0;
-    do {
-      const next = (small / 36) | 0;
-      digits[count++] = small - next * 36;
-      small = next;
-    } while (small > 0);
-    while (count > 0) {
-      const digit = digits[--count] as number;
-      this.byte(digit < 10 ? ZERO + digit : SMALL_A + digit - 10);
-    }
   }
 
   /** Ends an item, to which what lastMembers has made was added last. */
@@ -125,6 +91,21 @@ export class BulkBody {
       this.#bytes.copyWithin(this.#length, old[item] as number, old[item + 1]);
       this.#length += (old[item + 1] as number) - (old[item] as number);
       this.#bounds[++this.#count] = this.#length;
+    }
+  }
+
+  /** Makes room for so many bytes more, and items. */
+  #reserve(bytes: number, items: number): void {
+    const needed = this.#length + bytes;
+    if (needed > this.#bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.ceil(needed * 1.25));
+      this.#bytes.copy(larger, 0, 0, this.#length);
+      this.#bytes = larger;
+    }
+    if (this.#count + items >= this.#bounds.length) {
+      const longer = new Int32Array((this.#count + items) * 2);
+      longer.set(this.#bounds);
+      this.#bounds = longer;
     }
   }
 

@@ -48,13 +48,17 @@ export class BulkLines {
     const open = this.#openDays(file, now);
     const plain = new PlainLines(this.body, this.#names, file, open, now);
     const reader = new RecordReader(file.type, file, now);
-    for (let start = 0, end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, start)) {
-      if (plain.add(start, end)) this.#note(start, false);
-      else {
-        const letter = this.#readLine(file, reader, open, start, end);
-        if (letter !== undefined) letters.push(letter);
-      }
-      start = end + 1;
+    let items = 0;
+    const note = (start: number) => {
+      this.#items[items] = start;
+      this.#read[items++] = false;
+    };
+    for (let start = plain.add(0, note), end = bytes.indexOf(NEWLINE, start); end !== -1; ) {
+      const letter = this.#readLine(file, reader, open, start, end);
+      if (letter !== undefined) letters.push(letter);
+      items = this.body.count;
+      start = plain.add(end + 1, note);
+      end = bytes.indexOf(NEWLINE, start);
     }
     return letters;
   }
@@ -91,12 +95,6 @@ export class BulkLines {
     }
   }
 
-  /** Of the last item. */
-  #note(start: number, read: boolean): void {
-    this.#items[this.body.count - 1] = start;
-    this.#read[this.body.count - 1] = read;
-  }
-
   #openDays({ type, cluster }: FileLines, now: number): OpenDays {
     return new OpenDays(this.#settings.value.retention, type.name, cluster, now);
   }
@@ -108,7 +106,8 @@ export class BulkLines {
     const { id, line, day } = read.record;
     if (!open.has(day)) return { id, line, reason: open.reason(day) };
     this.#add(file, read.record);
-    this.#note(start, true);
+    this.#items[this.body.count - 1] = start;
+    this.#read[this.body.count - 1] = true;
     return undefined;
   }
 

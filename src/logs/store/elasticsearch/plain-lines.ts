@@ -1,5 +1,4 @@
 import { isUtf8 } from 'node:buffer';
-import { crc32 } from 'node:zlib';
 import { DocumentReader } from '../../record/document.ts';
 import { dayOf } from '../../record/time.ts';
 import { TimeWindow } from '../../record/time-window.ts';
@@ -7,39 +6,22 @@ import type { OpenDays } from '../retention.ts';
 import { type BulkBody, MOMENT_DIGITS } from './bulk-body.ts';
 import type { FileLines } from './bulk-lines.ts';
 import { actionOf, type IndexNames } from './index-names.ts';
+import { LineKernel, LONGEST_TEXT, Stop } from './line-kernel/line-kernel.ts';
 
-const NOTHING: Buffer = Buffer.alloc(0);
-
-const QUOTE = 0x22;
-const NEWLINE = 0x0a;
-const SLASH = 0x2f;
 const ZERO = 0x30;
-const CLOSE_BRACE = 0x7d;
 
-/**
- * Longer lines cost their bytes, and hardly anything for being one line more. None that is as short can be nested so deep
- * that Elasticsearch would not come back from it, which is what LogType.maxDepth is for.
- */
-const LONGEST = 4096;
-
-/**
- * Parts of what a line must not hold to be taken the short way: escapes, which can hide anything; comments, which
- * Elasticsearch's parser takes and which would hide what is added; `host`, which stays as it is; and `_doc_count`, which
- * would make one record count as many. Those bytes of them are looked for that begin rarely in logs: the search is by
- * the first. Keys that are added are not looked for: Elasticsearch refuses what is there twice.
- */
-const SUSPICIOUS = ['\\', '//', '/*', 'host"', 'doc_co'].map((text) => Buffer.from(text));
+/** Made when the first file is shipped; used by one after the other, each from beginning to end. */
+let kernel: LineKernel | undefined;
 
 /**
  * The short way of lines into a `_bulk` body, for lines in the form that shippers write; see RecordReader for what each
- * part is for.
+ * part is for. Brackets are left to Elasticsearch, which parses the line anyway and refuses what does not fit, also what
+ * stands behind the end. That is enough: without comments and escapes, what is added before the last brace is either in
+ * the outermost object or makes no JSON, since just the one bracket is closed behind it that was cut off, and a string
+ * that was left open ends at its first quote.
  *
- * A profile of the long way says: 40 % of it is the pass that follows a line's strings and brackets, a fifth are objects
- * for each line and their collection, a tenth is the checksum. So nothing here makes an object for a line, and brackets
- * are left to Elasticsearch, which parses the line anyway and refuses what does not fit, also what stands behind the end.
- * That is enough: without comments and escapes, what is added before the last brace is either in the outermost object or
- * makes no JSON, since just the one bracket is closed behind it that was cut off, and a string that was left open ends at
- * its first quote.
+ * Most lines of a file have the time of the one before, and all up to there in common with it. So the time is read once,
+ * and then lines are taken as long as they begin with the same bytes.
  */
 export class PlainLines {
   readonly #body: BulkBody;
@@ -49,14 +31,13 @@ export class PlainLines {
   readonly #window: TimeWindow;
   readonly #open: OpenDays;
   readonly #isUtf8: boolean;
-  /** Of each suspicious text, where it is found next; the file's length where it is not. */
-  readonly #next: number[];
-  #nearest = -1;
-  // What stands around the document of the line before, which is nearly what stands around every document.
+  readonly #kernel: LineKernel;
+  /** The part of the file that is in the kernel's piece. */
+  #from = 0;
+  #to = 0;
+  /** The line whose beginning is that of those that are taken. */
+  #turned = -1;
   #day = '';
-  #time = Number.NaN;
-  #action = NOTHING;
-  #members = NOTHING;
 
   constructor(body: BulkBody, names: IndexNames, file: FileLines, open: OpenDays, now: number) {
     this.#body = body;
@@ -66,62 +47,89 @@ export class PlainLines {
     this.#window = new TimeWindow(now);
     this.#open = open;
     this.#isUtf8 = isUtf8(file.bytes);
-    this.#next = SUSPICIOUS.map(() => -1);
+    kernel ??= new LineKernel();
+    this.#kernel = kernel;
+    this.#kernel.beginning.length = 0;
   }
 
-  /** Adds the line from `start` to before `end`, behind all that were asked for before, if it is in that form. */
-  add(start: number, end: number): boolean {
-    const { bytes, position } = this.#file;
-    const length = end - start;
-    if (!this.#isUtf8 || length > LONGEST || bytes[end - 1] !== CLOSE_BRACE) return false;
-    if (this.#nearest < end && this.#isSuspicious(start, end)) return false;
-    const time = this.#documents.earlyTime(bytes, start);
-    if (time === undefined || !this.#window.has(time)) return false;
-    if (time !== this.#time && !this.#turnTo(time)) return false;
-    const line = copyOf(bytes, start, end);
-    const body = this.#body;
-    body.begin(length);
-    body.bytes(this.#action);
-    body.base36(position.offset + start);
-    body.byte(SLASH);
-    body.base36(crc32(line));
-    body.byte(QUOTE);
-    body.byte(CLOSE_BRACE);
-    body.byte(CLOSE_BRACE);
-    body.byte(NEWLINE);
-    body.bytes(line);
-    body.cut(1);
-    body.bytes(this.#members);
-    body.end();
+  /**
+   * Adds lines, from the one that begins at `start` on, as long as they are in that form. `added` is told where each
+   * begins. Returns where the first one begins that is in another form, or has no end.
+   */
+  add(start: number, added: (start: number) => void): number {
+    const { bytes } = this.#file;
+    if (!this.#isUtf8) return start;
+    for (let at = start; at < bytes.length; ) {
+      if (at >= this.#to) this.#load(at);
+      const { next, stopped } = this.#take(at, added);
+      if (!this.#canGoOn(next, stopped)) return next;
+      at = next;
+    }
+    return bytes.length;
+  }
+
+  /** Makes the kernel ready for what it has stopped at, if it may be in the form. */
+  #canGoOn(next: number, stopped: number): boolean {
+    switch (stopped) {
+      case Stop.otherForm:
+        return false;
+      case Stop.otherBeginning:
+        if (this.#turned === next) return false;
+        this.#turned = next;
+        return this.#turnTo(next);
+      case Stop.part:
+        if (next === this.#to) return true;
+        // It has no end, or is longer than the form allows.
+        if (next === this.#from || this.#to === this.#file.bytes.length) return false;
+        this.#load(next);
+    }
     return true;
   }
 
-  #isSuspicious(start: number, end: number): boolean {
-    const { bytes } = this.#file;
-    for (let which = 0; which < SUSPICIOUS.length; which++) {
-      if ((this.#next[which] as number) >= start) continue;
-      const found = bytes.indexOf(SUSPICIOUS[which] as Buffer, start);
-      this.#next[which] = found === -1 ? bytes.length : found;
-    }
-    this.#nearest = Math.min(...this.#next);
-    return this.#nearest < end;
+  #take(at: number, added: (start: number) => void): { readonly next: number; readonly stopped: number } {
+    const from = this.#from;
+    const taken = this.#kernel.take(at - from, this.#to - from, this.#file.position.offset + from);
+    this.#body.items(taken.items, taken.ends);
+    for (const start of taken.starts) added(from + start);
+    return { next: from + taken.next, stopped: taken.stopped };
   }
 
-  /** Whether that is a time of a day that takes records. */
-  #turnTo(time: number): boolean {
+  #load(from: number): void {
+    const { bytes } = this.#file;
+    const { piece } = this.#kernel;
+    this.#from = from;
+    this.#to = Math.min(from + piece.length, bytes.length);
+    bytes.copy(piece, 0, from, this.#to);
+  }
+
+  /** Has lines taken that begin as the one there does up to its time, if that is one of a day that takes records. */
+  #turnTo(start: number): boolean {
+    const { bytes } = this.#file;
+    const time = this.#documents.earlyTime(bytes, start);
+    if (time === undefined || !this.#window.has(time)) return false;
+    const { end } = this.#documents;
+    if (end - start > LONGEST_TEXT || !this.#has(time)) return false;
+    this.#kernel.beginning.put(bytes.subarray(start, end));
+    return true;
+  }
+
+  /** Whether that is a time of a day that takes records; then what stands around a document is of that time. */
+  #has(time: number): boolean {
     const { type, cluster, host, position } = this.#file;
+    const { action, members } = this.#kernel;
     const day = dayOf(time);
     const before = `,"cluster":"${cluster}","@timestamp":`;
     // Both times have as many digits: a moment's.
-    if (day === this.#day) putDigits(this.#members, before.length, time);
-    else {
-      if (!this.#open.has(day)) return false;
-      this.#day = day;
-      const action = actionOf(this.#names.day(type, cluster, day));
-      this.#action = Buffer.from(`${action}"_id":"${cluster}/${host}/${position.fileKey}/`);
-      this.#members = this.#body.lastMembers(`${before}${time},"host":"${host}"`);
+    if (day === this.#day) {
+      putDigits(members.bytes, before.length, time);
+      return true;
     }
-    this.#time = time;
+    if (!this.#open.has(day)) return false;
+    this.#day = day;
+    action.put(
+      Buffer.from(`${actionOf(this.#names.day(type, cluster, day))}"_id":"${cluster}/${host}/${position.fileKey}/`),
+    );
+    members.put(this.#body.lastMembers(`${before}${time},"host":"${host}"`));
     return true;
   }
 }
@@ -134,17 +142,4 @@ function putDigits(bytes: Uint8Array, from: number, value: number): void {
     bytes[at] = ZERO + rest - next * 10;
     rest = next;
   }
-}
-
-const scratch = Buffer.alloc(LONGEST);
-const views: (Uint8Array | undefined)[] = [];
-
-/** The line's bytes, until the next one is copied: a view for each length serves all lines of that length. */
-function copyOf(bytes: Buffer, start: number, end: number): Uint8Array {
-  bytes.copy(scratch, 0, start, end);
-  const known = views[end - start];
-  if (known !== undefined) return known;
-  const view = scratch.subarray(0, end - start);
-  views[end - start] = view;
-  return view;
 }

@@ -1,0 +1,210 @@
+/**
+ * The inner loop of PlainLines, in AssemblyScript: TypeScript's syntax for WebAssembly. Numbers are WebAssembly's, and
+ * memory is addresses. Nothing runs this file; `npm run wasm` makes compiled.ts of it.
+ */
+
+/** Where the caller puts whole lines, and how many bytes there may be. What is read beyond them is ignored. */
+export const PIECE: usize = 0x10000;
+export const PIECE_BYTES: usize = 0x10000;
+
+/**
+ * Where the caller puts how lines must begin, what stands before their offset in an item, and what ends an item; at most
+ * 4096 bytes each.
+ */
+export const BEGINNING: usize = 0x8000;
+export const ACTION: usize = 0x9000;
+export const MEMBERS: usize = 0xa000;
+
+/** Where the items are found, and as i32 where each line began in the piece and where its item ends. */
+export const ITEMS: usize = 0x30000;
+export const STARTS: usize = 0x60000;
+export const ENDS: usize = 0x68000;
+
+/** What `take` has done: so many items in so many bytes, and why it went no further. */
+export let count: i32 = 0;
+export let written: i32 = 0;
+export let stopped: i32 = 0;
+
+/** As `Stop` in line-kernel.ts. */
+const OTHER_BEGINNING: i32 = 0;
+const OTHER_FORM: i32 = 1;
+const FULL: i32 = 2;
+const PART: i32 = 3;
+
+const ITEMS_BYTES: usize = STARTS - ITEMS;
+const MOST_ITEMS: i32 = 0x2000;
+
+/**
+ * Longer lines cost their bytes, and hardly anything for being one line more. None that is as short can be nested so deep
+ * that Elasticsearch would not come back from it, which is what LogType.maxDepth is for.
+ */
+const LONGEST: usize = 4096;
+
+/** Around a line in its item stand two numbers and a few bytes; and copies write up to 15 bytes more. */
+const AROUND: usize = 64;
+
+const NEWLINE: u8 = 0x0a;
+const ASTERISK: u8 = 0x2a;
+const SLASH: u8 = 0x2f;
+const BACKSLASH: u8 = 0x5c;
+const UNDERSCORE: u8 = 0x5f;
+const SMALL_D: u8 = 0x64;
+const SMALL_H: u8 = 0x68;
+const CLOSE_BRACE: u8 = 0x7d;
+
+/** Text as a number that is loaded. */
+const OST_QUOTE: u32 = 0x2274736f;
+const OC_C: u32 = 0x635f636f;
+const ID_END: u32 = 0x0a7d7d22;
+
+/** Tables for the CRC of sixteen bytes at once: of a byte with so many bytes of zeros behind it. */
+const TABLES: usize = 0x1000;
+
+for (let byte: u32 = 0; byte < 256; byte++) {
+  let crc = byte;
+  for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
+  store<u32>(TABLES + (byte << 2), crc);
+}
+for (let at: usize = TABLES; at < TABLES + 15 * 1024; at += 4) {
+  const crc = load<u32>(at);
+  store<u32>(at + 1024, (crc >>> 8) ^ load<u32>(TABLES + ((crc & 0xff) << 2)));
+}
+
+/** As zlib's crc32. All but the first four bytes are looked up without waiting for the sixteen before. */
+function crc32(from: usize, to: usize): u32 {
+  let crc: u32 = ~0;
+  let at = from;
+  for (; at + 16 <= to; at += 16) {
+    const rest =
+      load<u32>(u32(load<u8>(at, 4)) << 2, TABLES + 11 * 1024) ^
+      load<u32>(u32(load<u8>(at, 5)) << 2, TABLES + 10 * 1024) ^
+      (load<u32>(u32(load<u8>(at, 6)) << 2, TABLES + 9 * 1024) ^
+        load<u32>(u32(load<u8>(at, 7)) << 2, TABLES + 8 * 1024)) ^
+      (load<u32>(u32(load<u8>(at, 8)) << 2, TABLES + 7 * 1024) ^
+        load<u32>(u32(load<u8>(at, 9)) << 2, TABLES + 6 * 1024) ^
+        (load<u32>(u32(load<u8>(at, 10)) << 2, TABLES + 5 * 1024) ^
+          load<u32>(u32(load<u8>(at, 11)) << 2, TABLES + 4 * 1024))) ^
+      (load<u32>(u32(load<u8>(at, 12)) << 2, TABLES + 3 * 1024) ^
+        load<u32>(u32(load<u8>(at, 13)) << 2, TABLES + 2 * 1024) ^
+        (load<u32>(u32(load<u8>(at, 14)) << 2, TABLES + 1 * 1024) ^
+          load<u32>(u32(load<u8>(at, 15)) << 2, TABLES + 0 * 1024)));
+    const first = crc ^ load<u32>(at);
+    crc =
+      load<u32>((first << 2) & 0x3fc, TABLES + 15 * 1024) ^
+      load<u32>((first >>> 6) & 0x3fc, TABLES + 14 * 1024) ^
+      (load<u32>((first >>> 14) & 0x3fc, TABLES + 13 * 1024) ^ load<u32>((first >>> 22) & 0x3fc, TABLES + 12 * 1024)) ^
+      rest;
+  }
+  for (; at < to; at++) crc = (crc >>> 8) ^ load<u32>(((crc ^ load<u8>(at)) & 0xff) << 2, TABLES);
+  return ~crc;
+}
+
+/** Copies up to 15 bytes more than that. */
+function copy(to: usize, from: usize, length: usize): void {
+  for (let at: usize = 0; at < length; at += 16) v128.store(to + at, v128.load(from + at));
+}
+
+/** Whether the bytes at an address are those of BEGINNING. */
+function begins(at: usize, length: usize): bool {
+  for (let done: usize = 0; done < length; done += 16) {
+    const same = i8x16.bitmask(i8x16.eq(v128.load(at + done), v128.load(BEGINNING + done)));
+    if (same !== 0xffff) return done + ctz(~same) >= length;
+  }
+  return true;
+}
+
+/**
+ * Whether something begins there that a line must not hold: an escape, which can hide anything; a comment, which
+ * Elasticsearch's parser takes and which would hide what is added; `host"`, which stays as it is; and `doc_c`, since
+ * `_doc_count` would make one record count as many. Keys that are added are not looked for: Elasticsearch refuses what is
+ * there twice.
+ */
+function isSuspicious(at: usize): bool {
+  const byte = load<u8>(at);
+  if (byte === SLASH) {
+    const next = load<u8>(at, 1);
+    return next === SLASH || next === ASTERISK;
+  }
+  if (byte === SMALL_H) return load<u32>(at, 1) === OST_QUOTE;
+  if (byte === SMALL_D) return load<u32>(at, 1) === OC_C;
+  return byte === BACKSLASH;
+}
+
+/** Where the line that begins at `from` ends; `to` where it does not before; 0 where something in it is suspicious. */
+function endOfLine(from: usize, to: usize): usize {
+  for (let at = from; at < to; at += 16) {
+    const bytes = v128.load(at);
+    const newlines = i8x16.eq(bytes, i8x16.splat(NEWLINE));
+    const doc = v128.and(i8x16.eq(bytes, i8x16.splat(SMALL_D)), i8x16.eq(v128.load(at, 3), i8x16.splat(UNDERSCORE)));
+    const slashes = v128.or(i8x16.eq(bytes, i8x16.splat(SLASH)), i8x16.eq(bytes, i8x16.splat(BACKSLASH)));
+    const others = v128.or(v128.or(slashes, doc), i8x16.eq(bytes, i8x16.splat(SMALL_H)));
+    if (!v128.any_true(v128.or(newlines, others))) continue;
+    const ends = i8x16.bitmask(newlines);
+    let found = i8x16.bitmask(others);
+    if (ends !== 0) found &= (ends & -ends) - 1;
+    for (; found !== 0; found &= found - 1) if (isSuspicious(at + ctz(found))) return 0;
+    if (ends !== 0) return min(at + ctz(ends), to);
+  }
+  return to;
+}
+
+/** Writes a number as Number.toString(36) does. Returns where it ends. */
+function base36(at: usize, value: u64): usize {
+  let digits: usize = 1;
+  for (let power: u64 = 36; value >= power && digits < 12; power *= 36) digits++;
+  const end = at + digits;
+  let to = end;
+  let rest = value;
+  for (; rest > 0xffffffff; rest /= 36) store<u8>(--to, digit(u32(rest % 36)));
+  for (let small = u32(rest); to > at; small /= 36) store<u8>(--to, digit(small % 36));
+  return end;
+}
+
+function digit(value: u32): u8 {
+  return u8(value < 10 ? 0x30 + value : 0x57 + value);
+}
+
+/**
+ * Makes items of the lines from `from` on, of the `to` bytes in the piece, whose first has that offset in its file, for
+ * as long as they are in the form and begin with the first `beginning` bytes of BEGINNING. Returns where it has stopped.
+ */
+export function take(from: i32, to: i32, offset: f64, beginning: i32, action: i32, members: i32): i32 {
+  const last = PIECE + usize(to);
+  let start = PIECE + usize(from);
+  let at = ITEMS;
+  count = 0;
+  stopped = PART;
+  while (start < last) {
+    const end = endOfLine(start, last);
+    if (end === last) break;
+    const length = end - start;
+    if (end === 0 || length > LONGEST || load<u8>(end - 1) !== CLOSE_BRACE) {
+      stopped = OTHER_FORM;
+      break;
+    }
+    if (beginning === 0 || length < usize(beginning) || !begins(start, usize(beginning))) {
+      stopped = OTHER_BEGINNING;
+      break;
+    }
+    if (at - ITEMS + length + usize(action + members) + AROUND > ITEMS_BYTES || count === MOST_ITEMS) {
+      stopped = FULL;
+      break;
+    }
+    copy(at, ACTION, usize(action));
+    at = base36(at + usize(action), u64(offset) + u64(start - PIECE));
+    store<u8>(at, SLASH);
+    at = base36(at + 1, crc32(start, end));
+    store<u32>(at, ID_END);
+    at += 4;
+    copy(at, start, length - 1);
+    at += length - 1;
+    copy(at, MEMBERS, usize(members));
+    at += usize(members);
+    store<i32>(STARTS + (count << 2), i32(start - PIECE));
+    store<i32>(ENDS + (count << 2), i32(at - ITEMS));
+    count++;
+    start = end + 1;
+  }
+  written = i32(at - ITEMS);
+  return i32(start - PIECE);
+}

@@ -1,0 +1,121 @@
+import { WASM } from './compiled.ts';
+
+/** WebAssembly, which TypeScript knows in browsers only. */
+declare const WebAssembly: {
+  readonly Module: new (bytes: Uint8Array) => object;
+  readonly Instance: new (module: object) => { readonly exports: object };
+};
+
+interface Global {
+  readonly value: number;
+}
+
+/** What assembly.ts exports, see there. */
+interface Assembly {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  readonly PIECE: Global;
+  readonly PIECE_BYTES: Global;
+  readonly BEGINNING: Global;
+  readonly ACTION: Global;
+  readonly MEMBERS: Global;
+  readonly ITEMS: Global;
+  readonly STARTS: Global;
+  readonly ENDS: Global;
+  readonly count: Global;
+  readonly written: Global;
+  readonly stopped: Global;
+  take(from: number, to: number, offset: number, beginning: number, action: number, members: number): number;
+}
+
+/** Why no more lines were taken. */
+export const Stop = {
+  /** The next one does not begin as it should. */
+  otherBeginning: 0,
+  /** It is not in the form, see PlainLines. */
+  otherForm: 1,
+  /** There is no room for its item. */
+  full: 2,
+  /** It does not end in the piece. */
+  part: 3,
+} as const;
+
+/** What became of lines; good until more are taken. */
+interface Taken {
+  readonly items: Uint8Array;
+  /** Where each item ends. */
+  readonly ends: Int32Array;
+  /** Where in the piece the line of each began. */
+  readonly starts: Int32Array;
+  /** Where in the piece the first line begins that was not taken. */
+  readonly next: number;
+  /** Why it was not, one of Stop. */
+  readonly stopped: number;
+}
+
+/** A part of the memory, and how many bytes of it count. */
+class Text {
+  readonly bytes: Buffer;
+  length = 0;
+
+  constructor(memory: ArrayBuffer, { value }: Global) {
+    this.bytes = Buffer.from(memory, value, LONGEST_TEXT);
+  }
+
+  put(bytes: Uint8Array): void {
+    this.bytes.set(bytes);
+    this.length = bytes.length;
+  }
+}
+
+/** Bytes that a Text may have. */
+export const LONGEST_TEXT = 4096;
+
+/**
+ * Lines to items of a `_bulk` body, many in one call: from JavaScript each line would take a dozen calls of Node.js, which
+ * cost more than what they do. See docs/adr/0005.
+ */
+export class LineKernel {
+  /** Where lines are put, to be taken. */
+  readonly piece: Buffer;
+  /** How lines must begin. */
+  readonly beginning: Text;
+  /** What stands before a line's offset and checksum in its item. */
+  readonly action: Text;
+  /** What stands at the end of an item instead of the line's last byte. */
+  readonly members: Text;
+  readonly #items: Buffer;
+  readonly #starts: Int32Array;
+  readonly #ends: Int32Array;
+  readonly #assembly: Assembly;
+
+  constructor() {
+    const module = new WebAssembly.Module(Buffer.from(WASM, 'base64'));
+    const assembly = new WebAssembly.Instance(module).exports as Assembly;
+    const { buffer } = assembly.memory;
+    this.piece = Buffer.from(buffer, assembly.PIECE.value, assembly.PIECE_BYTES.value);
+    this.beginning = new Text(buffer, assembly.BEGINNING);
+    this.action = new Text(buffer, assembly.ACTION);
+    this.members = new Text(buffer, assembly.MEMBERS);
+    this.#items = Buffer.from(buffer, assembly.ITEMS.value);
+    this.#starts = new Int32Array(buffer, assembly.STARTS.value);
+    this.#ends = new Int32Array(buffer, assembly.ENDS.value);
+    this.#assembly = assembly;
+  }
+
+  /**
+   * Makes items of the lines from `from` to before `to` in the piece, for as long as they can be; that offset is the
+   * piece's in the file.
+   */
+  take(from: number, to: number, offset: number): Taken {
+    const { beginning, action, members } = this;
+    const next = this.#assembly.take(from, to, offset, beginning.length, action.length, members.length);
+    const { written, count, stopped } = this.#assembly;
+    return {
+      items: this.#items.subarray(0, written.value),
+      ends: this.#ends.subarray(0, count.value),
+      starts: this.#starts.subarray(0, count.value),
+      next,
+      stopped: stopped.value,
+    };
+  }
+}
