@@ -82,6 +82,22 @@ describe('BulkLines', () => {
     });
   }
 
+  it('takes lines of other forms among them, also such as are longer than what is looked at together', () => {
+    const plain = [...generateFlows({ seed: 8, count: 1500, from: NOW - 3_600_000, to: NOW })];
+    const others = [
+      (line: string) => line.replace('"wep"', '"\\u0077ep"'),
+      (line: string) => line.replace('"-"', `"${'x'.repeat(5_000)}"`),
+      (line: string) => line.replace('"-"', `"${'y'.repeat(70_000)}"`),
+      () => '',
+      (line: string) => `${line} `,
+    ];
+    const lines = plain.map((line, at) => (at % 3 > 0 ? line : (others[(at / 3) % others.length]?.(line) ?? line)));
+    const file = fileOf(lines);
+    const { body, letters } = actual(file);
+    assert.deepEqual([body, letters], [expected(file).body, []]);
+    assert.equal(body.split('\n').length, 2801);
+  });
+
   for (const line of [
     `{"end_time":${END},"a":1} //}`,
     `{"end_time":${END},"a":1} /*}`,
