@@ -7,6 +7,7 @@ import { type Result, table } from './result.ts';
 type Benchmark = (rows: readonly string[], tell: (text: string) => void) => Promise<Result[]>;
 
 const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
+  cli: async () => (await import('./cli/cli.ts')).cli,
   forwarder: async () => (await import('./forwarder/forwarder.ts')).forwarder,
   tunnel: async () => (await import('./tunnel/tunnel.ts')).tunnel,
 };
