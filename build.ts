@@ -1,6 +1,18 @@
 // Bundles what runs: bin/kubectl-mcm loads dist/kubectl-mcm.js and nothing else.
 import { rmSync } from 'node:fs';
-import { build } from 'esbuild';
+import { join } from 'node:path';
+import { build, type Plugin } from 'esbuild';
+
+/** Of undici our own code gets what it uses: all of it takes longer to load than most commands to run. */
+const undiciParts: Plugin = {
+  name: 'undici-parts',
+  setup: ({ onResolve }) => {
+    const source = join(import.meta.dirname, 'src');
+    onResolve({ filter: /^undici$/ }, ({ importer }) =>
+      importer.startsWith(source) ? { path: join(import.meta.dirname, 'undici-parts.cjs') } : undefined,
+    );
+  },
+};
 
 rmSync('dist', { recursive: true, force: true });
 await build({
@@ -21,6 +33,7 @@ await build({
     js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
   },
   alias: { cliui: './src/plugin/no-yargs-help.ts', 'string-width': './src/plugin/no-yargs-help.ts' },
+  plugins: [undiciParts],
   // Loaded only by clients that use Arrow helpers.
   external: ['apache-arrow'],
   logLevel: 'warning',

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import type { Readable } from 'node:stream';
-import { type Dispatcher, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import { codeOf, messageOf, UserError } from '../errors.ts';
 import type { KubeContext } from './kubeconfig.ts';
 import { collectionPath, type KubeObject, objectPath } from './objects.ts';
@@ -173,10 +173,13 @@ export class KubeClient {
     bodyTimeout: number,
   ): Promise<Dispatcher.ResponseData> {
     const { headers, dispatcher } = await this.context.authenticate();
-    const url = `${this.context.server}${path}${queryString(query)}`;
+    const { origin, pathname } = new URL(this.context.server);
+    const pathAndQuery = `${pathname.replace(/\/$/, '')}${path}${queryString(query)}`;
     const started = performance.now();
     try {
-      const response = await request(url, {
+      const response = await dispatcher.request({
+        origin,
+        path: pathAndQuery,
         method,
         headers: {
           accept: 'application/json',
@@ -187,11 +190,10 @@ export class KubeClient {
         body: body?.text ?? null,
         headersTimeout: this.#timeout,
         bodyTimeout,
-        ...(dispatcher === undefined ? {} : { dispatcher }),
         ...(signal === undefined ? {} : { signal }),
       });
       const took = Math.round(performance.now() - started);
-      this.#options.onRequest?.(`${method} ${url} ${response.statusCode} in ${took} milliseconds`);
+      this.#options.onRequest?.(`${method} ${origin}${pathAndQuery} ${response.statusCode} in ${took} milliseconds`);
       return response;
     } catch (error) {
       if (signal?.aborted === true) throw error;

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { isIPv6 } from 'node:net';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
-import { KubeConfig } from '@kubernetes/client-node/dist/config.js';
 import {
   type Cluster,
   type Context,
@@ -9,10 +9,9 @@ import {
   newUsers,
   type User,
 } from '@kubernetes/client-node/dist/config_types.js';
-import type { RequestContext } from '@kubernetes/client-node/dist/gen/http/http.js';
-import type { Dispatcher } from 'undici';
 import { parse } from 'yaml';
 import { messageOf, UserError } from '../errors.ts';
+import { type Credentials, credentialsOf } from './credentials.ts';
 
 /** kubectl's connection flags; each one given overrides what the kubeconfig says. */
 export interface KubeFlags {
@@ -40,12 +39,6 @@ export interface KubeContext {
   readonly server: string;
   /** Headers and connection for a request; runs the kubeconfig's exec plugin or refreshes its token where needed. */
   authenticate(): Promise<Credentials>;
-}
-
-export interface Credentials {
-  readonly headers: Readonly<Record<string, string | string[]>>;
-  /** undefined: undici's own, with the system's trust. */
-  readonly dispatcher: Dispatcher | undefined;
 }
 
 /** `as`, `as-groups` and their like of a kubeconfig user, which client-node reads only in part. */
@@ -90,27 +83,39 @@ export function loadKubeContext(flags: KubeFlags, env: NodeJS.ProcessEnv = proce
   if (context === undefined && name !== undefined && name !== '') {
     throw new UserError(`Error in configuration: context was not found for specified context: ${name}`);
   }
-  const inCluster = new KubeConfig();
   if (context === undefined && flags.server === undefined) {
-    if (env.KUBERNETES_SERVICE_HOST === undefined) throw new UserError(NO_CONFIGURATION);
-    inCluster.loadFromCluster();
-    return new LoadedContext('in-cluster', inCluster, impersonate(flags));
+    const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port = '443' } = env;
+    if (host === undefined) throw new UserError(NO_CONFIGURATION);
+    return new LoadedContext('in-cluster', podCluster(host, port), POD_USER, impersonate(flags));
   }
   const clusterName = flags.cluster ?? context?.cluster;
   const userName = flags.user ?? context?.user;
   const user = config.users.find((candidate) => candidate.name === userName);
   if (userName !== undefined && user === undefined)
     throw new UserError(`error: auth info "${userName}" does not exist`);
-  const kubeConfig = new KubeConfig();
   const cluster = overrideCluster(
     config.clusters.find((candidate) => candidate.name === clusterName),
     clusterName,
     flags,
   );
-  kubeConfig.loadFromClusterAndUser(cluster, isPlain(cluster.server) ? NOBODY : overrideUser(user, flags));
   const kept = userName === undefined ? undefined : config.impersonations.get(userName);
-  return new LoadedContext(context?.name ?? 'command line', kubeConfig, impersonate(flags, kept));
+  const asked = isPlain(cluster.server) ? NOBODY : overrideUser(user, flags);
+  return new LoadedContext(context?.name ?? 'command line', cluster, asked, impersonate(flags, kept));
 }
+
+/** Where a pod finds its ServiceAccount. */
+const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+function podCluster(host: string, port: string): Cluster {
+  const server = `https://${isIPv6(host) ? `[${host}]` : host}:${port}`;
+  return { name: 'in-cluster', server, caFile: join(SERVICE_ACCOUNT, 'ca.crt'), skipTLSVerify: false };
+}
+
+/** Its token is replaced before it expires. */
+const POD_USER: User = {
+  name: 'in-cluster',
+  authProvider: { name: 'tokenFile', config: { tokenFile: join(SERVICE_ACCOUNT, 'token') } },
+};
 
 function kubeconfigFiles(flags: KubeFlags, env: NodeJS.ProcessEnv): string[] {
   if (flags.kubeconfig !== undefined) {
@@ -146,24 +151,34 @@ function mergeFile(merged: MergedConfig, file: string): void {
     users?: { name: string; user?: Record<string, unknown> }[];
     'current-context'?: string;
   };
-  const single = new KubeConfig();
-  single.loadFromOptions({
-    clusters: newClusters(document.clusters),
-    users: newUsers(document.users),
-    contexts: newContexts(document.contexts),
-    currentContext: document['current-context'],
-  });
-  single.makePathsAbsolute(dirname(file));
-  for (const { exec } of single.users)
-    if (isRelativePath(exec?.command)) exec.command = join(dirname(file), exec.command);
-  addMissing(merged.clusters, single.clusters);
-  addMissing(merged.users, single.users);
-  addMissing(merged.contexts, single.contexts);
+  const clusters = newClusters(document.clusters).map(({ caFile, ...cluster }) => ({
+    ...cluster,
+    ...absolute({ caFile }, file),
+  }));
+  const users = newUsers(document.users).map(({ certFile, keyFile, ...user }) => ({
+    ...user,
+    ...absolute({ certFile, keyFile }, file),
+  }));
+  for (const { exec } of users) if (isRelativePath(exec?.command)) exec.command = join(dirname(file), exec.command);
+  addMissing(merged.clusters, clusters);
+  addMissing(merged.users, users);
+  addMissing(merged.contexts, newContexts(document.contexts));
   for (const entry of document.users ?? []) {
     if (!merged.impersonations.has(entry.name))
       merged.impersonations.set(entry.name, impersonationOf(entry.user ?? {}));
   }
   merged.currentContext ||= document['current-context'] ?? '';
+}
+
+/** Relative paths are from the folder of the kubeconfig that they are in. */
+function absolute<Name extends string>(
+  paths: Record<Name, string | undefined>,
+  file: string,
+): Partial<Record<Name, string>> {
+  const given = Object.entries<string | undefined>(paths).filter(([, path]) => path !== undefined && path !== '');
+  return Object.fromEntries(
+    given.map(([name, path = '']) => [name, isAbsolute(path) ? path : join(dirname(file), path)]),
+  ) as Partial<Record<Name, string>>;
 }
 
 /** A plugin by a relative path is one beside the kubeconfig; a bare name is one on the PATH. */
@@ -245,38 +260,23 @@ function overrideUser(found: User | undefined, flags: KubeFlags): User {
 class LoadedContext implements KubeContext {
   readonly name: string;
   readonly server: string;
-  readonly #config: KubeConfig;
+  readonly #credentials: () => Promise<Credentials>;
   readonly #impersonation: Impersonation | undefined;
-  #dispatcher: { readonly value: Dispatcher | undefined } | undefined;
 
-  constructor(name: string, config: KubeConfig, impersonation: Impersonation | undefined) {
+  constructor(name: string, cluster: Cluster, user: User, impersonation: Impersonation | undefined) {
     this.name = name;
-    this.server = config.getCurrentCluster()?.server ?? '';
-    this.#config = config;
+    this.server = cluster.server;
+    this.#credentials = credentialsOf(cluster, user);
     this.#impersonation = impersonation;
   }
 
   async authenticate(): Promise<Credentials> {
-    const headers: Record<string, string | string[]> = {};
-    let dispatcher: Dispatcher | undefined;
-    // client-node resolves exec plugins, OIDC, token files, proxies and TLS; it writes the outcome into the request
-    // context of its own client, of which these two setters are all it calls.
-    const sink = {
-      setHeaderParam: (key: string, value: string) => {
-        headers[key.toLowerCase()] = value;
-      },
-      setDispatcher: (value: Dispatcher) => {
-        dispatcher = value;
-      },
-    };
     try {
-      await this.#config.applySecurityAuthentication(sink as unknown as RequestContext);
+      const { headers, dispatcher } = await this.#credentials();
+      return { headers: { ...headers, ...this.#impersonationHeaders() }, dispatcher };
     } catch (error) {
       throw new UserError(`Unable to connect to the server: getting credentials: ${messageOf(error)}`);
     }
-    // One connection pool for the life of the context: a new one each time would open a connection a request.
-    this.#dispatcher ??= { value: dispatcher };
-    return { headers: { ...headers, ...this.#impersonationHeaders() }, dispatcher: this.#dispatcher.value };
   }
 
   #impersonationHeaders(): Record<string, string | string[]> {

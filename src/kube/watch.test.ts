@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Agent } from 'undici';
 import { KubeClient } from './client.ts';
 import { failure } from './status.ts';
 import { type WatchOptions, watchCollection } from './watch.ts';
@@ -36,7 +37,7 @@ async function clientOf(t: TestContext, answer: RequestListener): Promise<KubeCl
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(() => server.close().closeAllConnections());
   const { port } = server.address() as AddressInfo;
-  const authenticate = async () => ({ headers: {}, dispatcher: undefined });
+  const authenticate = async () => ({ headers: {}, dispatcher: new Agent() });
   return new KubeClient({ name: 'script', server: `http://127.0.0.1:${port}`, authenticate });
 }
 

@@ -6,6 +6,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as connectTls, createServer, type TLSSocket } from 'node:tls';
+import { Agent as HttpAgent } from 'undici';
 import { createKeyPair, daysFromNow, type KeyPair } from '../../clusters/key-pair.ts';
 import { YamuxSession } from '../yamux/session.ts';
 import type { YamuxStream } from '../yamux/stream.ts';
@@ -61,7 +62,10 @@ async function startAgent(t: TestContext, address: string): Promise<Agent> {
       pauses.push(pause);
     },
   };
-  const api = { server: 'http://127.0.0.1:9', authenticate: async () => ({ headers: {}, dispatcher: undefined }) };
+  const api = {
+    server: 'http://127.0.0.1:9',
+    authenticate: async () => ({ headers: {}, dispatcher: new HttpAgent() }),
+  };
   const credentials = { ca: ca.certificate, certificate: own.certificate, key: own.key };
   const listen = { host: '127.0.0.1', port: 0 };
   const ended = runAgent({ address, ...credentials, env: {}, api, listen, events }, stop.signal);

@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { duplexPair } from 'node:stream';
 import { describe, it, type TestContext } from 'node:test';
 import { connect, createSecureContext, type TLSSocket } from 'node:tls';
+import { Agent } from 'undici';
 import { createKeyPair, daysFromNow } from '../../clusters/key-pair.ts';
 import { InnerServer } from '../inner-server.ts';
 import { YamuxSession } from '../yamux/session.ts';
@@ -51,7 +52,7 @@ async function start(t: TestContext, answer: RequestListener, own: Record<string
   const server = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
   const [near, far] = duplexPair();
   const [cluster, management] = [new YamuxSession(near, { role: 'client' }), new YamuxSession(far, { role: 'server' })];
-  const authenticate = async () => ({ headers: own, dispatcher: undefined });
+  const authenticate = async () => ({ headers: own, dispatcher: new Agent() });
   const context = createSecureContext({ cert: keys.certificate, key: keys.key });
   const inner = new InnerServer({
     context,

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
-import { type Dispatcher, getGlobalDispatcher } from 'undici';
+import type { Dispatcher } from 'undici';
 
 /** The managed cluster's own kube-apiserver, and who asks it. */
 export interface ApiTarget {
@@ -8,7 +8,7 @@ export interface ApiTarget {
   readonly server: string;
   authenticate(): Promise<{
     readonly headers: Readonly<Record<string, string | readonly string[]>>;
-    readonly dispatcher: Dispatcher | undefined;
+    readonly dispatcher: Dispatcher;
   }>;
 }
 
@@ -53,7 +53,7 @@ export function apiProxy(target: ApiTarget): (request: IncomingMessage, response
 async function passOn(target: ApiTarget, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const gone = new AbortController();
   response.once('close', () => gone.abort());
-  const { headers, dispatcher = getGlobalDispatcher() } = await target.authenticate();
+  const { headers, dispatcher } = await target.authenticate();
   const { origin, pathname } = new URL(target.server);
   const method = request.method ?? 'GET';
   const answer = await dispatcher.request({
