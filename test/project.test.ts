@@ -16,6 +16,7 @@ function read(file: string): string {
 const SHARED: ReadonlySet<string> = new Set([
   'src/errors.ts',
   'src/health-port.ts',
+  'src/suggestions.ts',
   'src/turns.ts',
   'src/until-aborted.ts',
 ]);

@@ -1,9 +1,9 @@
 import { UserError } from '../errors.ts';
+import { didYouMean, suggestions } from '../suggestions.ts';
 import type { Io } from './command.ts';
 import { COMMAND_GROUPS, type CommandEntry } from './commands/index.ts';
 import { commandHelp, groupHelp, rootHelp } from './help.ts';
 import { parseLine, splitCommand, UsageError } from './parse.ts';
-import { didYouMean, suggestions } from './suggestions.ts';
 
 const ENTRIES: readonly CommandEntry[] = COMMAND_GROUPS.flatMap(({ commands }) => commands);
 

@@ -12,11 +12,11 @@ import {
 import { RESOURCE_NAMES, SELECTOR_WORDS, selectLogTypes } from '../../logs/types/index.ts';
 import type { LogType, StoredRecord } from '../../logs/types/log-type.ts';
 import { LOG_ACCESS_API, LOG_ACCESS_GROUP } from '../../rbac/log-access.ts';
+import { didYouMean } from '../../suggestions.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
 import { parseMoment } from '../duration.ts';
 import { alignColumns, printable, printableJson } from '../print.ts';
-import { didYouMean } from '../suggestions.ts';
 
 /** A record as the aggregated API gives it out. */
 type LogItem = StoredRecord & { readonly '@timestamp': number };
