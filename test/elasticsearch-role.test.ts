@@ -4,6 +4,7 @@ import { createServer, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { it } from 'node:test';
+import { parseParameters } from '../src/logs/query/log-query.ts';
 import { RecordReader } from '../src/logs/record/record.ts';
 import { ElasticsearchStore } from '../src/logs/store/elasticsearch/elasticsearch-store.ts';
 import { DEFAULT_LAYOUT } from '../src/logs/store/elasticsearch/layout.ts';
@@ -19,7 +20,7 @@ const PRIVILEGES: readonly (readonly [request: RegExp, on: 'cluster' | 'index', 
   [/^PUT \/_(index|component)_template\/kubectl-mcm-[-a-z0-9_]+$/, 'cluster', 'manage_index_templates'],
   [/^GET \/_ilm\/policy\/[^/]+$/, 'cluster', 'read_ilm'],
   [/^POST \/_bulk$/, 'index', 'create_doc'],
-  [/^POST \/[^/]+\/_pit$|^DELETE \/_pit$|^POST \/_search$|^POST \/_mget$/, 'index', 'read'],
+  [/^POST \/[^/]+\/_search$|^POST \/_mget$/, 'index', 'read'],
   [/^(GET|PUT) \/[^/]+\/_mapping$/, 'index', 'manage'],
   [/^GET \/_cat\/indices\/[^/]+$/, 'index', 'manage'],
   [/^(PUT|DELETE) \/[a-z][^/*]*$/, 'index', 'manage'],
@@ -52,7 +53,8 @@ it('the role in deploy/ allows every request of the store, and has no privilege 
   const records = [{ ...read.record, checksum: 'x' }];
   for (let time = 0; time < 2; time++) await store.write({ type: flows, source, records }, signal);
   await store.setAside([{ id: 'x', line, reason: 'because' }], flows, source, signal);
-  await store.search({ cluster: 'role', types: [flows], since: undefined, until: undefined, limit: 1 }, signal);
+  const types = [flows];
+  await store.search({ cluster: 'role', types, ...parseParameters(new URLSearchParams(), types) }, signal);
   await store.ping(signal);
   await store.days.measure(signal);
   await store.days.refuseLayout(DEFAULT_LAYOUT, 1, signal);

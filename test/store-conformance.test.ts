@@ -3,11 +3,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { LineSplitter } from '../src/logs/record/lines.ts';
-import { type LogRecord, RecordReader } from '../src/logs/record/record.ts';
+import type { Cursor } from '../src/logs/query/cursor.ts';
+import type { LogRecord } from '../src/logs/record/record.ts';
 import { dayOf } from '../src/logs/record/time.ts';
 import { createdAt } from '../src/logs/store/elasticsearch/day-keeper.ts';
-import { ElasticsearchStore } from '../src/logs/store/elasticsearch/elasticsearch-store.ts';
 import {
   DEFAULT_LAYOUT,
   type LayoutHistory as History,
@@ -15,13 +14,11 @@ import {
   LayoutHistory,
   type LayoutName,
 } from '../src/logs/store/elasticsearch/layout.ts';
-import type { WriteOutcome } from '../src/logs/store/log-store.ts';
 import { Retention, startOf } from '../src/logs/store/retention.ts';
-import { CurrentSettings } from '../src/logs/store/store-settings.ts';
 import { auditKube } from '../src/logs/types/audit.ts';
 import { flows } from '../src/logs/types/flows.ts';
-import type { LogType } from '../src/logs/types/log-type.ts';
 import { Elasticsearch, type ElasticsearchMajor } from '../testbed/elasticsearch/elasticsearch.ts';
+import { Bench, recordsOf } from './store-bench.ts';
 
 const { signal } = new AbortController();
 const HOUR = 3_600_000;
@@ -32,15 +29,6 @@ const NOON = startOf(dayOf(Date.now() - DAY)) + DAY / 2;
 /** A flow whose time is `time`. */
 function flow(time: number, members: object = {}): string {
   return JSON.stringify({ end_time: Math.floor(time / 1000), action: 'allow', ...members });
-}
-
-function recordsOf(type: LogType, cluster: string, lines: readonly string[]): LogRecord[] {
-  const source = { cluster, host: 'node-1', position: { fileKey: '0'.repeat(32), offset: 0 } };
-  const reader = new RecordReader(type, source);
-  return [...new LineSplitter({ offset: 0 }).push(Buffer.from(`${lines.join('\n')}\n`))].flatMap((line) => {
-    const read = reader.read(line);
-    return read.kind === 'record' ? [read.record] : [];
-  });
 }
 
 for (const major of [9, 8] as const satisfies ElasticsearchMajor[]) {
@@ -61,48 +49,6 @@ for (const major of [9, 8] as const satisfies ElasticsearchMajor[]) {
       });
     }
   });
-}
-
-/** A store of a layout of its own, and what a test needs of it. */
-class Bench {
-  readonly elasticsearch: Elasticsearch;
-  readonly settings: CurrentSettings;
-  readonly store: ElasticsearchStore;
-
-  constructor(elasticsearch: Elasticsearch, layouts: History, retention = new Retention()) {
-    this.elasticsearch = elasticsearch;
-    this.settings = new CurrentSettings({ layouts, retention });
-    this.store = new ElasticsearchStore({ url: elasticsearch.url }, this.settings);
-  }
-
-  async write(cluster: string, lines: readonly string[], type: LogType = flows): Promise<WriteOutcome> {
-    return await this.#write(type, cluster, recordsOf(type, cluster, lines));
-  }
-
-  async writeRecords(cluster: string, records: readonly LogRecord[]): Promise<WriteOutcome> {
-    return await this.#write(flows, cluster, records);
-  }
-
-  async find(cluster: string, window: { since?: number; until?: number; limit?: number } = {}) {
-    await this.elasticsearch.request('POST', '/_refresh');
-    const { since, until, limit = 10_000 } = window;
-    return await this.store.search({ cluster, types: [flows], since, until, limit }, signal);
-  }
-
-  /** The values of a member of what is found, oldest first. */
-  async found(cluster: string, member: string, window: { since?: number; until?: number } = {}): Promise<unknown[]> {
-    return (await this.find(cluster, window)).records.map(({ record }) => record[member]);
-  }
-
-  async indices(): Promise<string[]> {
-    const path = '/_cat/indices?format=json&h=index&expand_wildcards=all';
-    return ((await this.elasticsearch.request('GET', path)) as { index: string }[]).map(({ index }) => index).sort();
-  }
-
-  async #write(type: LogType, cluster: string, records: readonly LogRecord[]): Promise<WriteOutcome> {
-    const source = { cluster, host: 'node-1', position: undefined };
-    return await this.store.write({ type, source, records }, signal);
-  }
 }
 
 function conformance(server: () => Elasticsearch, layout: LayoutName, prefix: string): void {
@@ -204,18 +150,26 @@ function conformance(server: () => Elasticsearch, layout: LayoutName, prefix: st
         await server().request('POST', '/_refresh');
       }
     })();
-    for (let round = 0; round < 2; round++) {
-      const { records, truncated } = await bench().store.search(
-        { cluster: 'pages', types: [flows], since: undefined, until: NOON + 15 * 60_000, limit: 10_000 },
-        signal,
+    for (const order of ['asc', 'desc'] as const) {
+      const seen: number[] = [];
+      let after: Cursor | undefined;
+      do {
+        // Less than a moment's, a page of Elasticsearch's, and more.
+        const limit = [5, 500, 611][seen.length % 3] ?? 5;
+        const found = await bench().search('pages', { until: NOON + 15 * 60_000, order, limit, after });
+        seen.push(...found.records.map(({ record }) => Number(record.n)));
+        after = found.next;
+      } while (after !== undefined);
+      const times = seen.map((n) => Math.floor(n / 7));
+      assert.deepEqual(
+        times,
+        times.toSorted((a, b) => (order === 'asc' ? a - b : b - a)),
       );
-      const seen = records.map(({ record }) => Number(record.n));
-      assert.equal(truncated, false);
       assert.deepEqual(
         seen.toSorted((a, b) => a - b),
         Array.from({ length: COUNT }, (_, n) => n),
       );
-      const all = (await bench().find('pages')).records.map(({ record }) => record.n);
+      const all = (await bench().find('pages', { order })).records.map(({ record }) => record.n);
       assert.equal(new Set(all).size, all.length, 'none twice');
     }
     arriving = false;

@@ -1,7 +1,8 @@
 import { isClusterName, MANAGED_CLUSTER_GROUP } from '../clusters/managed-cluster.ts';
 import { UserError } from '../errors.ts';
 import { failure, type Status } from '../kube/status.ts';
-import { parseWindow } from '../logs/query/log-query.ts';
+import { formatCursor } from '../logs/query/cursor.ts';
+import { parseParameters } from '../logs/query/log-query.ts';
 import { type LogStore, StoreUnavailable } from '../logs/store/log-store.ts';
 import { LOG_TYPES, RESOURCE_NAMES, selectLogTypes } from '../logs/types/index.ts';
 import type { LogType } from '../logs/types/log-type.ts';
@@ -25,6 +26,9 @@ export interface LogApiOptions {
 /** Reads at once: each may hold an answer of MAX_ANSWER_BYTES in memory, several times over. */
 const MOST_READS = 4;
 const MOST_WAITING = 200;
+
+/** Milliseconds that one read may take: the store says by itself after 30 seconds that it cannot, kube-apiserver after 60. */
+const READ_TIME = 25_000;
 
 const GROUP_PATH = `/apis/${LOG_ACCESS_GROUP}`;
 const VERSION_PATH = `/apis/${LOG_ACCESS_API}`;
@@ -68,6 +72,10 @@ export class LogApi implements Api {
       if (error instanceof StoreUnavailable) {
         return refuse(failure(503, 'ServiceUnavailable', `the log store does not answer: ${error.message}`));
       }
+      if (error instanceof TookTooLong) {
+        const message = `the log store was still looking after ${READ_TIME / 1000} s: ask for less time, or by fewer wildcards`;
+        return refuse(failure(504, 'Timeout', message));
+      }
       if (error instanceof TooManyWaiting) {
         return refuse(failure(429, 'TooManyRequests', `too many reads of logs are under way: ${error.message}`));
       }
@@ -83,18 +91,34 @@ export class LogApi implements Api {
   ): Promise<Answer> {
     const { store, access } = this.#options;
     const asked = narrow(types, parameters.get('type'));
-    const window = parseWindow(parameters);
+    const query = parseParameters(parameters, asked);
     const allowed: LogType[] = [];
     for (const type of asked) if (await access.mayRead(requester, cluster, type)) allowed.push(type);
     if (allowed.length === 0) {
       const message = forbiddenMessage(requester.user, cluster, asked.length === 1 ? (asked[0]?.name ?? name) : name);
       return refuse(failure(403, 'Forbidden', message, { name, group: LOG_ACCESS_GROUP, kind: cluster }));
     }
-    const search = () => store.search({ cluster, types: allowed, ...window }, signal);
-    const { records, truncated } = await this.#turns.take(search, signal);
-    // The type is ours to say, whatever the sender wrote there.
-    const items = records.map(({ type, record }) => ({ ...record, log_type: type }));
-    return { code: 200, body: { kind: 'LogList', apiVersion: LOG_ACCESS_API, metadata: {}, truncated, items } };
+    const { records, next } = await this.#turns.take(
+      () => inTime((limited) => store.search({ cluster, types: allowed, ...query }, limited), signal),
+      signal,
+    );
+    // The type and the id are ours to say, whatever the sender wrote there.
+    const items = records.map(({ type, id, record }) => ({ ...record, log_type: type, log_id: id }));
+    const metadata = next === undefined ? {} : { continue: formatCursor(next) };
+    return { code: 200, body: { kind: 'LogList', apiVersion: LOG_ACCESS_API, metadata, items } };
+  }
+}
+
+/** A read went on for longer than anyone waits. */
+class TookTooLong extends Error {}
+
+/** Gives up after READ_TIME; Elasticsearch stops as well when nobody waits for its answer. @throws TookTooLong */
+async function inTime<T>(read: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+  const timeout = AbortSignal.timeout(READ_TIME);
+  try {
+    return await read(AbortSignal.any([signal, timeout]));
+  } catch (error) {
+    throw timeout.aborted && !signal.aborted ? new TookTooLong() : error;
   }
 }
 

@@ -4,10 +4,12 @@ import { readCertificates } from '../../src/clusters/certificate.ts';
 import { UserError } from '../../src/errors.ts';
 import { retryAfterOf } from '../../src/logs/forward/chunk-uploader.ts';
 import { readUploadAnswer } from '../../src/logs/forward/upload-answer.ts';
-import { parseWindow } from '../../src/logs/query/log-query.ts';
+import { formatCursor, parseCursor } from '../../src/logs/query/cursor.ts';
+import { parseParameters } from '../../src/logs/query/log-query.ts';
 import { readUploadSource, SOURCE_HEADERS } from '../../src/logs/record/source.ts';
 import { type BulkAnswer, verdictsOf } from '../../src/logs/store/elasticsearch/bulk-verdict.ts';
 import { StoreUnavailable } from '../../src/logs/store/log-store.ts';
+import { flows } from '../../src/logs/types/flows.ts';
 import { parseDuration, parseMoment } from '../../src/plugin/duration.ts';
 import { mutatedText, mutatedValue } from './mutation.ts';
 import type { FuzzTarget } from './target.ts';
@@ -116,8 +118,26 @@ function durations(random: Random): void {
   const moment = parseMoment(text, NOW);
   assert.ok(moment === undefined || !Number.isNaN(moment));
   try {
-    const { since, until, limit } = parseWindow(new URLSearchParams({ since: text, until: text, limit: text }));
+    const parameters = new URLSearchParams({ since: text, until: text, limit: text });
+    const { since, until, limit } = parseParameters(parameters, [flows]);
     for (const number of [since, until, limit]) assert.ok(number === undefined || Number.isFinite(number));
+  } catch (error) {
+    assert.ok(error instanceof UserError, `${error}`);
+  }
+}
+
+/** Where to go on is written by the manager, and comes back from whoever asks. */
+function cursors(random: Random): void {
+  const cursor = { time: NOW, ingested: NOW + 1, place: 'tigera_secure_ee_flows.prod-eu.20261122', number: 7 };
+  const json = Buffer.from(formatCursor(cursor), 'base64url').toString();
+  const text = random.chance(0.5)
+    ? mutatedText(formatCursor(cursor), random)
+    : Buffer.from(JSON.stringify(mutatedValue(JSON.parse(json), random))).toString('base64url');
+  try {
+    const read = parseCursor(text);
+    assert.deepEqual(parseCursor(formatCursor(read)), read);
+    for (const number of [read.time, read.ingested, read.number]) assert.ok(Number.isSafeInteger(number));
+    assert.equal(typeof read.place, 'string');
   } catch (error) {
     assert.ok(error instanceof UserError, `${error}`);
   }
@@ -156,5 +176,6 @@ export const ANSWER_TARGETS: readonly FuzzTarget[] = [
   { name: "Elasticsearch's answer to a bulk request", rounds: 20_000, round: bulkAnswer },
   { name: "an upload's headers", rounds: 5_000, round: uploadHeaders },
   { name: 'durations and moments', rounds: 10_000, round: durations },
+  { name: 'where to go on', rounds: 10_000, round: cursors },
   { name: 'certificates', rounds: 1_000, round: certificates },
 ];

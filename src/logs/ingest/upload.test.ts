@@ -22,7 +22,7 @@ class CountingStore implements LogStore {
   }
 
   async search() {
-    return { records: [], truncated: false };
+    return { records: [], next: undefined };
   }
 
   async ping(): Promise<void> {}

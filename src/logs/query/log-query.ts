@@ -1,6 +1,11 @@
 import { UserError } from '../../errors.ts';
 import { parseRfc3339 } from '../record/time.ts';
+import { Fields } from '../types/field.ts';
 import type { LogType } from '../types/log-type.ts';
+import { type Cursor, parseCursor } from './cursor.ts';
+import type { Filter } from './filter.ts';
+import { parseFilter } from './parse-filter.ts';
+import { printFilter } from './print-filter.ts';
 
 /** What to look for. Every way of asking (flags, the aggregated API) builds this; every store compiles it. */
 export interface LogQuery {
@@ -10,34 +15,64 @@ export interface LogQuery {
   readonly since: number | undefined;
   /** Milliseconds since 1970, exclusive. */
   readonly until: number | undefined;
-  /** At most so many records: the newest. */
+  /** Over fields that all the types have; undefined for everything. */
+  readonly filter: Filter | undefined;
+  /** By the records' own time: `desc` has the newest first. */
+  readonly order: Order;
+  /** At most so many records. */
   readonly limit: number;
+  /** Those behind this one in the order; undefined for the first ones. */
+  readonly after: Cursor | undefined;
 }
+
+export const ORDERS = ['asc', 'desc'] as const;
+export type Order = (typeof ORDERS)[number];
 
 /** How long the records of one answer may be together, in bytes of JSON: 10,000 flows or more, 10 audit bodies at worst. */
 export const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
 
 export const DEFAULT_LIMIT = 100;
-/** What Elasticsearch gives in one answer (index.max_result_window). */
+/** Records in one answer. */
 export const MAX_LIMIT = 10_000;
 
 /** The part of a query that stands in a request's query string. */
-export type QueryWindow = Pick<LogQuery, 'since' | 'until' | 'limit'>;
+export type QueryParameters = Omit<LogQuery, 'cluster' | 'types'>;
 
-/** @throws UserError naming the parameter that is not of its form. */
-export function parseWindow(parameters: URLSearchParams): QueryWindow {
+/**
+ * Reads what formatParameters writes, and trusts none of it: the filter is parsed anew against the fields of the types
+ * that are to be read. @throws UserError naming the parameter that is not of its form, and the place in a query.
+ */
+export function parseParameters(parameters: URLSearchParams, types: readonly LogType[]): QueryParameters {
+  const text = parameters.get('query');
+  const from = parameters.get('continue');
   return {
     since: parseInstant(parameters, 'since'),
     until: parseInstant(parameters, 'until'),
+    filter: text === null ? undefined : parseFilter(text, new Fields(types), fieldsOwner(types)),
+    order: parseOrder(parameters.get('order')),
     limit: parseLimit(parameters.get('limit')),
+    after: from === null ? undefined : parseCursor(from),
   };
 }
 
-export function formatWindow({ since, until, limit }: QueryWindow): URLSearchParams {
-  const parameters = new URLSearchParams({ limit: String(limit) });
+/** The other way round, without where to go on, which is an answer's to say. */
+export function formatParameters({
+  since,
+  until,
+  filter,
+  order,
+  limit,
+}: Omit<QueryParameters, 'after'>): URLSearchParams {
+  const parameters = new URLSearchParams({ order, limit: String(limit) });
   if (since !== undefined) parameters.set('since', new Date(since).toISOString());
   if (until !== undefined) parameters.set('until', new Date(until).toISOString());
+  if (filter !== undefined) parameters.set('query', printFilter(filter));
   return parameters;
+}
+
+/** Whose fields a query is about, for people. */
+export function fieldsOwner(types: readonly LogType[]): string {
+  return `${types.map(({ label }) => label).join(' and ')} logs`;
 }
 
 function parseInstant(parameters: URLSearchParams, name: string): number | undefined {
@@ -46,6 +81,12 @@ function parseInstant(parameters: URLSearchParams, name: string): number | undef
   const instant = parseRfc3339(text);
   if (instant === undefined) throw new UserError(`${name}: "${text}" is not an RFC 3339 time`);
   return instant;
+}
+
+function parseOrder(text: string | null): Order {
+  const order = text === null ? 'desc' : ORDERS.find((one) => one === text);
+  if (order === undefined) throw new UserError(`order: "${text}" is neither asc nor desc`);
+  return order;
 }
 
 function parseLimit(text: string | null): number {

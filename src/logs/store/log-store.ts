@@ -1,3 +1,4 @@
+import type { Cursor } from '../query/cursor.ts';
 import type { LogQuery } from '../query/log-query.ts';
 import type { DeadLetter, LogRecord } from '../record/record.ts';
 import type { UploadSource } from '../record/source.ts';
@@ -21,15 +22,17 @@ export interface WriteOutcome {
   readonly refused: readonly DeadLetter[];
 }
 
-/** The newest records that match a query, oldest first. */
+/** Records that match a query, in its order. */
 export interface FoundRecords {
   readonly records: readonly FoundRecord[];
-  /** Whether older records, within the query's limit, were left out because the answer would have grown too long. */
-  readonly truncated: boolean;
+  /** The last of them, where there may be more behind it: the limit is reached, or the answer would grow too long. */
+  readonly next: Cursor | undefined;
 }
 
 export interface FoundRecord {
   readonly type: LogTypeName;
+  /** The same for the same record, whenever it is read. */
+  readonly id: string;
   readonly record: StoredRecord;
 }
 

@@ -1,4 +1,4 @@
-import { asIs, date, keyword, MAX_DEPTH } from './fields.ts';
+import { asIs, date, keyword, long, MAX_DEPTH } from './fields.ts';
 import { type LogType, namespaced, object, type StoredRecord, text } from './log-type.ts';
 
 const user = { properties: { username: keyword, uid: keyword, groups: keyword, extra: asIs } };
@@ -30,7 +30,7 @@ const properties = {
   },
   responseStatus: {
     properties: {
-      code: { type: 'integer' },
+      code: long,
       status: keyword,
       reason: keyword,
       message: { type: 'keyword', index: false, doc_values: false },

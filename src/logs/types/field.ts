@@ -50,7 +50,6 @@ const KINDS: Readonly<Record<string, FieldKind>> = {
   ip: 'ip',
   date: 'date',
   long: 'number',
-  integer: 'number',
   boolean: 'boolean',
   flattened: 'attributes',
 };

@@ -4,10 +4,10 @@ import type { KubeClient } from '../../kube/client.ts';
 import { isStatus, type StatusError } from '../../kube/status.ts';
 import {
   DEFAULT_LIMIT,
-  formatWindow,
+  formatParameters,
   MAX_ANSWER_BYTES,
   MAX_LIMIT,
-  type QueryWindow,
+  type QueryParameters,
 } from '../../logs/query/log-query.ts';
 import { RESOURCE_NAMES, SELECTOR_WORDS, selectLogTypes } from '../../logs/types/index.ts';
 import type { LogType, StoredRecord } from '../../logs/types/log-type.ts';
@@ -119,11 +119,12 @@ interface Found {
   readonly item: LogItem;
 }
 
-/** What a read of one type answers. */
+type Window = Pick<QueryParameters, 'since' | 'until' | 'limit'>;
+
+/** What a read of one type answers: the newest first, and where to go on for older ones. */
 interface LogList {
+  readonly metadata: { readonly continue?: string };
   readonly items: readonly LogItem[];
-  /** Whether older records were left out because the answer would have grown too long. */
-  readonly truncated?: boolean;
 }
 
 interface Reads {
@@ -139,7 +140,7 @@ async function readLogs(
   client: KubeClient,
   cluster: string,
   types: readonly LogType[],
-  window: QueryWindow,
+  window: Window,
   signal: AbortSignal,
 ): Promise<Reads> {
   const found: Found[] = [];
@@ -148,8 +149,8 @@ async function readLogs(
   for (const type of types) {
     try {
       const list = await readType(client, cluster, type, window, signal);
-      for (const item of list.items) found.push({ type, item });
-      if (list.truncated === true) truncated.push(type);
+      for (const item of list.items.toReversed()) found.push({ type, item });
+      if (list.metadata.continue !== undefined && list.items.length < window.limit) truncated.push(type);
     } catch (error) {
       if (!isStatus(error, 403)) throw error;
       refused.push(error);
@@ -166,13 +167,14 @@ async function readType(
   client: KubeClient,
   cluster: string,
   type: LogType,
-  window: QueryWindow,
+  window: Window,
   signal: AbortSignal,
 ): Promise<LogList> {
   let forbidden: StatusError | undefined;
   for (const name of type.grants) {
     const path = `/apis/${LOG_ACCESS_API}/${encodeURIComponent(cluster)}/${name}`;
-    const query = { ...Object.fromEntries(formatWindow(window)), type: type.name };
+    const parameters = formatParameters({ ...window, filter: undefined, order: 'desc' });
+    const query = { ...Object.fromEntries(parameters), type: type.name };
     try {
       return await client.get<LogList>(path, { query, signal });
     } catch (error) {

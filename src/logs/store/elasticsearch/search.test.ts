@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { Client } from '@elastic/elasticsearch';
+import { parseParameters } from '../../query/log-query.ts';
 import { flows } from '../../types/flows.ts';
 import { StoreUnavailable } from '../log-store.ts';
 import { CurrentSettings } from '../store-settings.ts';
@@ -18,10 +19,9 @@ interface Answer {
 /** Searches in what answers so to a search: no real Elasticsearch does when asked to. */
 async function search(t: TestContext, answer: Answer) {
   const server = createServer((request, response) => {
-    const { code, body } = request.url?.startsWith('/_search') === true ? answer : { code: 200, body: { id: 'view' } };
     request.resume().once('end', () => {
-      response.writeHead(code, { 'content-type': 'application/json', 'x-elastic-product': 'Elasticsearch' });
-      response.end(JSON.stringify(body));
+      response.writeHead(answer.code, { 'content-type': 'application/json', 'x-elastic-product': 'Elasticsearch' });
+      response.end(JSON.stringify(answer.body));
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -30,7 +30,7 @@ async function search(t: TestContext, answer: Answer) {
     await client.close();
     server.close().closeAllConnections();
   });
-  const query = { cluster: 'prod-eu', types: [flows], since: undefined, until: undefined, limit: 10 };
+  const query = { cluster: 'prod-eu', types: [flows], ...parseParameters(new URLSearchParams(), [flows]) };
   return await searchRecords(client, new IndexNames(new CurrentSettings()), query, new AbortController().signal);
 }
 
