@@ -45,7 +45,6 @@ describe('the command line', () => {
       `error: invalid argument "xml" for "--output" flag: must be one of wide, json, yaml, name\nSee 'kubectl mcm clusters --help' for usage.\n`,
     ],
     [['add-cluster'], `error: exactly one NAME is required, got 0\nSee 'kubectl mcm add-cluster --help' for usage.\n`],
-    [['logs'], `error: required flag(s) "cluster" not set\nSee 'kubectl mcm logs --help' for usage.\n`],
     [['logs', '--cluster'], `error: flag needs an argument: --cluster\nSee 'kubectl mcm logs --help' for usage.\n`],
     [
       ['logs', '--cluster', 'a', '--type', 'flaws'],
@@ -53,11 +52,11 @@ describe('the command line', () => {
     ],
     [
       ['logs', '--cluster', 'a', '--tail', '0'],
-      'error: invalid argument "0" for "--tail" flag: must be a number from 1 to 10000\n',
+      'error: invalid argument "0" for "--tail" flag: must be a number from 1, or -1 for all\n',
     ],
     [
       ['logs', '--cluster', 'a', '--tail', 'all'],
-      'error: invalid argument "all" for "--tail" flag: must be a number from 1 to 10000\n',
+      'error: invalid argument "all" for "--tail" flag: must be a number from 1, or -1 for all\n',
     ],
     [
       ['clusters', '--request-timeout', 'soon'],

@@ -137,7 +137,10 @@ describe('logs', () => {
 
   it('says so when there is nothing', async () => {
     const { code, stdout, stderr } = await mcm(workbench, ['logs', '--cluster', 'plugged', '--type', 'dns']);
-    assert.deepEqual([code, stdout, stderr], [0, '', 'No resources found\n']);
+    const where = 'in the last 15m. (--since says how far to look back)';
+    assert.deepEqual([code, stdout, stderr], [0, '', `No resources found ${where}\n`]);
+    const all = await mcm(workbench, ['logs', '--cluster', 'plugged', '--type', 'dns', '--tail', '5']);
+    assert.deepEqual([all.code, all.stdout, all.stderr], [0, '', 'No resources found\n']);
   });
 
   it('stops quietly when its reader does', async () => {

@@ -127,6 +127,17 @@ export class ClusterStatusWriter {
   }
 
   /**
+   * Milliseconds since 1970 from which on records of the cluster may be missing: its tunnel was closed then, and nothing
+   * has come since, by a forwarder either.
+   */
+  silentSince(cluster: string): number | undefined {
+    const tracked = this.#tracked.get(cluster);
+    const { phase, connection } = tracked?.object.status ?? {};
+    const since = Date.parse(connection?.since ?? '');
+    return phase === 'Disconnected' && (tracked?.lastSeen ?? 0) <= since ? since : undefined;
+  }
+
+  /**
    * Begins to write what is due, MOST_WRITES objects at once and the next as soon as one of them is written; call it about
    * once a second.
    */

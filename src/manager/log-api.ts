@@ -1,4 +1,4 @@
-import { isClusterName, MANAGED_CLUSTER_GROUP } from '../clusters/managed-cluster.ts';
+import { isClusterName, MANAGED_CLUSTER_GROUP, MANAGEMENT_CLUSTER } from '../clusters/managed-cluster.ts';
 import { UserError } from '../errors.ts';
 import { failure, type Status } from '../kube/status.ts';
 import { formatCursor } from '../logs/query/cursor.ts';
@@ -19,8 +19,10 @@ import type { Answer, Api } from './aggregated-api.ts';
 export interface LogApiOptions {
   readonly store: LogStore;
   readonly access: LogAccess;
-  /** Whether a ManagedCluster of that name exists. */
+  /** Whether a ManagedCluster of that name exists, or it is the management cluster. */
   readonly isRegistered: (cluster: string) => boolean;
+  /** Since when its records may be missing, in milliseconds since 1970; undefined for one that is connected. */
+  readonly silentSince: (cluster: string) => number | undefined;
 }
 
 /** Reads at once: each may hold an answer of MAX_ANSWER_BYTES in memory, several times over. */
@@ -105,7 +107,9 @@ export class LogApi implements Api {
     // The type and the id are ours to say, whatever the sender wrote there.
     const items = records.map(({ type, id, record }) => ({ ...record, log_type: type, log_id: id }));
     const metadata = next === undefined ? {} : { continue: formatCursor(next) };
-    return { code: 200, body: { kind: 'LogList', apiVersion: LOG_ACCESS_API, metadata, items } };
+    const silentSince = this.#options.silentSince(cluster);
+    const missing = silentSince === undefined ? {} : { missingSince: new Date(silentSince).toISOString() };
+    return { code: 200, body: { kind: 'LogList', apiVersion: LOG_ACCESS_API, metadata, ...missing, items } };
   }
 }
 
@@ -131,7 +135,7 @@ interface Subject {
 function readPath(path: string): Subject | undefined {
   if (!path.startsWith(`${VERSION_PATH}/`)) return undefined;
   const [cluster = '', segment = '', ...more] = path.slice(VERSION_PATH.length + 1).split('/');
-  if (more.length > 0 || !isClusterName(cluster)) return undefined;
+  if (more.length > 0 || !(cluster === MANAGEMENT_CLUSTER || isClusterName(cluster))) return undefined;
   // The one character of a known name that API servers escape; everything else must be there as it is.
   const name = segment.replaceAll('%2A', '*');
   const types = NAMES.get(name);

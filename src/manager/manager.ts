@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { CertificateRegistry } from '../clusters/certificate-registry.ts';
-import { MANAGED_CLUSTERS_PATH, type ManagedCluster } from '../clusters/managed-cluster.ts';
+import { MANAGED_CLUSTERS_PATH, MANAGEMENT_CLUSTER, type ManagedCluster } from '../clusters/managed-cluster.ts';
 import { codeOf, messageOf, UserError } from '../errors.ts';
 import { createHealthServer } from '../health-port.ts';
 import type { HostPort } from '../install/management.ts';
@@ -121,7 +121,8 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
   const api = new LogApi({
     store,
     access: new LogAccess(client, signal),
-    isRegistered: (cluster) => registry.has(cluster),
+    isRegistered: (cluster) => cluster === MANAGEMENT_CLUSTER || registry.has(cluster),
+    silentSince: (cluster) => status.silentSince(cluster),
   });
   const dayApi = new DayApi(options.days, options.settings);
   const aggregatedApi = new AggregatedApiServer({ apis: [dayApi, api], certificate, frontProxy, log });

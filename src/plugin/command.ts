@@ -10,6 +10,10 @@ export interface FlagSpec {
   readonly value?: string;
   /** One letter. */
   readonly short?: string;
+  /** Another name for the same. */
+  readonly alias?: string;
+  /** Whether `--not` before it turns its meaning round. */
+  readonly negatable?: boolean;
   /** The only values there are. */
   readonly choices?: readonly string[];
   readonly default?: string;

@@ -14,11 +14,12 @@ const HELP: FlagSpecs = { help: { type: 'boolean', short: 'h', description: 'Sho
 
 /** Reads the arguments of one command. @throws UsageError in kubectl's words. */
 export function parseLine(words: string, command: Command, tokens: readonly string[]): ParsedLine {
+  const negated = negations(command.flags);
   const specs: FlagSpecs = { ...GLOBAL_FLAGS, ...command.flags, ...HELP };
   const fail = (message: string) => new UsageError(message, words);
-  const parsed = runYargs(pflagTokens(tokens, specs, fail), specs);
+  const parsed = runYargs(pflagTokens(tokens, specs, fail), { ...specs, ...negated });
   const unknown = Object.keys(parsed).find(
-    (name) => name !== '_' && name !== '$0' && specs[longName(name, specs)] === undefined,
+    (name) => !['_', '$0', ...Object.keys(negated)].includes(name) && specs[longName(name, specs)] === undefined,
   );
   if (unknown !== undefined) {
     throw new UsageError(unknownFlag(unknown), words, command.hint?.({ flag: unknown, args: parsed._.map(String) }));
@@ -30,8 +31,25 @@ export function parseLine(words: string, command: Command, tokens: readonly stri
   if (args.length !== command.args.length) {
     throw new UsageError(wrongArguments(command.args, args), words, command.hint?.({ args }));
   }
-  const flags = valuesOf(parsed, command.flags, fail);
+  const flags = valuesOf(parsed, { ...command.flags, ...negated }, fail);
   return { args, flags, global, help: false };
+}
+
+/** Under which name the values of a flag are that `--not` stands before: one that no flag on a command line can have. */
+export function negation(name: string): string {
+  return `not ${name}`;
+}
+
+function keptAs(name: string, isNegated: boolean): string {
+  return isNegated ? negation(name) : name;
+}
+
+function negations(specs: FlagSpecs): FlagSpecs {
+  return Object.fromEntries(
+    Object.entries(specs)
+      .filter(([, { negatable }]) => negatable === true)
+      .map(([name, { type, description }]) => [negation(name), { type, description }]),
+  );
 }
 
 /** The command line was not understood. */
@@ -81,23 +99,36 @@ function takesNextToken(token: string, next: string | undefined, known: (words: 
 function pflagTokens(tokens: readonly string[], specs: FlagSpecs, fail: (message: string) => UsageError): string[] {
   const result: string[] = [];
   for (let at = 0; at < tokens.length; at++) {
+    const isNegated = isNot(tokens[at], specs);
+    if (isNegated) at++;
     const token = tokens[at] ?? '';
-    if (token === '--') return [...result, ...tokens.slice(at)];
-    const flag = splitFlag(token);
-    const spec = flag === undefined ? undefined : specs[longName(flag.name, specs)];
-    if (flag === undefined || spec === undefined) result.push(token);
-    else if (spec.type === 'boolean') result.push(`${flag.dashes}${flag.name}=${booleanValue(flag, fail)}`);
-    else {
-      const value = flag.value ?? tokens[++at] ?? '';
-      if (value === '') throw fail(`flag needs an argument: --${longName(flag.name, specs)}`);
-      result.push(`${flag.dashes}${flag.name}=${value}`);
+    if (token === '--' && !isNegated) return [...result, ...tokens.slice(at)];
+    const flag = knownFlag(token, specs);
+    if (isNegated && flag?.spec.negatable !== true) throw fail(`--not needs a filter behind it, got "${token}"`);
+    if (flag === undefined) {
+      result.push(token);
+      continue;
     }
+    const value = flag.spec.type === 'boolean' ? booleanValue(flag, fail) : (flag.value ?? tokens[++at] ?? '');
+    if (value === '') throw fail(`flag needs an argument: --${flag.name}`);
+    result.push(`--${keptAs(flag.name, isNegated)}=${value}`);
   }
   return result;
 }
 
+function isNot(token: string | undefined, specs: FlagSpecs): boolean {
+  return token === '--not' && Object.values(specs).some(({ negatable }) => negatable === true);
+}
+
+/** The flag that a token is, by its long name. */
+function knownFlag(token: string, specs: FlagSpecs): (FlagToken & { readonly spec: FlagSpec }) | undefined {
+  const flag = splitFlag(token);
+  const name = longName(flag?.name ?? '', specs);
+  const spec = specs[name];
+  return flag === undefined || spec === undefined ? undefined : { name, value: flag.value, spec };
+}
+
 interface FlagToken {
-  readonly dashes: string;
   readonly name: string;
   readonly value: string | undefined;
 }
@@ -105,9 +136,9 @@ interface FlagToken {
 /** `--name`, `--name=value`, `-n`, `-n=value` or `-nvalue`. */
 function splitFlag(token: string): FlagToken | undefined {
   const [, name, value] = /^--([^=]+)(?:=(.*))?$/s.exec(token) ?? [];
-  if (name !== undefined) return { dashes: '--', name, value };
+  if (name !== undefined) return { name, value };
   const [, letter, attached] = /^-([^-])=?(.+)?$/s.exec(token) ?? [];
-  return letter === undefined ? undefined : { dashes: '-', name: letter, value: attached };
+  return letter === undefined ? undefined : { name: letter, value: attached };
 }
 
 function booleanValue({ name, value }: FlagToken, fail: (message: string) => UsageError): boolean {
@@ -117,7 +148,7 @@ function booleanValue({ name, value }: FlagToken, fail: (message: string) => Usa
 }
 
 function longName(name: string, specs: FlagSpecs): string {
-  return Object.keys(specs).find((long) => specs[long]?.short === name) ?? name;
+  return Object.keys(specs).find((long) => specs[long]?.short === name || specs[long]?.alias === name) ?? name;
 }
 
 function runYargs(tokens: readonly string[], specs: FlagSpecs): { _: (string | number)[]; [flag: string]: unknown } {

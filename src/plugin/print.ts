@@ -34,18 +34,40 @@ const WIDEST_COLUMN = 64;
 
 /** Lines of cells with their columns under one another; the last cell of a line is never padded. */
 export function alignColumns(lines: readonly (readonly string[])[], gap: string): string {
-  const widths: number[] = [];
-  for (const cells of lines) {
-    for (const [at, { length }] of cells.entries()) {
-      if (length <= WIDEST_COLUMN) widths[at] = Math.max(widths[at] ?? 0, length);
-    }
+  return new ColumnAligner(gap).align(lines);
+}
+
+/** The same for lines that come in several lots: columns grow with what comes, and never shrink. */
+export class ColumnAligner {
+  readonly #gap: string;
+  readonly #paint: (cell: string, column: number) => string;
+  readonly #widths: number[] = [];
+
+  /** `paint` may add what takes no room (colours) around a cell that is padded already. */
+  constructor(gap: string, paint: (cell: string, column: number) => string = (cell) => cell) {
+    this.#gap = gap;
+    this.#paint = paint;
   }
-  return lines
-    .map((cells) => {
-      const padded = cells.map((cell, at) => (at === cells.length - 1 ? cell : cell.padEnd(widths[at] ?? 0)));
-      return `${padded.join(gap).trimEnd()}\n`;
-    })
-    .join('');
+
+  align(lines: readonly (readonly string[])[]): string {
+    for (const cells of lines) {
+      for (const [at, { length }] of cells.entries()) {
+        if (length <= WIDEST_COLUMN) this.#widths[at] = Math.max(this.#widths[at] ?? 0, length);
+      }
+    }
+    return lines.map((cells) => `${this.#line(cells)}\n`).join('');
+  }
+
+  #line(cells: readonly string[]): string {
+    const filled = cells.slice(0, cells.findLastIndex((cell) => cell.trim() !== '') + 1);
+    return filled
+      .map((cell, at) => {
+        const padding = at === filled.length - 1 ? '' : ' '.repeat(Math.max(0, (this.#widths[at] ?? 0) - cell.length));
+        return `${this.#paint(cell, at)}${padding}`;
+      })
+      .join(this.#gap)
+      .trimEnd();
+  }
 }
 
 /** What steers a terminal, turns the order of what it shows, or ends a line where none should end. */

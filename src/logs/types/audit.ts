@@ -1,5 +1,5 @@
 import { asIs, date, keyword, long, MAX_DEPTH } from './fields.ts';
-import { type LogType, namespaced, object, type StoredRecord, text } from './log-type.ts';
+import { column, type LogType, list, namespaced, object, type StoredRecord, text, wideColumn } from './log-type.ts';
 
 const user = { properties: { username: keyword, uid: keyword, groups: keyword, extra: asIs } };
 
@@ -53,6 +53,24 @@ const shared = {
   mappings: { properties },
   linesAreUnique: true,
   group: 'audit',
+  aspects: {
+    namespace: 'objectRef.namespace',
+    user: 'user.username',
+    verb: 'verb',
+    resource: 'objectRef.resource',
+    name: 'objectRef.name',
+  },
+  columns: [
+    column('USER', 'user.username'),
+    column('VERB', 'verb'),
+    { header: 'RESOURCE', cell: resourceOf },
+    column('NAMESPACE', 'objectRef.namespace'),
+    column('NAME', 'objectRef.name'),
+    column('CODE', 'responseStatus.code'),
+    { header: 'SOURCE', cell: (record: StoredRecord) => list(record.sourceIPs).map(text).join(','), wide: true },
+    wideColumn('USER AGENT', 'userAgent'),
+    wideColumn('REASON', 'responseStatus.reason'),
+  ],
   compact,
 } as const;
 
@@ -78,20 +96,28 @@ export const auditEe: LogType = {
   ingestPaths: ['/api/v1/audit/logs/ee/bulk'],
 };
 
+/** `networkpolicies.projectcalico.org/status`; the path of a request that is about no object. */
+function resourceOf(record: StoredRecord): string {
+  const reference = object(record.objectRef);
+  const resource = [text(reference.resource), text(reference.apiGroup)].filter((part) => part !== '').join('.');
+  const subresource = text(reference.subresource);
+  // The query string of a request without an object is a hash, or longer than anyone reads.
+  if (resource === '') return text(record.requestURI).split('?')[0] ?? '';
+  return `${resource}${subresource === '' ? '' : `/${subresource}`}`;
+}
+
 function compact(record: StoredRecord): readonly string[] {
   const reference = object(record.objectRef);
   const status = object(record.responseStatus);
-  const resource = [text(reference.resource), text(reference.apiGroup)].filter((part) => part !== '').join('.');
-  const subresource = text(reference.subresource);
   return [
     text(record.verb),
     text(object(record.user).username) || '(unknown)',
-    // The query string of a request without an object is a hash, or longer than anyone reads.
-    resource === ''
-      ? (text(record.requestURI).split('?')[0] ?? '')
-      : `${resource}${subresource === '' ? '' : `/${subresource}`}`,
+    resourceOf(record),
     // A namespace's own objectRef names it twice.
-    namespaced(resource === 'namespaces' ? '' : reference.namespace, reference.name),
+    namespaced(
+      text(reference.resource) === 'namespaces' && text(reference.apiGroup) === '' ? '' : reference.namespace,
+      reference.name,
+    ),
     [text(status.code), text(status.reason)].filter((part) => part !== '').join(' '),
   ];
 }

@@ -1,5 +1,5 @@
 import { date, keyword, MAX_DEPTH, text as words } from './fields.ts';
-import { type LogType, text } from './log-type.ts';
+import { column, type LogType, text } from './log-type.ts';
 
 /** A line of BIRD's log as svlogd writes it on a node: `2026-11-22_18:31:04.12345 bird: Mesh_10_0_0_1: Connected`. */
 const BIRD_LINE = /^(\d{4}-\d{2}-\d{2})[T_](\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?) bird6?: (.*)$/;
@@ -25,5 +25,6 @@ export const bgp: LogType = {
   mappings: {
     properties: { logtime: date, ip_version: keyword, message: words },
   },
+  columns: [column('NODE', 'host'), column('IP', 'ip_version'), column('MESSAGE', 'message')],
   compact: (record) => [text(record.host), text(record.ip_version), text(record.message)],
 };

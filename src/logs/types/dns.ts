@@ -1,5 +1,5 @@
 import { asIs, date, ip, keyword, long, MAX_DEPTH, USUAL_RETENTION_DAYS } from './fields.ts';
-import { type LogType, list, namespaced, object, text } from './log-type.ts';
+import { column, endpoint, type LogType, list, namespaced, object, text, wideColumn } from './log-type.ts';
 
 /** DNS logs: what was asked, by whom, and what came back. */
 export const dns: LogType = {
@@ -39,6 +39,25 @@ export const dns: LogType = {
       latency_max: long,
     },
   },
+  ends: {
+    from: { namespace: 'client_namespace', names: ['client_name', 'client_name_aggr'], ip: 'client_ip' },
+    to: { namespace: 'servers.namespace', names: ['servers.name', 'servers.name_aggr'], ip: 'servers.ip' },
+  },
+  aspects: { qname: 'qname', qtype: 'qtype', rcode: 'rcode' },
+  columns: [
+    column('RCODE', 'rcode', 'type'),
+    {
+      header: 'CLIENT',
+      cell: (record) =>
+        endpoint(record.client_namespace, text(record.client_name) || record.client_name_aggr, record.client_ip),
+    },
+    column('TYPE', 'qtype'),
+    column('NAME', 'qname'),
+    column('COUNT', 'count'),
+    wideColumn('MEAN NS', 'latency_mean'),
+    wideColumn('MAX NS', 'latency_max'),
+    wideColumn('NODE', 'host'),
+  ],
   compact: (record) => {
     const client = namespaced(record.client_namespace, text(record.client_name) || record.client_name_aggr);
     const server = object(list(record.servers)[0]);

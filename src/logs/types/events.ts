@@ -1,5 +1,5 @@
 import { asIs, date, ip, keyword, MAX_DEPTH, port, USUAL_RETENTION_DAYS, text as words } from './fields.ts';
-import { endpoint, type LogType, type StoredRecord, text } from './log-type.ts';
+import { column, endpoint, type LogType, type StoredRecord, text, wideColumn } from './log-type.ts';
 
 /** Security events: what threat feeds, the WAF, packet inspection and global alerts have found. */
 export const events: LogType = {
@@ -43,6 +43,20 @@ export const events: LogType = {
       record: asIs,
     },
   },
+  ends: {
+    from: { namespace: 'source_namespace', names: ['source_name', 'source_name_aggr'], ip: 'source_ip' },
+    to: { namespace: 'dest_namespace', names: ['dest_name', 'dest_name_aggr'], ip: 'dest_ip' },
+  },
+  aspects: { port: 'dest_port', name: 'name' },
+  columns: [
+    column('SEVERITY', 'severity'),
+    column('TYPE', 'type'),
+    { header: 'SOURCE', cell: (record) => side(record, 'source') },
+    { header: 'DESTINATION', cell: (record) => side(record, 'dest') },
+    column('DESCRIPTION', 'description', 'name'),
+    wideColumn('ORIGIN', 'origin'),
+    wideColumn('NODE', 'host'),
+  ],
   compact: (record) => [
     text(record.severity) || '-',
     text(record.type) || '(unknown)',

@@ -1,5 +1,15 @@
 import { date, ip, keyword, long, MAX_FLAT_DEPTH, port, USUAL_RETENTION_DAYS } from './fields.ts';
-import { endpoint, type LogType, list, object, type StoredRecord, text } from './log-type.ts';
+import {
+  column,
+  endpoint,
+  type LogType,
+  list,
+  namespaced,
+  object,
+  type StoredRecord,
+  text,
+  wideColumn,
+} from './log-type.ts';
 
 /** Flow logs: who talked to whom, and what policy decided. */
 export const flows: LogType = {
@@ -75,6 +85,44 @@ export const flows: LogType = {
       tcp_unrecovered_to: long,
     },
   },
+  ends: {
+    from: {
+      namespace: 'source_namespace',
+      names: ['source_name', 'source_name_aggr'],
+      ip: 'source_ip',
+      labels: 'source_labels',
+    },
+    to: { namespace: 'dest_namespace', names: ['dest_name', 'dest_name_aggr'], ip: 'dest_ip', labels: 'dest_labels' },
+  },
+  aspects: {
+    port: 'dest_port',
+    protocol: 'proto',
+    service: 'dest_service_name',
+    serviceNamespace: 'dest_service_namespace',
+    reporter: 'reporter',
+    action: 'action',
+  },
+  policies: ['policies.enforced_policies', 'policies.pending_policies', 'policies.all_policies'],
+  columns: [
+    column('ACTION', 'action'),
+    { header: 'SOURCE', cell: (record) => side(record, 'source') },
+    { header: 'DESTINATION', cell: (record) => side(record, 'dest') },
+    column('PROTO', 'proto'),
+    column('PORT', 'dest_port'),
+    column('FLOWS', 'num_flows'),
+    column('REPORTER', 'reporter'),
+    { header: 'POLICY', cell: (record) => policyOf(record).replace(/^by /, '') },
+    wideColumn('SOURCE IP', 'source_ip'),
+    wideColumn('DEST IP', 'dest_ip'),
+    {
+      header: 'SERVICE',
+      cell: (record) => namespaced(record.dest_service_namespace, record.dest_service_name),
+      wide: true,
+    },
+    wideColumn('BYTES IN', 'bytes_in'),
+    wideColumn('BYTES OUT', 'bytes_out'),
+    wideColumn('NODE', 'host'),
+  ],
   compact: (record) => [
     text(record.action),
     `${side(record, 'source')} -> ${side(record, 'dest')}`,
@@ -94,6 +142,13 @@ function side(record: StoredRecord, which: 'source' | 'dest'): string {
  * comes in random order).
  */
 function decidedBy(record: StoredRecord): string {
+  const reporter = text(record.reporter);
+  const direction = reporter === 'dst' ? 'ingress' : 'egress';
+  const where = reporter === '' ? '' : `(${direction}, ${reporter})`;
+  return [policyOf(record), where].filter((part) => part !== '').join(' ');
+}
+
+function policyOf(record: StoredRecord): string {
   const policies = object(record.policies);
   const enforced = list(policies.enforced_policies);
   const hits = (enforced.length > 0 ? enforced : list(policies.all_policies))
@@ -101,10 +156,7 @@ function decidedBy(record: StoredRecord): string {
     .filter((parts) => parts.length >= 4 && !text(parts[2]).includes('staged:'))
     .sort((a, b) => Number(a[0]) - Number(b[0]));
   const [, tier = '', name = ''] = hits.at(-1) ?? [];
-  const reporter = text(record.reporter);
-  const direction = reporter === 'dst' ? 'ingress' : 'egress';
-  const where = reporter === '' ? '' : `(${direction}, ${reporter})`;
-  return [policyWords(tier, name), where].filter((part) => part !== '').join(' ');
+  return policyWords(tier, name);
 }
 
 /** `default/store.redis-only` of tier `default` and name `store/default.redis-only`; names repeat their tier. */

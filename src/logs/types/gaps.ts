@@ -1,5 +1,5 @@
 import { date, keyword, long, MAX_DEPTH } from './fields.ts';
-import { type LogType, text } from './log-type.ts';
+import { column, type LogType, text } from './log-type.ts';
 
 /**
  * What was lost before it could be stored, as a forwarder says: each record stands for the records of one log type that
@@ -20,5 +20,6 @@ export const gaps: LogType = {
   mappings: {
     properties: { type: keyword, from: date, to: date, count: long, bytes: long, reason: keyword, path: keyword },
   },
+  columns: [column('TYPE', 'type'), column('COUNT', 'count'), column('REASON', 'reason'), column('PATH', 'path')],
   compact: (record) => [text(record.type), `x${text(record.count) || '?'}`, text(record.reason), text(record.path)],
 };

@@ -1,5 +1,5 @@
 import { date, keyword, long, MAX_DEPTH, port, USUAL_RETENTION_DAYS } from './fields.ts';
-import { endpoint, type LogType, namespaced, type StoredRecord, text } from './log-type.ts';
+import { column, endpoint, type LogType, namespaced, type StoredRecord, text, wideColumn } from './log-type.ts';
 
 /** L7 logs: HTTP requests and TLS handshakes, and how long the answers took. */
 export const l7: LogType = {
@@ -47,6 +47,29 @@ export const l7: LogType = {
       tls_cipher_suite: keyword,
     },
   },
+  ends: {
+    from: { namespace: 'src_namespace', names: ['src_name_aggr'] },
+    to: { namespace: 'dest_namespace', names: ['dest_name_aggr'] },
+  },
+  aspects: {
+    port: 'dest_service_port',
+    protocol: 'protocol',
+    service: 'dest_service_name',
+    serviceNamespace: 'dest_service_namespace',
+  },
+  columns: [
+    column('CODE', 'response_code'),
+    { header: 'SOURCE', cell: (record) => endpoint(record.src_namespace, record.src_name_aggr, undefined) },
+    { header: 'DESTINATION', cell: (record) => endpoint(record.dest_namespace, record.dest_name_aggr, undefined) },
+    column('METHOD', 'method'),
+    column('URL', 'url', 'tls_sni'),
+    column('COUNT', 'count'),
+    wideColumn('PROTOCOL', 'protocol', 'type'),
+    wideColumn('MEAN NS', 'duration_mean'),
+    wideColumn('MAX NS', 'duration_max'),
+    { header: 'SERVICE', cell: (record) => service(record).replace(/^by /, ''), wide: true },
+    wideColumn('USER AGENT', 'user_agent'),
+  ],
   compact: (record) => {
     const source = endpoint(record.src_namespace, record.src_name_aggr, undefined);
     const duration = Number(record.duration_mean);

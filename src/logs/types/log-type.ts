@@ -7,6 +7,40 @@ export type LogTypeName = 'flows' | 'dns' | 'audit_ee' | 'audit_kube' | 'l7' | '
 /** A stored record as it comes back from a query. Senders are not trusted: any field may be missing or odd. */
 export type StoredRecord = Readonly<Record<string, unknown>>;
 
+/** Fields of one end of what a record is about, by their names in queries. */
+export interface EndFields {
+  readonly namespace: string;
+  /** Of the pod itself, and of those that it was counted together with. */
+  readonly names: readonly string[];
+  readonly ip?: string;
+  readonly labels?: string;
+}
+
+/** A thing that records name, apart from the two ends. */
+export type Aspect =
+  | 'namespace'
+  | 'port'
+  | 'protocol'
+  | 'service'
+  | 'serviceNamespace'
+  | 'reporter'
+  | 'action'
+  | 'qname'
+  | 'qtype'
+  | 'rcode'
+  | 'user'
+  | 'verb'
+  | 'resource'
+  | 'name';
+
+/** A column of a table. */
+export interface Column {
+  readonly header: string;
+  readonly cell: (record: StoredRecord) => string;
+  /** Shown only where there is to be more of a record than one line of a terminal. */
+  readonly wide?: true;
+}
+
 /** All that is particular to one log type. */
 export interface LogType {
   readonly name: LogTypeName;
@@ -43,14 +77,40 @@ export interface LogType {
    * flow lines can be two records.
    */
   readonly linesAreUnique: boolean;
+  /** Where a record names who began what it is about, and whom it went to. */
+  readonly ends?: { readonly from: EndFields; readonly to: EndFields };
+  /** Where it names other things, by their names in queries. */
+  readonly aspects?: Readonly<Partial<Record<Aspect, string>>>;
+  /** Lists of the policies that it met, `<index>|<tier>|<name>|<action>|<rule>`. */
+  readonly policies?: readonly string[];
   /** The record for people, as cells of a line: the last one is as long as it likes. */
   readonly compact: (record: StoredRecord) => readonly string[];
+  /** The record as a row, behind its time and cluster. */
+  readonly columns: readonly Column[];
 }
 
 /** Text of a field, or '' where it is missing, null or Calico's "-" for "does not apply". */
 export function text(value: unknown): string {
   if (value === undefined || value === null || value === '-') return '';
   return typeof value === 'object' ? JSON.stringify(value) : String(value);
+}
+
+/** A column that shows one member of a record, or the first of several that says something. */
+export function column(header: string, ...members: readonly string[]): Column {
+  return {
+    header,
+    cell: (record) => members.map((member) => text(at(record, member))).find((cell) => cell !== '') ?? '',
+  };
+}
+
+/** The same, for `-o wide`. */
+export function wideColumn(header: string, ...members: readonly string[]): Column {
+  return { ...column(header, ...members), wide: true };
+}
+
+/** What is behind a path of names. */
+function at(record: StoredRecord, path: string): unknown {
+  return path.split('.').reduce<unknown>((value, name) => object(value)[name], record);
 }
 
 /** Object of a field, or an empty one. */

@@ -1,5 +1,5 @@
 import { date, ip, keyword, MAX_FLAT_DEPTH, port, USUAL_RETENTION_DAYS, text as words } from './fields.ts';
-import { endpoint, type LogType, list, object, text } from './log-type.ts';
+import { column, endpoint, type LogType, list, object, text, wideColumn } from './log-type.ts';
 
 /** Lucene takes no longer term. */
 const line = { type: 'keyword', ignore_above: 8191 };
@@ -47,6 +47,25 @@ export const waf: LogType = {
       'destination.hostname': keyword,
     },
   },
+  ends: {
+    from: { namespace: 'source.namespace', names: ['source.name', 'source.hostname'], ip: 'source.ip' },
+    to: {
+      namespace: 'destination.namespace',
+      names: ['destination.name', 'destination.hostname'],
+      ip: 'destination.ip',
+    },
+  },
+  aspects: { port: 'destination.port_num', protocol: 'protocol' },
+  columns: [
+    column('METHOD', 'method'),
+    { header: 'SOURCE', cell: (record) => side(record.source) },
+    { header: 'DESTINATION', cell: (record) => side(record.destination) },
+    column('PATH', 'path'),
+    column('MESSAGE', 'msg', 'rule_info'),
+    wideColumn('LEVEL', 'level'),
+    wideColumn('REQUEST', 'request_id'),
+    wideColumn('NODE', 'host'),
+  ],
   compact: (record) => {
     const found = list(record.rules).map((rule) => text(object(rule).id));
     return [

@@ -1,73 +1,121 @@
 import { isClusterName } from '../../clusters/managed-cluster.ts';
 import { UserError } from '../../errors.ts';
-import type { KubeClient } from '../../kube/client.ts';
-import { isStatus, type StatusError } from '../../kube/status.ts';
-import {
-  DEFAULT_LIMIT,
-  formatParameters,
-  MAX_ANSWER_BYTES,
-  MAX_LIMIT,
-  type QueryParameters,
-} from '../../logs/query/log-query.ts';
-import { RESOURCE_NAMES, SELECTOR_WORDS, selectLogTypes } from '../../logs/types/index.ts';
-import type { LogType, StoredRecord } from '../../logs/types/log-type.ts';
-import { LOG_ACCESS_API, LOG_ACCESS_GROUP } from '../../rbac/log-access.ts';
+import { DEFAULT_LIMIT, ORDERS, type Order } from '../../logs/query/log-query.ts';
+import { RESOURCE_NAMES, SELECTOR_WORDS } from '../../logs/types/index.ts';
 import { didYouMean } from '../../suggestions.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
-import { parseMoment } from '../duration.ts';
-import { alignColumns, printable, printableJson } from '../print.ts';
+import { type AskedLogs, filterFor, ofSource, printAsked, typesOf } from '../logs/asked-logs.ts';
+import { CLUSTER_FLAGS, chosenClusters } from '../logs/chosen-clusters.ts';
+import { usesColours } from '../logs/colours.ts';
+import { FILTER_FLAGS } from '../logs/filter-flags.ts';
+import { newPrinter, OUTPUT_FORMATS } from '../logs/log-printer.ts';
+import { showLogs } from '../logs/shown-logs.ts';
+import { DEFAULT_SINCE, TIME_FLAGS, timeRange } from '../logs/time-flags.ts';
+import { TIME_FORMATS, type TimeFormat } from '../logs/time-words.ts';
 
-/** A record as the aggregated API gives it out. */
-type LogItem = StoredRecord & { readonly '@timestamp': number };
+/** Exit code of an answer that is not whole. */
+const PARTIAL = 3;
 
-/** `logs`: what RBAC lets the caller see of a cluster's logs. */
+/** `logs`: what RBAC lets the caller see of clusters' logs. */
 export const command = defineCommand({
   args: [],
   description: `
-Show logs of a managed cluster: who talked to whom (flow), what was asked of DNS (dns), who changed what (audit), and
-whatever else Calico logs (--type). The newest last.
+Show logs of clusters: who talked to whom (flow), what was asked of DNS (dns), who changed what (audit), and whatever else
+Calico logs (--type). The newest last.
 
 What you may see is decided by Kubernetes RBAC in the management cluster: apiGroup lma.tigera.io, the cluster as
 resource, verb get, and as resource name one that covers the log type:
 ${RESOURCE_NAMES.join(', ')}
 (audit* and audit are both audit logs, * is everything).
-Logs of all namespaces are shown. The store shows new records about a second after they arrive.`,
+
+Logs of all namespaces are shown, whatever the kubeconfig's namespace is. A flag that is repeated asks for any of its
+values; different flags are asked for together, and so is -q, which takes the query language of Calico's GlobalAlerts:
+comparisons (=, !=, <, <=, >, >=), IN and NOTIN with a set whose words may have * and ?, AND, OR, NOT and parentheses.
+--not before a flag that filters turns it round. A record that does not have a field is not what is asked for, and so it
+is what --not and != ask for.
+
+What cannot be shown (a cluster or type that RBAC refuses, what a disconnected cluster still has) is named on stderr, and
+the exit code is 3. The store shows new records about a second after they arrive.`,
   examples: `
-# The last 100 flows
+# The last 100 flows of the last 15 minutes
 kubectl mcm logs --cluster prod-eu
 
-# DNS answers of the last five minutes
-kubectl mcm logs --cluster prod-eu --type dns --since 5m
+# What was denied in all production clusters
+kubectl mcm logs --cluster 'prod-*' --action deny --since 1h
 
-# The last 1000 audit records, as JSON, one a line
-kubectl mcm logs --cluster prod-eu --type audit --tail 1000 -o json`,
+# The same, but for one namespace
+kubectl mcm logs --cluster 'prod-*' --action deny --not --namespace kube-system --since 1h
+
+# Calico's query language
+kubectl mcm logs --cluster prod-eu -q 'dest_namespace = "store" AND dest_port IN {80, 443}'
+
+# DNS answers of the last five minutes that were none
+kubectl mcm logs --cluster prod-eu --type dns --rcode NXDOMAIN --since 5m
+
+# Everything that jane did this week, as JSON, one record a line
+kubectl mcm logs --all-clusters --type audit --user jane --since 7d -o json > jane.json`,
   flags: {
-    cluster: { type: 'string', value: 'NAME', required: true, description: 'The managed cluster.' },
+    ...CLUSTER_FLAGS,
+    ...TIME_FLAGS,
+    ...FILTER_FLAGS,
     type: {
       type: 'string',
       default: 'flow',
       value: 'TYPE',
-      description: `Type of log: ${SELECTOR_WORDS.join(', ')} (audit: both of Calico's and Kubernetes' audit logs).`,
+      description: `Type of log, or several (flow,dns): ${SELECTOR_WORDS.join(', ')} (audit: both of Calico's and Kubernetes' audit logs).`,
     },
-    since: {
+    source: {
       type: 'string',
-      value: 'TIME',
-      description: 'Only records since then: a duration back from now (15m, 2h, 7d), an RFC 3339 time or a date (UTC).',
+      value: 'calico|kube',
+      choices: ['calico', 'kube'],
+      description: 'Of audit logs, only those of this API server.',
     },
-    until: { type: 'string', value: 'TIME', description: 'Only records before then, in the same forms.' },
+    query: {
+      type: 'string',
+      short: 'q',
+      value: 'QUERY',
+      description: `Only what this query finds: 'dest_namespace = "store" AND action = "deny"'.`,
+    },
+    'print-query': { type: 'boolean', description: 'Print what would be asked for, and ask nothing.' },
+    'all-namespaces': {
+      type: 'boolean',
+      short: 'A',
+      description: 'Logs of all namespaces, as without it; -n counts no more.',
+    },
     tail: {
       type: 'string',
       value: 'N',
-      default: String(DEFAULT_LIMIT),
-      description: `At most so many records, the newest; up to ${MAX_LIMIT}.`,
+      alias: 'last',
+      description: `At most so many records, the newest; -1 for all. Default: ${DEFAULT_LIMIT}, or all with --since where the output is no terminal. --last is the same.`,
     },
+    order: {
+      type: 'string',
+      default: 'asc',
+      choices: ORDERS,
+      description: 'asc shows the newest last, desc first.',
+    },
+    strict: { type: 'boolean', description: 'Fail, and print nothing, where not all of it can be shown.' },
     output: {
       type: 'string',
       short: 'o',
       default: 'compact',
-      choices: ['compact', 'json'],
-      description: 'Output format.',
+      value: 'FORMAT',
+      description: `Output format: ${OUTPUT_FORMATS.join(', ')}. json is one object a line (as is jsonl); raw is the record as it was sent.`,
+    },
+    'no-headers': { type: 'boolean', description: 'Print tables without their headers.' },
+    'time-format': {
+      type: 'string',
+      value: TIME_FORMATS.join('|'),
+      choices: TIME_FORMATS,
+      description: 'How times are shown. Default: short in compact, else RFC3339 (in UTC).',
+    },
+    utc: { type: 'boolean', description: 'Show short times in UTC instead of the local time zone.' },
+    color: {
+      type: 'string',
+      default: 'auto',
+      choices: ['auto', 'always', 'never'],
+      description: 'Colour the names of clusters, each always the same; auto: on a terminal, unless NO_COLOR is set.',
     },
   },
   hint: ({ flag, args }) => {
@@ -80,142 +128,55 @@ kubectl mcm logs --cluster prod-eu --type audit --tail 1000 -o json`,
     return flag === undefined && named ? didYouMean([`kubectl mcm logs --cluster ${cluster}`]) : undefined;
   },
   run: async ({ flags, global, io }) => {
-    const types = selectLogTypes(flags.type);
-    if (types === undefined) {
-      throw new UserError(
-        `error: invalid argument "${flags.type}" for "--type" flag: must be one of ${SELECTOR_WORDS.join(', ')}`,
-      );
-    }
-    const window = {
-      since: moment('since', flags.since, io.now()),
-      until: moment('until', flags.until, io.now()),
-      limit: limit(flags.tail),
+    const isTerminal = (io.out as { readonly isTTY?: boolean }).isTTY === true;
+    const types = ofSource(typesOf(flags.type), flags.source);
+    const range = timeRange(flags, flags.tail !== undefined, io.now());
+    const isWhole = range.since !== undefined && (flags.since ?? flags['since-time']) !== undefined && !isTerminal;
+    // As in kubectl, -A counts more than -n.
+    const filters = flags['all-namespaces'] ? { ...flags, namespace: [] } : flags;
+    const asked: AskedLogs = {
+      ...range,
+      types: types.map((type) => ({ type, filter: filterFor(type, flags.query, filters) })),
+      order: flags.order as Order,
+      tail: flags.tail === undefined ? (isWhole ? undefined : DEFAULT_LIMIT) : tailOf(flags.tail),
     };
-    if (!isClusterName(flags.cluster)) {
-      throw new UserError(
-        `error: invalid argument "${flags.cluster}" for "--cluster" flag: not a managed cluster's name`,
-      );
+    if (flags['print-query']) {
+      io.out.write(printAsked(asked));
+      return 0;
     }
-    if (window.since !== undefined && window.until !== undefined && window.until <= window.since) {
-      throw new UserError('error: --until is not after --since, so nothing can be between them');
-    }
-    const { found, refused, truncated } = await readLogs(connect(global, io), flags.cluster, types, window, io.signal);
-    for (const { status } of refused) io.err.write(`warning: not shown: ${status.message ?? status.reason}\n`);
-    for (const type of truncated) {
-      io.err.write(
-        `warning: not all of what --tail asks for is shown: an answer holds ${MAX_ANSWER_BYTES / 1024 / 1024} MiB, and older ${type.label} records would make it longer. Use --since and --until to see them.\n`,
-      );
-    }
-    if (found.length === 0) io.err.write('No resources found\n');
-    else if (flags.output === 'json') for (const { item } of found) io.out.write(`${printableJson(item)}\n`);
-    else io.out.write(alignColumns(found.map(compactLine), '  '));
-    return 0;
+    const newPrinterFor = (severalClusters: boolean) =>
+      newPrinter({
+        output: flags.output,
+        types,
+        severalClusters,
+        headers: !flags['no-headers'],
+        colours: usesColours(flags.color, isTerminal, io.env),
+        timeFormat: flags['time-format'] as TimeFormat | undefined,
+        utc: flags.utc,
+        now: io.now(),
+      });
+    // A mistake in the flags is told before anything is asked of a server.
+    newPrinterFor(false);
+    const client = connect(global, io);
+    const clusters = await chosenClusters(client, flags, io.signal);
+    const printer = newPrinterFor(clusters.length > 1);
+    const shown = await showLogs({ client, clusters, asked, printer, strict: flags.strict }, io);
+    if (shown.records === 0) io.err.write(nothingFound(flags));
+    return shown.shortcomings.length === 0 ? 0 : PARTIAL;
   },
 });
 
-/** A record with the type it was asked for as. */
-interface Found {
-  readonly type: LogType;
-  readonly item: LogItem;
-}
-
-type Window = Pick<QueryParameters, 'since' | 'until' | 'limit'>;
-
-/** What a read of one type answers: the newest first, and where to go on for older ones. */
-interface LogList {
-  readonly metadata: { readonly continue?: string };
-  readonly items: readonly LogItem[];
-}
-
-interface Reads {
-  /** Oldest first. */
-  readonly found: readonly Found[];
-  readonly truncated: readonly LogType[];
-  /** Answers to what RBAC does not allow, where it allows something else of what was asked for. */
-  readonly refused: readonly StatusError[];
-}
-
-/** Reads each type by itself: one may be allowed and the other not. @throws StatusError 403 when none is. */
-async function readLogs(
-  client: KubeClient,
-  cluster: string,
-  types: readonly LogType[],
-  window: Window,
-  signal: AbortSignal,
-): Promise<Reads> {
-  const found: Found[] = [];
-  const truncated: LogType[] = [];
-  const refused: StatusError[] = [];
-  for (const type of types) {
-    try {
-      const list = await readType(client, cluster, type, window, signal);
-      for (const item of list.items.toReversed()) found.push({ type, item });
-      if (list.metadata.continue !== undefined && list.items.length < window.limit) truncated.push(type);
-    } catch (error) {
-      if (!isStatus(error, 403)) throw error;
-      refused.push(error);
-    }
-  }
-  const [first] = refused;
-  if (first !== undefined && refused.length === types.length) throw first;
-  found.sort((a, b) => a.item['@timestamp'] - b.item['@timestamp']);
-  return { found: found.slice(-window.limit), truncated, refused };
-}
-
-/** Reads under the names that can have been granted, most particular first. @throws StatusError */
-async function readType(
-  client: KubeClient,
-  cluster: string,
-  type: LogType,
-  window: Window,
-  signal: AbortSignal,
-): Promise<LogList> {
-  let forbidden: StatusError | undefined;
-  for (const name of type.grants) {
-    const path = `/apis/${LOG_ACCESS_API}/${encodeURIComponent(cluster)}/${name}`;
-    const parameters = formatParameters({ ...window, filter: undefined, order: 'desc' });
-    const query = { ...Object.fromEntries(parameters), type: type.name };
-    try {
-      return await client.get<LogList>(path, { query, signal });
-    } catch (error) {
-      if (isStatus(error, 503))
-        throw error.withHint(`Is the manager running? kubectl get apiservice v1.${LOG_ACCESS_GROUP}`);
-      // A 404 that names no object is about the API itself.
-      if (isStatus(error, 404) && error.status.details?.name === undefined) {
-        throw error.withHint('This is no management cluster yet: kubectl mcm install management --address HOST:PORT');
-      }
-      if (!isStatus(error, 403)) throw error;
-      forbidden ??= error;
-    }
-  }
-  throw forbidden ?? new Error(`${type.name} can be granted under no name`);
-}
-
-function moment(flag: string, text: string | undefined, now: number): number | undefined {
-  if (text === undefined) return undefined;
-  const found = parseMoment(text, now);
-  if (found !== undefined) return found;
-  throw new UserError(`error: invalid argument "${text}" for "--${flag}" flag: time: invalid duration "${text}"`, {
-    hint: 'a duration (15m, 2h, 7d), an RFC 3339 time (2026-11-22T18:00:00Z) or a date (2026-11-22) is needed',
-  });
-}
-
-function limit(text: string): number {
+function tailOf(text: string): number | undefined {
+  if (text === '-1') return undefined;
   const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (value >= 1 && value <= MAX_LIMIT) return value;
-  throw new UserError(`error: invalid argument "${text}" for "--tail" flag: must be a number from 1 to ${MAX_LIMIT}`);
+  if (value >= 1) return value;
+  throw new UserError(`error: invalid argument "${text}" for "--tail" flag: must be a number from 1, or -1 for all`);
 }
 
-function compactLine({ type, item }: Found): string[] {
-  return [stamp(item['@timestamp']), ...type.compact(item).map(printable)];
-}
-
-const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-
-/** `Nov 22 18:31:04.000`, in the time zone of whoever looks. */
-function stamp(milliseconds: number): string {
-  const at = new Date(milliseconds);
-  const two = (value: number) => String(value).padStart(2, '0');
-  const clock = `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
-  return `${MONTHS[at.getMonth()]} ${two(at.getDate())} ${clock}.${String(at.getMilliseconds()).padStart(3, '0')}`;
+/** Where nobody said how far back to look, where it was looked. */
+function nothingFound(flags: Readonly<Record<string, unknown>>): string {
+  const said = [flags.since, flags['since-time'], flags.until, flags.tail].some((flag) => flag !== undefined);
+  return said
+    ? 'No resources found\n'
+    : `No resources found in the last ${DEFAULT_SINCE}. (--since says how far to look back)\n`;
 }
