@@ -13,6 +13,11 @@ export const GLOBAL_FLAGS = {
       "The name of the kubeconfig cluster to use (kubectl's own --cluster; here that means managed clusters).",
   },
   user: { type: 'string', value: 'NAME', description: 'The name of the kubeconfig user to use.' },
+  'kube-user': {
+    type: 'string',
+    value: 'NAME',
+    description: 'The same, also for commands whose --user is another one (logs, where it is who did something).',
+  },
   server: {
     type: 'string',
     short: 's',
@@ -54,7 +59,7 @@ export function readGlobalFlags(flags: FlagValues<typeof GLOBAL_FLAGS>): GlobalO
       kubeconfig: flags.kubeconfig,
       context: flags.context,
       cluster: flags['kube-cluster'],
-      user: flags.user,
+      user: flags['kube-user'] ?? flags.user,
       server: flags.server,
       token: flags.token,
       certificateAuthority: flags['certificate-authority'],

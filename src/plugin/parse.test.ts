@@ -27,6 +27,13 @@ describe('parseLine', () => {
     assert.deepEqual(flags, { flow: ['a', 'b'], output: 'json', tail: '100', 'no-headers': true });
   });
 
+  it('takes flags of a command for its own where a global one has the name', () => {
+    const own = { ...command, flags: { user: { type: 'strings', description: '' } } } as const;
+    const { flags, global } = parseLine('test', own, ['n', '--user', 'jane', '--kube-user', 'admin']);
+    assert.deepEqual([flags.user, global.kube.user], [['jane'], 'admin']);
+    assert.equal(parse('n', '--user', 'jane').global.kube.user, 'jane');
+  });
+
   it('takes the last of a flag that is given once', () => {
     assert.equal(parse('n', '--tail', '5', '--tail', '6').flags.tail, '6');
     assert.equal(parse('n', '-o=yaml').flags.output, 'yaml');

@@ -27,12 +27,17 @@ export function parseLine(words: string, command: Command, tokens: readonly stri
   const args = parsed._.map(String);
   if ([parsed.help].flat().includes(true))
     return { args, flags: {}, global: readGlobalFlags(valuesOf({}, GLOBAL_FLAGS, fail)), help: true };
-  const global = readGlobalFlags(valuesOf(parsed, GLOBAL_FLAGS, fail));
+  const global = readGlobalFlags(valuesOf(without(parsed, command.flags), GLOBAL_FLAGS, fail));
   if (args.length !== command.args.length) {
     throw new UsageError(wrongArguments(command.args, args), words, command.hint?.({ args }));
   }
   const flags = valuesOf(parsed, { ...command.flags, ...negated }, fail);
   return { args, flags, global, help: false };
+}
+
+/** What is not a command's own: its flags count more than global ones of their names. */
+function without(parsed: Readonly<Record<string, unknown>>, own: FlagSpecs): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(parsed).filter(([name]) => own[name] === undefined));
 }
 
 /** Under which name the values of a flag are that `--not` stands before: one that no flag on a command line can have. */

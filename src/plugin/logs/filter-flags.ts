@@ -90,7 +90,12 @@ const FLAGS: Readonly<Record<string, FilterFlag>> = {
   qname: ofAspect('qname', 'NAME', `Only queries for this name; ${NAME_WORDS}.`, (value) => value),
   qtype: ofAspect('qtype', 'TYPE', 'Only queries of this type (A, AAAA, SRV).', (value) => value.toUpperCase()),
   rcode: ofAspect('rcode', 'CODE', 'Only these answers (NoError, NXDomain, ServFail), in either case.', rcode),
-  user: ofAspect('user', 'USER', `Only what this user did; ${NAME_WORDS}.`, (value) => value),
+  user: ofAspect(
+    'user',
+    'USER',
+    `Only what this user did; ${NAME_WORDS}. (The kubeconfig's user is --kube-user here.)`,
+    (value) => value,
+  ),
   verb: ofAspect('verb', 'VERB', 'Only these requests (create, update, patch, delete).', lowerCase),
   resource: ofAspect('resource', 'RESOURCE', 'Only what was done to these (networkpolicies).', (value) => value),
   name: ofAspect('name', 'NAME', `Only what was done to objects of this name; ${NAME_WORDS}.`, (value) => value),
