@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
 import { generateDns } from '../fixtures/generate-dns.ts';
 import { generateFlows } from '../fixtures/generate-flows.ts';
+import type { ManagedCluster } from '../src/clusters/managed-cluster.ts';
 import { RecordReader } from '../src/logs/record/record.ts';
 import { ElasticsearchStore } from '../src/logs/store/elasticsearch/elasticsearch-store.ts';
 import { CurrentSettings } from '../src/logs/store/store-settings.ts';
 import { flows } from '../src/logs/types/flows.ts';
 import type { Outcome } from '../testbed/processes.ts';
-import { addSender, forward, grant, mcm, sharedWorkbench, userOf } from './harness.ts';
+import { addSender, eventually, forward, getObject, grant, mcm, post, sharedWorkbench, userOf } from './harness.ts';
 
 const workbench = sharedWorkbench();
 const NOW = Math.floor(Date.now() / 1000) * 1000;
@@ -266,13 +267,13 @@ describe('logs of several clusters', () => {
     const strict = await logs([...as, '--strict']);
     assert.deepEqual([strict.code, strict.stdout], [1, '']);
     assert.match(strict.stderr, /\nerror: these logs cannot be shown as a whole, which --strict asks for\n$/);
-    const gone = await logs(['--cluster', 'asked-eu,asked-gone', '--tail', '1']);
+    const gone = await logs(['--cluster', 'asked-eu,asked-never', '--tail', '1']);
     assert.equal(gone.code, 3);
     assert.match(
       gone.stderr,
-      /cluster "asked-gone" are not shown: managedclusters.kubectl-mcm.io "asked-gone" not found/,
+      /cluster "asked-never" are not shown: managedclusters.kubectl-mcm.io "asked-never" not found/,
     );
-    const none = await logs(['--as', 'asker', '--cluster', 'asked-us,asked-gone']);
+    const none = await logs(['--as', 'asker', '--cluster', 'asked-us,asked-never']);
     assert.deepEqual([none.code, none.stdout], [1, '']);
     assert.match(none.stderr, /^Error from server \((Forbidden|NotFound)\): /);
     const list = await logs(['--as', 'asker', '--cluster', 'asked-*']);
@@ -288,6 +289,37 @@ describe('logs of several clusters', () => {
       [code, stderr],
       [1, 'error: no managed cluster matches nothing-* -l region=eu\nkubectl mcm clusters lists them\n'],
     );
+  });
+});
+
+describe('a cluster that is disconnected', () => {
+  it('is named where what it still has may be missing', async (t) => {
+    const sender = await addSender(workbench, 'asked-gone');
+    const [managed] = workbench.facts.managed;
+    const context = managed?.name ?? '';
+    const agent = workbench.startAgent({ context, manifest: sender.manifest, logName: 'asked-gone', flags: [] });
+    t.after(() => agent.stop());
+    const phase = async () =>
+      (await getObject<ManagedCluster>(workbench, 'managedcluster', 'asked-gone')).status?.phase;
+    await eventually(async () => (await phase()) === 'Connected');
+    const args = ['--cluster', 'asked-gone', '--since', '1h'];
+    assert.deepEqual((await logs(args)).code, 0);
+    await agent.stop('SIGKILL');
+    await eventually(async () => (await phase()) === 'Disconnected');
+    const { code, stdout, stderr } = await logs(args);
+    assert.deepEqual([code, stdout], [3, '']);
+    assert.match(
+      stderr,
+      /^No resources found\nwarning: cluster "asked-gone" has been disconnected for \d+s; logs newer than [-\dT:]+Z may be missing\n$/,
+    );
+    assert.deepEqual((await logs([...args, '--strict'])).code, 1);
+    // Nothing of that time is missing.
+    assert.deepEqual((await logs([...args, '--until', '10m'])).code, 0);
+    const several = await logs(['--cluster', 'asked-eu,asked-gone', '--type', 'flow,dns', '--tail', '1']);
+    assert.deepEqual([several.code, several.stderr.match(/disconnected/g)?.length], [3, 1]);
+    // A forwarder needs no tunnel.
+    await post(sender.credentials, '/api/v1/flows/logs/bulk', `{"end_time":${NOW / 1000}}\n`);
+    assert.deepEqual((await logs(args)).code, 0);
   });
 });
 

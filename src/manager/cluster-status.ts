@@ -134,7 +134,10 @@ export class ClusterStatusWriter {
     const tracked = this.#tracked.get(cluster);
     const { phase, connection } = tracked?.object.status ?? {};
     const since = Date.parse(connection?.since ?? '');
-    return phase === 'Disconnected' && (tracked?.lastSeen ?? 0) <= since ? since : undefined;
+    const lastSeen = tracked?.lastSeen ?? 0;
+    if (phase !== 'Disconnected' || !(lastSeen <= since)) return undefined;
+    // A tunnel that is cut off without a word is noticed some seconds later.
+    return lastSeen === 0 ? since : lastSeen;
   }
 
   /**

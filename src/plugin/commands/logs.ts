@@ -162,7 +162,8 @@ kubectl mcm logs --all-clusters --type audit --user jane --since 7d -o json > ja
     const printer = newPrinterFor(clusters.length > 1);
     const shown = await showLogs({ client, clusters, asked, printer, strict: flags.strict }, io);
     if (shown.records === 0) io.err.write(nothingFound(flags));
-    return shown.shortcomings.length === 0 ? 0 : PARTIAL;
+    for (const warning of shown.warnings) io.err.write(warning);
+    return shown.warnings.length === 0 ? 0 : PARTIAL;
   },
 });
 

@@ -33,7 +33,8 @@ export interface ShowOptions {
 /** What became of a read. */
 export interface Shown {
   readonly records: number;
-  readonly shortcomings: readonly Shortcoming[];
+  /** What keeps the answer from being whole, a line each. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -62,8 +63,7 @@ export async function showLogs({ client, clusters, asked, printer, strict }: Sho
   const { shortcomings } = reads;
   throwIfAllRefused(shortcomings, sources);
   if (strict) refuseShortcomings(shortcomings, sources, io);
-  for (const warning of warningsOf(shortcomings, io.now())) io.err.write(warning);
-  return { records, shortcomings };
+  return { records, warnings: warningsOf(shortcomings, io.now()) };
 }
 
 function sourcesOf(clusters: readonly string[], asked: AskedLogs, order: Order): LogSource[] {
