@@ -74,12 +74,14 @@ export class RandomFilters {
     const random = this.#random;
     const characters = [...this.#value(field)];
     if (!ABILITIES[field.kind].wildcards || random.chance(0.4)) return escapePattern(characters.join(''));
-    const pattern = characters.map((character) => (random.chance(0.1) ? '?' : escapePattern(character)));
+    // Ten wildcards are the most there may be in one.
+    let left = 5;
+    const pattern = characters.slice(0, 40).map((character) => {
+      const isHidden = left > 0 && random.chance(0.1);
+      if (isHidden) left--;
+      return isHidden ? '?' : escapePattern(character);
+    });
     const from = random.between(0, pattern.length);
-    pattern.splice(from, random.between(0, pattern.length - from), '*');
-    return pattern
-      .slice(0, 40)
-      .join('')
-      .replace(/(\?.*?){5}/su, (most) => most.replaceAll('?', 'x'));
+    return pattern.toSpliced(from, random.between(0, pattern.length - from), '*').join('');
   }
 }

@@ -18,18 +18,20 @@ import type { Answer, Api } from './aggregated-api.ts';
 
 export interface LogApiOptions {
   readonly store: LogStore;
-  readonly access: LogAccess;
+  readonly access: Pick<LogAccess, 'mayRead'>;
   /** Whether a ManagedCluster of that name exists, or it is the management cluster. */
   readonly isRegistered: (cluster: string) => boolean;
   /** Since when its records may be missing, in milliseconds since 1970; undefined for one that is connected. */
   readonly silentSince: (cluster: string) => number | undefined;
+  /** Milliseconds that one read may take. */
+  readonly readTime?: number;
 }
 
 /** Reads at once: each may hold an answer of MAX_ANSWER_BYTES in memory, several times over. */
 const MOST_READS = 4;
 const MOST_WAITING = 200;
 
-/** Milliseconds that one read may take: the store says by itself after 30 seconds that it cannot, kube-apiserver after 60. */
+/** Milliseconds that one read may take: a store says by itself after 30 seconds that it cannot, kube-apiserver after 60. */
 const READ_TIME = 25_000;
 
 const GROUP_PATH = `/apis/${LOG_ACCESS_GROUP}`;
@@ -74,10 +76,7 @@ export class LogApi implements Api {
       if (error instanceof StoreUnavailable) {
         return refuse(failure(503, 'ServiceUnavailable', `the log store does not answer: ${error.message}`));
       }
-      if (error instanceof TookTooLong) {
-        const message = `the log store was still looking after ${READ_TIME / 1000} s: ask for less time, or by fewer wildcards`;
-        return refuse(failure(504, 'Timeout', message));
-      }
+      if (error instanceof TookTooLong) return refuse(failure(504, 'Timeout', error.message));
       if (error instanceof TooManyWaiting) {
         return refuse(failure(429, 'TooManyRequests', `too many reads of logs are under way: ${error.message}`));
       }
@@ -91,7 +90,7 @@ export class LogApi implements Api {
     requester: Requester,
     signal: AbortSignal,
   ): Promise<Answer> {
-    const { store, access } = this.#options;
+    const { store, access, readTime = READ_TIME } = this.#options;
     const asked = narrow(types, parameters.get('type'));
     const query = parseParameters(parameters, asked);
     const allowed: LogType[] = [];
@@ -101,7 +100,7 @@ export class LogApi implements Api {
       return refuse(failure(403, 'Forbidden', message, { name, group: LOG_ACCESS_GROUP, kind: cluster }));
     }
     const { records, next } = await this.#turns.take(
-      () => inTime((limited) => store.search({ cluster, types: allowed, ...query }, limited), signal),
+      () => inTime((limited) => store.search({ cluster, types: allowed, ...query }, limited), readTime, signal),
       signal,
     );
     // The type and the id are ours to say, whatever the sender wrote there.
@@ -114,15 +113,25 @@ export class LogApi implements Api {
 }
 
 /** A read went on for longer than anyone waits. */
-class TookTooLong extends Error {}
+class TookTooLong extends Error {
+  constructor(milliseconds: number) {
+    super(`the log store was still looking after ${milliseconds / 1000} s: ask for less time, or by fewer wildcards`);
+  }
+}
 
-/** Gives up after READ_TIME; Elasticsearch stops as well when nobody waits for its answer. @throws TookTooLong */
-async function inTime<T>(read: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
-  const timeout = AbortSignal.timeout(READ_TIME);
+/**
+ * Gives up after so many milliseconds; Elasticsearch stops as well when nobody waits for its answer. @throws TookTooLong
+ */
+async function inTime<T>(
+  read: (signal: AbortSignal) => Promise<T>,
+  milliseconds: number,
+  signal: AbortSignal,
+): Promise<T> {
+  const timeout = AbortSignal.timeout(milliseconds);
   try {
     return await read(AbortSignal.any([signal, timeout]));
   } catch (error) {
-    throw timeout.aborted && !signal.aborted ? new TookTooLong() : error;
+    throw timeout.aborted && !signal.aborted ? new TookTooLong(milliseconds) : error;
   }
 }
 

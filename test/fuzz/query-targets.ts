@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import type { Random } from '../../fixtures/random.ts';
+import { UserError } from '../../src/errors.ts';
 import { LONGEST_QUERY, parseFilter } from '../../src/logs/query/parse-filter.ts';
 import { printFilter } from '../../src/logs/query/print-filter.ts';
 import { QueryError } from '../../src/logs/query/query-error.ts';
 import { Fields } from '../../src/logs/types/field.ts';
 import { LOG_TYPES } from '../../src/logs/types/index.ts';
+import { parseTemplate } from '../../src/plugin/logs/json-path.ts';
 import { RandomFilters } from '../random-filter.ts';
-import { mutatedText } from './mutation.ts';
+import { mutatedText, mutatedValue } from './mutation.ts';
 import type { FuzzTarget } from './target.ts';
 
 const FIELDS = LOG_TYPES.map((type) => new Fields([type]));
@@ -37,7 +39,27 @@ function read(random: Random): void {
   }
 }
 
+const TEMPLATES = [
+  '{.source_ip}{"\\t"}{.dest_port}',
+  "{.a['@timestamp'].b[0]}:{.servers[*].ip}",
+  'text {.*} {$.x[-1]}',
+  '{"\\u0041"}',
+];
+
+/** A template is refused, or fits any record. */
+function templates(random: Random): void {
+  const record = mutatedValue({ a: { '@timestamp': { b: [1] } }, servers: [{ ip: 'x' }, null], x: ['y'] }, random);
+  try {
+    for (const piece of parseTemplate(mutatedText(random.pick(TEMPLATES), random))) {
+      if (typeof piece !== 'string') piece.valuesOf(record);
+    }
+  } catch (error) {
+    assert.ok(error instanceof UserError, `${error}`);
+  }
+}
+
 export const QUERY_TARGETS: readonly FuzzTarget[] = [
   { name: 'filters, written and read', rounds: 3_000, round: printed },
   { name: 'queries', rounds: 5_000, round: read },
+  { name: 'templates of jsonpath', rounds: 5_000, round: templates },
 ];

@@ -38,7 +38,7 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
   {
     title: 'Logs',
     commands: [
-      { words: 'logs', summary: 'Show flow, DNS and audit logs of a managed cluster', load: () => import('./logs.ts') },
+      { words: 'logs', summary: 'Show flow, DNS, audit and other logs of clusters', load: () => import('./logs.ts') },
       {
         words: 'retention',
         summary: 'Show how long logs are kept, and what goes next',

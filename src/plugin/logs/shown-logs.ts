@@ -117,20 +117,25 @@ function refuseShortcomings(shortcomings: readonly Shortcoming[], sources: reado
   throw new UserError('error: these logs cannot be shown as a whole, which --strict asks for');
 }
 
-/** In the order of the clusters, whichever answered first; a cluster that is disconnected once for all types. */
+/** In the order of the clusters, whichever answered first; that a cluster is disconnected once for all types. */
 function warningsOf(shortcomings: readonly Shortcoming[], now: number): readonly string[] {
-  const warnings = shortcomings.map((shortcoming): string => {
-    const { cluster, type } = shortcoming.source;
-    if (shortcoming.kind === 'refused') {
-      const { status } = shortcoming.error;
-      return `warning: ${type.label} logs of cluster "${cluster}" are not shown: ${status.message ?? status.reason}\n`;
-    }
-    const since = Date.parse(shortcoming.since);
-    const seconds = new Date(since).toISOString().replace(/\.\d+/, '');
-    return `warning: cluster "${cluster}" has been disconnected for ${humanDuration(now - since)}; logs newer than ${seconds} may be missing\n`;
-  });
-  const clusterOf = new Map(warnings.map((warning, at) => [warning, shortcomings[at]?.source.cluster ?? '']));
-  return [...clusterOf]
-    .sort(([a, of], [b, other]) => (of === other ? (a < b ? -1 : 1) : of < other ? -1 : 1))
-    .map(([warning]) => warning);
+  const byCluster = shortcomings.toSorted(
+    (a, b) => compare(a.source.cluster, b.source.cluster) || compare(a.kind, b.kind),
+  );
+  return [...new Set(byCluster.map((shortcoming) => warningOf(shortcoming, now)))];
+}
+
+function warningOf(shortcoming: Shortcoming, now: number): string {
+  const { cluster, type } = shortcoming.source;
+  if (shortcoming.kind === 'refused') {
+    const { status } = shortcoming.error;
+    return `warning: ${type.label} logs of cluster "${cluster}" are not shown: ${status.message ?? status.reason}\n`;
+  }
+  const since = Date.parse(shortcoming.since);
+  const seconds = new Date(since).toISOString().replace(/\.\d+/, '');
+  return `warning: cluster "${cluster}" has been disconnected for ${humanDuration(now - since)}; logs newer than ${seconds} may be missing\n`;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
 }

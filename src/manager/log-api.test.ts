@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { describe, it } from 'node:test';
+import type { Status } from '../kube/status.ts';
+import type { LogQuery } from '../logs/query/log-query.ts';
+import type { LogStore } from '../logs/store/log-store.ts';
+import { LogApi } from './log-api.ts';
+
+const REQUESTER = { user: 'jane', uid: undefined, groups: [], extra: {} };
+
+/** A store that goes on looking until it is told to stop: no real one does so when asked to. */
+class EndlessStore implements Pick<LogStore, 'search'> {
+  readonly asked: LogQuery[] = [];
+  stopped = 0;
+
+  async search(query: LogQuery, signal: AbortSignal): Promise<never> {
+    this.asked.push(query);
+    await once(signal, 'abort');
+    this.stopped++;
+    throw signal.reason;
+  }
+}
+
+function apiOf(store: EndlessStore): LogApi {
+  return new LogApi({
+    store: store as unknown as LogStore,
+    access: { mayRead: async () => true },
+    isRegistered: () => true,
+    silentSince: () => undefined,
+    readTime: 50,
+  });
+}
+
+describe('a read that takes too long', () => {
+  it('is given up, and the store with it', async (t) => {
+    const store = new EndlessStore();
+    const target = '/apis/lma.tigera.io/v1/prod-eu/flows?query=action+%3D+deny';
+    const { code, body } = await apiOf(store).answer('GET', target, REQUESTER, t.signal);
+    assert.deepEqual([code, (body as Status).reason], [504, 'Timeout']);
+    assert.match((body as Status).message ?? '', /^the log store was still looking after 0.05 s: ask for less time/);
+    assert.deepEqual([store.asked.length, store.stopped], [1, 1]);
+  });
+
+  it('is no failure of the store where whoever asked has gone', async () => {
+    const gone = new AbortController();
+    const answer = apiOf(new EndlessStore()).answer(
+      'GET',
+      '/apis/lma.tigera.io/v1/prod-eu/flows',
+      REQUESTER,
+      gone.signal,
+    );
+    gone.abort();
+    await assert.rejects(answer, { name: 'AbortError' });
+  });
+});
+
+describe('a query that is none', () => {
+  it('reaches no store', async (t) => {
+    const store = new EndlessStore();
+    for (const query of ['query=%22', 'query=x%3D1', 'order=up', 'limit=-1', 'continue=W10', 'until=now']) {
+      const target = `/apis/lma.tigera.io/v1/prod-eu/flows?${query}`;
+      assert.equal((await apiOf(store).answer('GET', target, REQUESTER, t.signal)).code, 400, query);
+    }
+    assert.deepEqual(store.asked, []);
+  });
+});
