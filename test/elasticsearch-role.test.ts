@@ -16,7 +16,7 @@ const workbench = sharedWorkbench();
 
 /** What Elasticsearch's documentation says that a request takes; the testbed's has no security to ask. */
 const PRIVILEGES: readonly (readonly [request: RegExp, on: 'cluster' | 'index', privilege: string])[] = [
-  [/^GET \/_cluster\/(health|settings)$/, 'cluster', 'monitor'],
+  [/^GET \/_cluster\/(health|settings)$|^GET \/_nodes\/_local\/_none$/, 'cluster', 'monitor'],
   [/^PUT \/_(index|component)_template\/kubectl-mcm-[-a-z0-9_]+$/, 'cluster', 'manage_index_templates'],
   [/^GET \/_ilm\/policy\/[^/]+$/, 'cluster', 'read_ilm'],
   [/^POST \/_bulk$/, 'index', 'create_doc'],
@@ -59,6 +59,8 @@ it('the role in deploy/ allows every request of the store, and has no privilege 
   await store.days.measure(signal);
   await store.days.refuseLayout(DEFAULT_LAYOUT, 1, signal);
   await store.days.round(Date.now(), signal);
+  await store.report.facts(signal);
+  await store.report.deadLetters(Date.now(), signal);
   settings.ilmPolicy = 'none';
   await store.refusePolicy(signal);
 

@@ -7,6 +7,7 @@ import type { Cursor } from '../src/logs/query/cursor.ts';
 import type { LogRecord } from '../src/logs/record/record.ts';
 import { dayOf } from '../src/logs/record/time.ts';
 import { createdAt } from '../src/logs/store/elasticsearch/day-keeper.ts';
+import { kindOf } from '../src/logs/store/elasticsearch/dead-letter.ts';
 import {
   DEFAULT_LAYOUT,
   type LayoutHistory as History,
@@ -14,6 +15,7 @@ import {
   LayoutHistory,
   type LayoutName,
 } from '../src/logs/store/elasticsearch/layout.ts';
+import { type StoreFault, StoreUnavailable } from '../src/logs/store/log-store.ts';
 import { Retention, startOf } from '../src/logs/store/retention.ts';
 import { auditKube } from '../src/logs/types/audit.ts';
 import { flows } from '../src/logs/types/flows.ts';
@@ -45,13 +47,13 @@ for (const major of [9, 8] as const satisfies ElasticsearchMajor[]) {
     });
     for (const layout of LAYOUT_NAMES) {
       describe(`with the layout ${layout}`, () => {
-        conformance(() => elasticsearch, layout, `${layout === 'shared' ? 'one' : 'each'}_`);
+        conformance(() => elasticsearch, major, layout, `${layout === 'shared' ? 'one' : 'each'}_`);
       });
     }
   });
 }
 
-function conformance(server: () => Elasticsearch, layout: LayoutName, prefix: string): void {
+function conformance(server: () => Elasticsearch, major: ElasticsearchMajor, layout: LayoutName, prefix: string): void {
   const current = { ...DEFAULT_LAYOUT, layout, prefix };
   const always = new LayoutHistory([{ from: '', ...current }]);
   const benches: Bench[] = [];
@@ -98,6 +100,90 @@ function conformance(server: () => Elasticsearch, layout: LayoutName, prefix: st
     const outcome = await bench().write('faulty', [flow(NOON, { n: 1 }), flow(NOON, { bytes_in: 'many' })]);
     assert.deepEqual([outcome.stored, outcome.refused.length], [1, 1]);
     assert.match(outcome.refused[0]?.reason ?? '', /bytes_in/);
+  });
+
+  it('says what is at fault where it is not the record', async () => {
+    // A day and a cluster of its own, which no other test needs.
+    const time = NOON - 3 * DAY;
+    const index = indexOf('at-fault', dayOf(time));
+    const set = async (path: string, body: object) => await server().request('PUT', path, body);
+    const limit = (shards: number | null) =>
+      set('/_cluster/settings', { persistent: { 'cluster.max_shards_per_node': shards } });
+    const mustHoldBack = async (fault: StoreFault, lines: readonly string[], message: RegExp) =>
+      await assert.rejects(bench().write('at-fault', lines), (error: Error) => {
+        assert.ok(error instanceof StoreUnavailable, error.message);
+        assert.equal(error.fault, fault);
+        assert.ok(error.message.startsWith(`${index}: `), error.message);
+        assert.match(error.message, message);
+        return true;
+      });
+    const whole = [flow(time, { n: 1 })];
+
+    await limit(1);
+    await mustHoldBack('ShardLimit', whole, /maximum normal shards open/);
+    await limit(null);
+
+    const bad = flow(time, { n: 2, bytes_in: 5, bytes_out: 'many' });
+    const mapped = { properties: { bytes_in: { type: 'ip' }, 'mine.all': { type: 'long' } } };
+    await set(`/${index}`, { mappings: mapped });
+    await mustHoldBack('MappingConflict', [bad], /field bytes_in otherwise: as ip, and it has to be long$/);
+    const mine = [flow(time, { n: 3, mine: { all: 'x' } })];
+    await mustHoldBack('MappingConflict', mine, /field mine\.all otherwise: as long, and it has to be in no mapping$/);
+    // Where the index has no part in it, the record is at fault as ever.
+    const { refused } = await bench().write('at-fault', [flow(time, { n: 4, bytes_out: 'many' }), ...whole]);
+    assert.deepEqual(
+      refused.map(({ reason }) => kindOf(reason)),
+      ['bytes_out is no long'],
+    );
+    await set(`/${index}/_mapping`, { dynamic: 'strict' });
+    const unknown = [flow(time, { n: 5, unheard_of: 1 })];
+    const later = newBench(always);
+    await assert.rejects(later.write('at-fault', unknown), /"dynamic" to "strict"/);
+
+    for (const [block, fault] of [
+      ['read_only_allow_delete', 'DiskWatermark'],
+      ['write', 'IndexBlocked'],
+      ['read_only', 'IndexBlocked'],
+    ] as const) {
+      await set(`/${index}/_settings`, { [`index.blocks.${block}`]: true });
+      await mustHoldBack(fault, [flow(time, { n: 6 })], /blocked by/);
+      await set(`/${index}/_settings`, { [`index.blocks.${block}`]: null });
+    }
+    await server().request('POST', `/${index}/_close`);
+    await mustHoldBack('IndexClosed', [flow(time, { n: 6 })], /closed/);
+    await server().request('DELETE', `/${index}`);
+    const again = [bad, ...mine, ...whole, flow(time, { n: 6 })];
+    assert.deepEqual((await bench().write('at-fault', again)).refused.length, 1, 'as it would have been at first');
+  });
+
+  it('tells how it is, and counts what was set aside by cluster and kind', async () => {
+    const { store } = bench();
+    const { version, health, dataNodes, shardsPerNode, shards } = await store.report.facts(signal);
+    assert.match(version, new RegExp(`^${major}\\.`));
+    // Yellow by indices that are not ours: these want a replica.
+    assert.match(health, /^(green|yellow)$/);
+    assert.deepEqual([dataNodes, shardsPerNode], [1, 1000]);
+    assert.ok(shards > 0 && shards < 1000);
+    const bytes = Buffer.from('hush');
+    const source = { cluster: `letters-${layout}`, host: 'node-1', position: undefined };
+    const letters = ['not JSON', 'not JSON', 'not UTF-8'].map((reason, offset) => ({
+      id: `letter-${offset}`,
+      line: { offset, bytes, length: bytes.length },
+      reason,
+    }));
+    await store.setAside(letters, flows, source, signal);
+    await server().request('POST', '/_refresh');
+    const { records, counts } = await store.report.deadLetters(Date.now(), signal);
+    assert.ok(records >= 3);
+    assert.deepEqual(
+      counts.filter(({ cluster }) => cluster === source.cluster),
+      [
+        { cluster: source.cluster, type: 'flows', kind: 'not JSON', records: 2 },
+        { cluster: source.cluster, type: 'flows', kind: 'not UTF-8', records: 1 },
+      ],
+    );
+    const tomorrow = await store.report.deadLetters(Date.now() + DAY + 1000, signal);
+    assert.deepEqual([tomorrow.records, tomorrow.counts], [0, []]);
   });
 
   it('keeps hostile and foreign text to the letter', async () => {

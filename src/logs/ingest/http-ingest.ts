@@ -5,7 +5,7 @@ import { codeOf, messageOf, UserError } from '../../errors.ts';
 import { GoldmaneReader } from '../goldmane/goldmane-reader.ts';
 import { type LineReader, RecordReader } from '../record/record.ts';
 import { readUploadSource, type UploadSource, UploadTooLong } from '../record/source.ts';
-import { type LogStore, StoreUnavailable } from '../store/log-store.ts';
+import { type LogStore, type StoreFault, StoreUnavailable } from '../store/log-store.ts';
 import { flows } from '../types/flows.ts';
 import { STORED_TYPES } from '../types/index.ts';
 import type { LogType } from '../types/log-type.ts';
@@ -36,8 +36,11 @@ const RETRY_AFTER = 5;
 export interface IngestEvents {
   /** An upload was stored and is about to be answered 200. */
   taken(cluster: string, type: LogType, outcome: UploadOutcome): void;
-  /** An upload has to be sent again: there was no room for it, the store did not take it, or its sender stalled. */
-  turnedAway(cluster: string, type: LogType, reason: string): void;
+  /**
+   * An upload has to be sent again: there was no room for it or the store did not take it, which is the `fault` then, or
+   * its sender stalled.
+   */
+  turnedAway(cluster: string, type: LogType, reason: string, fault?: StoreFault): void;
   /** An upload failed by a fault of ours, and is answered 500. */
   failed(cluster: string, error: unknown): void;
 }
@@ -156,9 +159,8 @@ export class HttpIngest {
         this.#leave(cluster);
       }
     } catch (error) {
-      if (error instanceof StoreUnavailable || error instanceof Stalled) {
-        this.#events.turnedAway(cluster, type, error.message);
-      }
+      if (error instanceof StoreUnavailable) this.#events.turnedAway(cluster, type, error.message, error.fault);
+      if (error instanceof Stalled) this.#events.turnedAway(cluster, type, error.message);
       if (error instanceof UploadTooLong) throw new BadUpload(413, `${error.message}: send it in smaller parts`);
       if (isCorrupt(error)) {
         const encoding = request.headers['content-encoding'] ?? '';
@@ -173,9 +175,11 @@ export class HttpIngest {
     const { uploads, uploadsPerCluster } = this.#limits;
     const own = this.#underWay.get(cluster) ?? 0;
     if (own >= uploadsPerCluster) {
-      throw new StoreUnavailable(`${own} uploads of this cluster are under way already`);
+      throw new StoreUnavailable(`${own} uploads of this cluster are under way already`, { fault: 'Busy' });
     }
-    if (this.#total >= uploads) throw new StoreUnavailable(`${this.#total} uploads are under way already`);
+    if (this.#total >= uploads) {
+      throw new StoreUnavailable(`${this.#total} uploads are under way already`, { fault: 'Busy' });
+    }
     this.#underWay.set(cluster, own + 1);
     this.#total++;
   }

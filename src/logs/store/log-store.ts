@@ -56,7 +56,34 @@ export interface LogStore {
   ping(signal: AbortSignal): Promise<void>;
 }
 
+/** What keeps a store from taking records, in a word for programs; the sentence for people is an error's message. */
+export type StoreFault =
+  | 'Unreachable'
+  /** It does not know who we are, or somebody in front of it does not. */
+  | 'Unauthorized'
+  | 'Forbidden'
+  | 'Overloaded'
+  /** It creates no more indices. */
+  | 'ShardLimit'
+  | 'IndexClosed'
+  /** Read-only by the store itself, for want of disk space. */
+  | 'DiskWatermark'
+  /** Read-only because somebody has set it so. */
+  | 'IndexBlocked'
+  /** An index is mapped otherwise than we have it, and therefore refuses what is in order. */
+  | 'MappingConflict'
+  | 'SpoolFull'
+  /** There is no more room for the moment; the store has nothing to do with it. */
+  | 'Busy'
+  | 'Unknown';
+
 /** The store cannot be reached, or holds records back for a reason that is not theirs. */
 export class StoreUnavailable extends Error {
   override readonly name = 'StoreUnavailable';
+  readonly fault: StoreFault;
+
+  constructor(message: string, options: { readonly cause?: unknown; readonly fault?: StoreFault } = {}) {
+    super(message, { cause: options.cause });
+    this.fault = options.fault ?? 'Unknown';
+  }
 }

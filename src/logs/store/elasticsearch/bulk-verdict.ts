@@ -8,7 +8,13 @@ export type BulkVerdict =
   /** The document itself is at fault: no retry will help. */
   | { readonly kind: 'refused'; readonly reason: string }
   /** Anything else: nothing is wrong with the document, so it must be sent again. */
-  | { readonly kind: 'held-back'; readonly reason: string; readonly status: number };
+  | {
+      readonly kind: 'held-back';
+      readonly reason: string;
+      readonly status: number;
+      /** Elasticsearch's word for it, where it gave one. */
+      readonly type?: string;
+    };
 
 /**
  * The errors that are the document's own fault. By type and never by status: the shard limit, for one, is a 400 too,
@@ -48,5 +54,5 @@ function verdictOf({ status = 0, error }: ItemAnswer): BulkVerdict {
   if (status === 409) return { kind: 'known' };
   const type = error?.type ?? `status ${status}`;
   const reason = [error?.reason ?? type, error?.caused_by?.reason].filter((part) => part !== undefined).join(': ');
-  return DOCUMENT_ERRORS.has(type) ? { kind: 'refused', reason } : { kind: 'held-back', reason, status };
+  return DOCUMENT_ERRORS.has(type) ? { kind: 'refused', reason } : { kind: 'held-back', reason, status, type };
 }

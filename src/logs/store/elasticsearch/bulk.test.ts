@@ -51,8 +51,8 @@ describe('bulkCreate', () => {
     it(`calls a document with a 400 ${type} ${kind}`, async () => {
       answer = items({ status: 400, error: { type, reason: 'because' } }, { status: 201 });
       const verdicts = await bulkCreate(client, [item('1'), item('2')], signal);
-      const status = kind === 'refused' ? {} : { status: 400 };
-      assert.deepEqual(verdicts, [{ kind, reason: 'because', ...status }, { kind: 'created' }]);
+      const more = kind === 'refused' ? {} : { status: 400, type };
+      assert.deepEqual(verdicts, [{ kind, reason: 'because', ...more }, { kind: 'created' }]);
     });
   }
 

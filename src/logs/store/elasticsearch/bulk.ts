@@ -2,6 +2,7 @@ import { type Client, errors } from '@elastic/elasticsearch';
 import { codeOf, messageOf } from '../../../errors.ts';
 import { StoreUnavailable } from '../log-store.ts';
 import { type BulkAnswer, type BulkVerdict, FILTER_PATH, verdictsOf } from './bulk-verdict.ts';
+import { faultOf } from './fault.ts';
 import { actionOf, type DayIndex } from './index-names.ts';
 
 /** One document to create. */
@@ -38,11 +39,22 @@ export async function bulkCreate(
 /** A failed request as the reason why the store cannot be used, without the URL's credentials. */
 export function unavailable(error: unknown): StoreUnavailable {
   if (error instanceof errors.ResponseError) {
-    const { type = 'error', reason = '' } = (error.body as { error?: { type?: string; reason?: string } })?.error ?? {};
-    return new StoreUnavailable(`Elasticsearch answered ${error.statusCode} ${type}: ${reason}`, { cause: error });
+    const { type, reason = '' } = (error.body as { error?: { type?: string; reason?: string } })?.error ?? {};
+    const fault = faultOf({ status: error.statusCode ?? 0, type, reason });
+    // Elasticsearch itself always says what is wrong.
+    if (type === undefined) {
+      return new StoreUnavailable(`what is in front of Elasticsearch answered ${error.statusCode}`, {
+        cause: error,
+        fault,
+      });
+    }
+    return new StoreUnavailable(`Elasticsearch answered ${error.statusCode} ${type}: ${reason}`, {
+      cause: error,
+      fault,
+    });
   }
   const what = codeOf(error) ?? messageOf(error);
-  return new StoreUnavailable(`Elasticsearch cannot be reached: ${what}`, { cause: error });
+  return new StoreUnavailable(`Elasticsearch cannot be reached: ${what}`, { cause: error, fault: 'Unreachable' });
 }
 
 function bulkBody(items: readonly BulkItem[]): Buffer {

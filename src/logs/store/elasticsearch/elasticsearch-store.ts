@@ -16,26 +16,29 @@ import type { CurrentSettings } from '../store-settings.ts';
 import { type BulkItem, bulkCreate, unavailable } from './bulk.ts';
 import type { BulkVerdict } from './bulk-verdict.ts';
 import { DayKeeper } from './day-keeper.ts';
+import { deadLetterDocument } from './dead-letter.ts';
 import { type ElasticsearchOptions, REQUEST_TIMEOUT } from './elasticsearch-options.ts';
+import { faultOf } from './fault.ts';
 import { IndexNames } from './index-names.ts';
 import { isRequestTooLong, LongRecords } from './long-records.ts';
+import { MappingConflicts } from './mapping-conflicts.ts';
 import { publishSettings } from './published-settings.ts';
 import { isLong } from './record-length.ts';
 import { searchRecords } from './search.ts';
+import { StoreReport } from './store-report.ts';
 import { IndexTemplates } from './templates.ts';
-
-/** How much of a dead letter's line is kept: Lucene takes no longer term, stored or not. */
-const MAX_DEAD_LINE = 32_000;
 
 /** The central log store: Elasticsearch 8 or 9. */
 export class ElasticsearchStore implements LogStore {
   /** What is to be done about its days by one manager at a time. */
   readonly days: DayKeeper;
+  readonly report: StoreReport;
   readonly #options: ElasticsearchOptions;
   readonly #client: Client;
   readonly #settings: CurrentSettings;
   readonly #names: IndexNames;
   readonly #templates: IndexTemplates;
+  readonly #conflicts: MappingConflicts;
   readonly #long: LongRecords;
 
   /** `patience`: see LongRecords. */
@@ -46,7 +49,9 @@ export class ElasticsearchStore implements LogStore {
     this.#long = new LongRecords(patience);
     const { auth } = options;
     this.#client = newClient(options, auth === undefined ? {} : { auth });
+    this.#conflicts = new MappingConflicts(this.#client);
     this.days = new DayKeeper(this.#client, settings);
+    this.report = new StoreReport(this.#client, settings);
     this.#templates = new IndexTemplates(settings, {
       settings: () => this.#publishSettings(),
       put: (name, template) => this.#client.indices.putIndexTemplate({ name, ...template }),
@@ -76,13 +81,20 @@ export class ElasticsearchStore implements LogStore {
     for (const [at, verdict] of verdicts.entries()) {
       const record = kept[at] as LogRecord;
       const item = items[at] as BulkItem;
-      if (verdict.kind === 'held-back') throw new StoreUnavailable(`${item.at.index}: ${verdict.reason}`);
+      if (verdict.kind === 'held-back') throw heldBack(item, verdict);
       if (verdict.kind === 'created') stored++;
       else if (verdict.kind === 'known') known.push({ item, record });
-      else refused.push({ id: record.id, line: record.line, reason: verdict.reason });
+      else refused.push(await this.#refusedFor(verdict.reason, type, item, record, signal));
     }
     const differing = await this.#countDiffering(known, signal);
     return { stored, known: known.length, differing, refused };
+  }
+
+  /** @throws StoreUnavailable where it is not the record that is at fault, but the index. */
+  async #refusedFor(reason: string, type: LogType, { at }: BulkItem, { id, line }: LogRecord, signal: AbortSignal) {
+    const conflict = await this.#conflicts.of(type, at.index, reason, signal);
+    if (conflict === undefined) return { id, line, reason };
+    throw new StoreUnavailable(`${at.index}: ${conflict}`, { fault: 'MappingConflict' });
   }
 
   /** Of documents that are there already, those that were stored with another checksum. */
@@ -117,11 +129,13 @@ export class ElasticsearchStore implements LogStore {
     const at = this.#names.deadLetters(source.cluster, dayOf(now));
     const items = letters.map((letter): BulkItem => {
       // The same line can have been sent as two types of log.
-      return { at, id: `${type.name}/${letter.id}`, pieces: [deadLetter(letter, type, source, now)] };
+      return { at, id: `${type.name}/${letter.id}`, pieces: [deadLetterDocument(letter, type, source, now)] };
     });
-    for (const verdict of await this.#create(items, signal)) {
-      if (verdict.kind === 'held-back' || verdict.kind === 'refused') {
-        throw new StoreUnavailable(`${at.index}: ${verdict.reason}`);
+    for (const [n, verdict] of (await this.#create(items, signal)).entries()) {
+      if (verdict.kind === 'held-back') throw heldBack(items[n] as BulkItem, verdict);
+      if (verdict.kind === 'refused') {
+        // What we have made up ourselves is in order.
+        throw new StoreUnavailable(`${at.index}: ${verdict.reason}`, { fault: 'MappingConflict' });
       }
     }
   }
@@ -246,6 +260,10 @@ export class ElasticsearchStore implements LogStore {
   }
 }
 
+function heldBack({ at }: BulkItem, verdict: BulkVerdict & { readonly kind: 'held-back' }): StoreUnavailable {
+  return new StoreUnavailable(`${at.index}: ${verdict.reason}`, { fault: faultOf(verdict) });
+}
+
 function newClient({ url, otherUrls = [], tls }: ElasticsearchOptions, as: Pick<ElasticsearchOptions, 'auth'>): Client {
   return new Client({
     nodes: [url, ...otherUrls],
@@ -259,18 +277,4 @@ function newClient({ url, otherUrls = [], tls }: ElasticsearchOptions, as: Pick<
 
 function documentOf({ document, added }: LogRecord, ingested: number): readonly (Buffer | string)[] {
   return [document.open, `,${added},"ingested":${ingested}}`];
-}
-
-function deadLetter({ line, reason }: DeadLetter, type: LogType, source: UploadSource, now: number): string {
-  return JSON.stringify({
-    '@timestamp': now,
-    cluster: source.cluster,
-    host: source.host,
-    log_type: type.name,
-    file_key: source.position?.fileKey,
-    offset: line.offset,
-    length: line.length,
-    reason,
-    line: line.bytes.toString('utf8', 0, MAX_DEAD_LINE),
-  });
 }

@@ -85,6 +85,11 @@ export class IndexNames {
     return `${DEAD_LETTERS_BASE}.*`;
   }
 
+  /** Of all clusters, those that came in on one day. */
+  deadLettersOf(day: string): string {
+    return `${DEAD_LETTERS_BASE}.*.${day}`;
+  }
+
   /** What a name says that we could have given; undefined for every other. */
   parse(index: string): ParsedIndex | undefined {
     const [base = '', cluster = '', day = '', ...more] = index.split('.');

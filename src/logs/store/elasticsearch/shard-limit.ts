@@ -37,7 +37,11 @@ export async function refuseLayout(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const days = await measureDays(client, settings, signal);
-  const { nodes, perNode, shards } = await limits(client, signal).catch((error: unknown) => {
+  const {
+    dataNodes: nodes,
+    shardsPerNode: perNode,
+    shards,
+  } = await readCapacity(client, signal).catch((error: unknown) => {
     throw signal.aborted ? error : unavailable(error);
   });
   const stored = new Set(days.map(({ kept }) => kept));
@@ -58,10 +62,16 @@ export async function refuseLayout(
   return `the layout ${layout.layout} would need ${need} shards for ${clusters} clusters (${types.join(', ')}), and Elasticsearch takes ${most} on ${nodes} data nodes, of which others have ${count.format(others)}: choose ${choices.join(', or ')}`;
 }
 
-async function limits(
-  client: Client,
-  signal: AbortSignal,
-): Promise<{ readonly nodes: number; readonly perNode: number; readonly shards: number }> {
+/** How many shards there may be, and are. */
+export interface Capacity {
+  readonly dataNodes: number;
+  readonly shardsPerNode: number;
+  readonly shards: number;
+  readonly health: 'green' | 'yellow' | 'red';
+}
+
+/** Rejects with what the client does. */
+export async function readCapacity(client: Client, signal: AbortSignal): Promise<Capacity> {
   const { persistent, transient, defaults } = await client.cluster.getSettings(
     { include_defaults: true, filter_path: '*.cluster.max_shards_per_node' },
     { signal },
@@ -71,8 +81,9 @@ async function limits(
   const health = await client.cluster.health({}, { signal });
   const { active_shards: active, initializing_shards: initializing, unassigned_shards: unassigned } = health;
   return {
-    nodes: health.number_of_data_nodes,
-    perNode: Number(set ?? 1000),
+    dataNodes: health.number_of_data_nodes,
+    shardsPerNode: Number(set ?? 1000),
     shards: active + initializing + unassigned,
+    health: health.status.toLowerCase() as Capacity['health'],
   };
 }

@@ -1,5 +1,6 @@
 import { untilAborted } from '../../../until-aborted.ts';
 import { STORED_TYPES } from '../../types/index.ts';
+import type { LogType } from '../../types/log-type.ts';
 import { dayAfter } from '../retention.ts';
 import type { CurrentSettings } from '../store-settings.ts';
 import { IndexNames } from './index-names.ts';
@@ -27,8 +28,14 @@ const deadLetter = {
   offset: { type: 'long' },
   length: { type: 'long' },
   reason: { type: 'keyword', ignore_above: 1024 },
+  kind: { type: 'keyword' },
   line: { type: 'keyword', index: false, doc_values: false },
 };
+
+/** How the fields of a type's records are mapped. */
+export function propertiesOf({ mappings }: LogType): Readonly<Record<string, unknown>> {
+  return { ...mappings.properties, ...ours };
+}
 
 /** What Elasticsearch's `_index_template` takes. */
 export interface IndexTemplate {
@@ -48,7 +55,7 @@ export function indexTemplates(
   const template = (patterns: string[], mappings: object) => indexTemplate(patterns, lifecycle, mappings);
   return [
     ...STORED_TYPES.flatMap((type): [string, IndexTemplate][] => {
-      const mappings = { ...type.mappings, properties: { ...type.mappings.properties, ...ours } };
+      const mappings = { ...type.mappings, properties: propertiesOf(type) };
       return [
         [`kubectl-mcm-${type.name}`, template(names.all(type), mappings)],
         [`kubectl-mcm-${type.name}-shared`, shared(template(names.allShared(type), routed(mappings)), shards)],
