@@ -62,19 +62,36 @@ async function late(signal: AbortSignal): Promise<never> {
   throw new Error(`no answer in ${CHECK_TIMEOUT / 1000} s`);
 }
 
-async function readiness(checks: readonly ReadinessCheck[]) {
-  const lines = await Promise.all(
-    checks.map(async ({ name, check }) => {
+/** What became of a check. */
+export interface CheckOutcome {
+  readonly name: string;
+  readonly ok: boolean;
+  /** What is wrong, or worth knowing; may be empty. */
+  readonly message: string;
+}
+
+/** Makes the checks, side by side. Resolves within the time that they have. */
+export async function makeChecks(checks: readonly ReadinessCheck[]): Promise<readonly CheckOutcome[]> {
+  return await Promise.all(
+    checks.map(async ({ name, check }): Promise<CheckOutcome> => {
       try {
         const signal = AbortSignal.timeout(CHECK_TIMEOUT);
         const detail = await Promise.race([check(signal), late(signal)]);
-        return `[+]${name} ok${typeof detail === 'string' && detail !== '' ? ` (${detail})` : ''}`;
+        return { name, ok: true, message: typeof detail === 'string' ? detail : '' };
       } catch (error) {
-        return `[-]${name} failed: ${messageOf(error)}`;
+        return { name, ok: false, message: messageOf(error) };
       }
     }),
   );
-  const ready = lines.every((line) => line.startsWith('[+]'));
+}
+
+async function readiness(checks: readonly ReadinessCheck[]) {
+  const outcomes = await makeChecks(checks);
+  const lines = outcomes.map(({ name, ok, message }) => {
+    if (!ok) return `[-]${name} failed: ${message}`;
+    return `[+]${name} ok${message === '' ? '' : ` (${message})`}`;
+  });
+  const ready = outcomes.every(({ ok }) => ok);
   const text = `${[...lines, `readyz check ${ready ? 'passed' : 'failed'}`].join('\n')}\n`;
   return { code: ready ? 200 : 503, type: 'text/plain', text };
 }

@@ -15,6 +15,7 @@ const EVERYTHING = [
   'namespace/kubectl-mcm',
   'crd/managedclusters.kubectl-mcm.io',
   'clusterrole/kubectl-mcm-manager',
+  'clusterrole/kubectl-mcm-viewer',
   'clusterrolebinding/kubectl-mcm-manager',
   'apiservice/v1.lma.tigera.io',
   'apiservice/v1.logs.kubectl-mcm.io',

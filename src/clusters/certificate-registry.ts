@@ -72,10 +72,10 @@ export class CertificateRegistry {
     return this.#registrations.get(cluster)?.problem;
   }
 
-  /** Milliseconds since 1970 at which the last of its tunnel's certificates runs out; undefined where it has none. */
-  tunnelExpiry(cluster: string): number | undefined {
+  /** Milliseconds since 1970 at which the last of its certificates for this use runs out; undefined where it has none. */
+  expiryOf(cluster: string, use: CertificateUse): number | undefined {
     const certificates = this.#registrations.get(cluster)?.certificates ?? [];
-    const ends = certificates.filter(({ use }) => use === 'tunnel').map(({ notAfter }) => notAfter);
+    const ends = certificates.filter((one) => one.use === use).map(({ notAfter }) => notAfter);
     return ends.length === 0 ? undefined : Math.max(...ends);
   }
 

@@ -19,9 +19,11 @@ export const LOGS_KEYS = {
   status: 'status',
 } as const;
 
-/** API group of the manager in which the stored days are read; its one resource is `days`. */
-export const LOG_DAYS_API = 'logs.kubectl-mcm.io/v1';
-export const LOG_DAYS_PATH = `/apis/${LOG_DAYS_API}/days`;
+/** API group of the manager in which it says what is stored (`days`) and how it is itself (`managers`). */
+export const MANAGER_API_GROUP = 'logs.kubectl-mcm.io';
+export const MANAGER_API = `${MANAGER_API_GROUP}/v1`;
+export const LOG_DAYS_PATH = `/apis/${MANAGER_API}/days`;
+export const MANAGERS_PATH = `/apis/${MANAGER_API}/managers`;
 
 /** Lease of the one manager that deletes old days. */
 export const KEEPER_LEASE = {
@@ -79,6 +81,17 @@ const selector = { 'app.kubernetes.io/name': 'kubectl-mcm', 'app.kubernetes.io/c
 const MANAGER = 'manager';
 const MANAGER_ROLE = 'kubectl-mcm-manager';
 
+/** For people: to see how the management plane is, and no log. Nobody has it until somebody binds it. */
+const VIEWER_ROLE = {
+  apiVersion: 'rbac.authorization.k8s.io/v1',
+  kind: 'ClusterRole',
+  metadata: { name: 'kubectl-mcm-viewer', labels },
+  rules: [
+    { apiGroups: [MANAGED_CLUSTER_GROUP], resources: ['managedclusters'], verbs: ['get', 'list', 'watch'] },
+    { apiGroups: [MANAGER_API_GROUP], resources: ['managers', 'days'], verbs: ['list'] },
+  ],
+};
+
 /**
  * Everything that makes a cluster a management cluster, in the order to apply it. Without `keys` the two Secrets are
  * there without their data, and the APIService without its trust: that form holds nothing secret and is always the
@@ -90,6 +103,7 @@ export function managementObjects(options: ManagementOptions, keys: ManagementKe
     MANAGED_CLUSTER_CRD,
     object('v1', 'ServiceAccount', namespaced(MANAGER)),
     ...permissions(),
+    VIEWER_ROLE,
     object('v1', 'ConfigMap', namespaced(MANAGEMENT_CONFIG), {
       data: {
         [MANAGEMENT_KEYS.address]: options.address,
@@ -101,7 +115,7 @@ export function managementObjects(options: ManagementOptions, keys: ManagementKe
     keySecret(CA_SECRET, keys?.ca),
     keySecret(MANAGER_TLS_SECRET, keys?.manager),
     ...services(options),
-    ...[LOG_ACCESS_API, LOG_DAYS_API].map((api) => apiService(api, options, keys)),
+    ...[LOG_ACCESS_API, MANAGER_API].map((api) => apiService(api, options, keys)),
   ];
 }
 

@@ -228,7 +228,7 @@ export class ClusterStatusWriter {
 
   #desired({ object, lastSeen }: Tracked, now: number): ManagedClusterStatus {
     const problem = this.#registry.problemOf(object.metadata.name);
-    const expiry = this.#registry.tunnelExpiry(object.metadata.name);
+    const expiry = this.#registry.expiryOf(object.metadata.name, 'tunnel');
     const spooled = this.#spooled(object.metadata.name);
     const { condition, ...tunnel } = this.#connections.statusOf(object, now);
     const phase = problem?.type ?? PHASES[condition.status] ?? (lastSeen > 0 ? 'Receiving' : 'Pending');

@@ -7,7 +7,7 @@ import type { Logger } from 'pino';
 import { CertificateRegistry } from '../clusters/certificate-registry.ts';
 import { MANAGED_CLUSTERS_PATH, MANAGEMENT_CLUSTER, type ManagedCluster } from '../clusters/managed-cluster.ts';
 import { codeOf, messageOf, UserError } from '../errors.ts';
-import { createHealthServer } from '../health-port.ts';
+import { createHealthServer, type ReadinessCheck } from '../health-port.ts';
 import type { HostPort } from '../install/management.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { ConfigMap } from '../kube/objects.ts';
@@ -16,6 +16,7 @@ import { watchCollection } from '../kube/watch.ts';
 import { HttpIngest } from '../logs/ingest/http-ingest.ts';
 import type { SpoolingOptions } from '../logs/spool/spooling-store.ts';
 import type { DayKeeper } from '../logs/store/elasticsearch/day-keeper.ts';
+import type { StoreReport } from '../logs/store/elasticsearch/store-report.ts';
 import type { LogStore } from '../logs/store/log-store.ts';
 import type { CurrentSettings } from '../logs/store/store-settings.ts';
 import { LogAccess } from '../rbac/log-access.ts';
@@ -24,16 +25,19 @@ import { AggregatedApiServer } from './aggregated-api.ts';
 import { ClusterPort } from './cluster-port.ts';
 import { ClusterStatusWriter } from './cluster-status.ts';
 import { ConnectionStates } from './connection-states.ts';
-import { DayApi } from './day-api.ts';
 import { FRONT_PROXY_CONFIG, readFrontProxy } from './front-proxy.ts';
 import { LogApi } from './log-api.ts';
+import { ManagerReport } from './manager-report.ts';
 import { ManagerMetrics } from './metrics.ts';
 import { watchOpenStore } from './open-store.ts';
 import { RepeatedLog } from './repeated-log.ts';
+import { ResourceApi } from './resource-api.ts';
 import { readServingCertificate } from './serving-certificate.ts';
 import { checkSpooling, openSpool, spooledByCluster } from './spool-service.ts';
 import { StoreService } from './store-service.ts';
+import { StoredDays } from './stored-days.ts';
 import { serveTunnels } from './tunnel-service.ts';
+import { TurnedAwayUploads } from './turned-away.ts';
 
 export interface ManagerOptions {
   readonly client: KubeClient;
@@ -43,6 +47,9 @@ export interface ManagerOptions {
   /** How the store is configured, and what is to be done about its days. */
   readonly settings: CurrentSettings;
   readonly days: DayKeeper;
+  /** How the store is, and where. */
+  readonly storeReport: StoreReport;
+  readonly storeUrls: readonly string[];
   /** Whether the store answers those who do not say who they are; undefined where it does not answer. */
   readonly answersAnybody: (signal: AbortSignal) => Promise<boolean | undefined>;
   readonly log: Logger;
@@ -100,13 +107,15 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     },
     spooling === undefined ? undefined : spooledByCluster(spooling),
   );
+  const turnedAway = new TurnedAwayUploads();
   const ingest = new HttpIngest(store, {
     taken: (cluster, type, answer) => {
       metrics.taken(cluster, type, answer);
       if (answer.accepted + answer.setAside > 0) status.received(cluster, Date.now());
     },
-    turnedAway: (cluster, type, reason) => {
+    turnedAway: (cluster, type, reason, fault) => {
       metrics.turnedAway(cluster, type);
+      if (fault !== undefined) turnedAway.note(cluster, type, fault, reason, Date.now());
       repeated.warn('upload turned away', reason, { cluster, type: type.name });
     },
     failed: (cluster, error) => log.error({ err: error, cluster }, 'upload failed'),
@@ -124,24 +133,40 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     isRegistered: (cluster) => cluster === MANAGEMENT_CLUSTER || registry.has(cluster),
     silentSince: (cluster) => status.silentSince(cluster),
   });
-  const dayApi = new DayApi(options.days, options.settings);
-  const aggregatedApi = new AggregatedApiServer({ apis: [dayApi, api], certificate, frontProxy, log });
-  const health = createHealthServer(metrics.registry, [
+  const checks: readonly ReadinessCheck[] = [
     {
       name: 'log-store',
       check: (timeout) => (spooling === undefined ? store.ping(timeout) : checkSpooling(spooling, timeout)),
     },
     { name: 'aggregated-api', check: () => listening(aggregatedApi.server) },
     { name: 'cluster-port', check: () => listening(clusterPort) },
-  ]);
+  ];
+  let storeIsOpen: boolean | undefined;
+  const report = new ManagerReport({
+    ...options,
+    identity,
+    certificate,
+    checks,
+    storeService,
+    answersAnybody: () => storeIsOpen,
+    spooling: spooling === undefined ? undefined : { spool: spooling.spool, size: options.spool?.size ?? 0 },
+    turnedAway,
+  });
+  const resources = new ResourceApi([new StoredDays(options.days, options.settings), report]);
+  const aggregatedApi = new AggregatedApiServer({ apis: [resources, api], certificate, frontProxy, log });
+  const health = createHealthServer(metrics.registry, checks);
 
+  const found = (open: boolean) => {
+    storeIsOpen = open;
+    metrics.storeIsOpen(open);
+  };
   const filled = registryFilled(registry, signal);
   const watches = [
     followClusters(client, registry, status, signal, log),
     followFrontProxy(client, aggregatedApi, signal, log),
     writeStatuses(status, signal),
     storeService.run(signal),
-    watchOpenStore({ answersAnybody: options.answersAnybody, metrics, log }, signal),
+    watchOpenStore({ answersAnybody: options.answersAnybody, found, log }, signal),
   ];
   try {
     await listen(health, options.health);

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { ManagerMetrics } from './metrics.ts';
 
 /** Milliseconds between two looks, and between those at a store that has not answered. */
 const INTERVAL = 600_000;
@@ -10,16 +9,17 @@ const RETRY = 15_000;
 export async function watchOpenStore(
   options: {
     readonly answersAnybody: (signal: AbortSignal) => Promise<boolean | undefined>;
-    readonly metrics: ManagerMetrics;
+    /** Told what it found. */
+    readonly found: (open: boolean) => void;
     readonly log: Logger;
   },
   signal: AbortSignal,
 ): Promise<void> {
-  const { answersAnybody, metrics, log } = options;
+  const { answersAnybody, found, log } = options;
   let before: boolean | undefined;
   while (!signal.aborted) {
     const open = await answersAnybody(signal);
-    if (open !== undefined) metrics.storeIsOpen(open);
+    if (open !== undefined) found(open);
     if (open === true && before !== true) {
       log.warn('Elasticsearch answers without authentication: whoever reaches it reads and deletes logs past RBAC');
     }

@@ -79,10 +79,11 @@ export class SpoolMetrics {
   }
 }
 
-function bounded(summaries: readonly BacklogSummary[]): readonly BacklogSummary[] {
+/** The same, with those that are too many to be told apart together, as cluster "". */
+export function bounded(summaries: readonly BacklogSummary[]): readonly BacklogSummary[] {
   const others = new Map<string, BacklogSummary>();
   for (const { type, records, bytes, oldest } of summaries.slice(MOST_TOLD)) {
-    const sum = others.get(type) ?? { cluster: '', type, records: 0, bytes: 0, oldest, heldBack: undefined };
+    const sum = others.get(type) ?? { cluster: '', type, records: 0, bytes: 0, oldest, heldBack: [] };
     others.set(type, sum);
     sum.records += records;
     sum.bytes += bytes;

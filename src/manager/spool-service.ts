@@ -1,10 +1,14 @@
 import type { Registry } from 'prom-client';
 import type { SpooledStatus } from '../clusters/managed-cluster.ts';
+import type { HeldBack } from '../logs/spool/backlog.ts';
 import { type BacklogSummary, summarize } from '../logs/spool/backlog-summary.ts';
+import type { Spool } from '../logs/spool/spool.ts';
 import { type SpoolingOptions, SpoolingStore } from '../logs/spool/spooling-store.ts';
 import type { LogStore } from '../logs/store/log-store.ts';
+import type { SpoolStatus } from './manager-status.ts';
 import type { RepeatedLog } from './repeated-log.ts';
-import { SpoolMetrics } from './spool-metrics.ts';
+import { bounded, SpoolMetrics } from './spool-metrics.ts';
+import { troubleOf } from './trouble.ts';
 
 /** Puts a spool in front of the log store, and says what it does. @throws UserError */
 export async function openSpool(
@@ -58,7 +62,7 @@ function countByCluster(backlogs: readonly BacklogSummary[]): ReadonlyMap<string
   const counted = new Map<string, SpooledStatus>();
   for (const { cluster, oldest, heldBack, ...waiting } of backlogs) {
     const time = new Date(oldest).toISOString();
-    const { since = time, records = 0, bytes = 0, reason = heldBack } = counted.get(cluster) ?? {};
+    const { since = time, records = 0, bytes = 0, reason = reasonOf(heldBack) } = counted.get(cluster) ?? {};
     counted.set(cluster, {
       since: since < time ? since : time,
       records: records + waiting.records,
@@ -67,6 +71,35 @@ function countByCluster(backlogs: readonly BacklogSummary[]): ReadonlyMap<string
     });
   }
   return counted;
+}
+
+function reasonOf([first]: readonly HeldBack[]): string | undefined {
+  return first === undefined ? undefined : troubleOf(first).message;
+}
+
+/** Days that are held back which are named for each cluster and log type. */
+const MOST_NAMED = 3;
+
+/** What waits, for the API. `size` is what the spool may have of the disk, in bytes. */
+export function spoolStatus(spool: Spool, size: number): SpoolStatus {
+  const waiting = summarize(spool.backlogs);
+  return {
+    size,
+    used: spool.used,
+    free: spool.free,
+    trouble: spool.trouble,
+    records: waiting.reduce((sum, { records }) => sum + records, 0),
+    bytes: waiting.reduce((sum, { bytes }) => sum + bytes, 0),
+    backlog: bounded(waiting).map(({ oldest, heldBack, ...item }) => ({
+      ...item,
+      oldest: iso(oldest),
+      heldBack: heldBack.slice(0, MOST_NAMED).map((held) => ({ ...troubleOf(held), tried: iso(held.time) })),
+    })),
+  };
+}
+
+function iso(time: number): string {
+  return new Date(time).toISOString();
 }
 
 /** In order as long as records are taken, by the store or by the spool; says what waits, and why. */

@@ -30,6 +30,13 @@ export interface StoreServiceOptions {
   readonly repeated: RepeatedLog;
 }
 
+/** When the days were last looked after, and why that has failed since. */
+export interface LastRound {
+  /** RFC 3339 */
+  readonly lastRound?: string;
+  readonly error?: string;
+}
+
 /** Milliseconds between rounds of what is done by one manager at a time. */
 const ROUND = 60_000;
 
@@ -47,10 +54,24 @@ export class StoreService {
   readonly #options: StoreServiceOptions;
   #texts: ConfigTexts = {};
   #config: ReadConfig | undefined;
+  /** Why the layout that is wanted cannot be had. */
+  #refusal: string | undefined;
+  /** The last round of what is done by one manager at a time, if that was this one. */
+  #lastRound: LastRound = {};
   #changed = new AbortController();
 
   constructor(options: StoreServiceOptions) {
     this.#options = options;
+  }
+
+  /** What of the configuration is not in order, and changes nothing. */
+  get refused(): readonly string[] {
+    return [...(this.#config?.refused ?? []), ...(this.#refusal === undefined ? [] : [this.#refusal])];
+  }
+
+  /** Empty where another manager does it. */
+  get lastRound(): LastRound {
+    return this.#lastRound;
   }
 
   /** Reads the configuration once, before any record is written. @throws UserError when it cannot be known. */
@@ -117,19 +138,22 @@ export class StoreService {
         if (reopened.length > 0) log.info({ indices: reopened }, 'days opened again: they are kept longer now');
         if (deleted.length > 0) log.info({ indices: deleted }, 'days deleted');
         if (created.length > 0) log.info({ count: created.length }, "tomorrow's indices created");
+        this.#lastRound = { lastRound: new Date().toISOString() };
       } catch (error) {
         if (!held.aborted) repeated.warn('days not looked after', messageOf(error));
+        this.#lastRound = { ...this.#lastRound, error: messageOf(error) };
       }
       const soon = AbortSignal.any([held, this.#changed.signal]);
       await sleep(ROUND, undefined, { signal: soon }).catch(() => undefined);
     }
+    this.#lastRound = {};
   }
 
   /** Writes down the layout that is to come, where it may, and what is to be said of the configuration. */
   async #decide(held: AbortSignal): Promise<void> {
     const { client, settings, days, clusters } = this.#options;
     const texts = this.#texts;
-    const refused = [...(this.#config?.refused ?? [])];
+    this.#refusal = undefined;
     let { layouts } = settings.value;
     const next = this.#config?.wanted === undefined ? layouts : layouts.with(this.#config.wanted, Date.now());
     if (next !== layouts && this.#config?.wanted !== undefined) {
@@ -137,8 +161,9 @@ export class StoreService {
       const takesBack = next.periods.length < layouts.periods.length;
       const refusal = takesBack ? undefined : await days.refuseLayout(this.#config.wanted, clusters(), held);
       if (refusal === undefined) layouts = next;
-      else refused.push(refusal);
+      else this.#refusal = refusal;
     }
+    const { refused } = this;
     const history = formatHistory(layouts);
     const status = formatStatus({ answers: fingerprintOf(texts), refused });
     if (history === texts.history && status === texts.status) return;

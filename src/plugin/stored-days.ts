@@ -2,7 +2,7 @@ import { LOG_DAYS_PATH } from '../install/management.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { isStatus } from '../kube/status.ts';
 import { STORED_TYPES } from '../logs/types/index.ts';
-import type { DayItem } from '../manager/day-api.ts';
+import type { DayItem } from '../manager/stored-days.ts';
 
 /** The stored days, of all clusters or one. @throws StatusError that says what to do. */
 export async function readDays(

@@ -1,5 +1,5 @@
 import type { LogTypeName } from '../types/log-type.ts';
-import type { Backlog } from './backlog.ts';
+import type { Backlog, HeldBack } from './backlog.ts';
 
 /** What waits of one cluster and log type. */
 export interface BacklogSummary {
@@ -9,8 +9,8 @@ export interface BacklogSummary {
   bytes: number;
   /** Milliseconds since 1970 at which the oldest of it was spooled. */
   oldest: number;
-  /** Why the store did not take some of it, where it has said so. */
-  heldBack: string | undefined;
+  /** Why the store does not take some of it, where it has said so: for each day that is held back. */
+  readonly heldBack: HeldBack[];
 }
 
 /** The largest first. */
@@ -20,12 +20,12 @@ export function summarize(backlogs: Iterable<Backlog>): BacklogSummary[] {
     const { cluster, type } = lane;
     const key = `${cluster}/${type.name}`;
     const nothing = { cluster, type: type.name, records: 0, bytes: 0, oldest: Number.POSITIVE_INFINITY };
-    const summary = summaries.get(key) ?? { ...nothing, heldBack: undefined };
+    const summary = summaries.get(key) ?? { ...nothing, heldBack: [] };
     summaries.set(key, summary);
     summary.records += records;
     summary.bytes += bytes;
     summary.oldest = Math.min(summary.oldest, oldest?.time ?? summary.oldest);
-    summary.heldBack ??= heldBack;
+    if (heldBack !== undefined) summary.heldBack.push(heldBack);
   }
   return [...summaries.values()].sort((a, b) => b.bytes - a.bytes);
 }

@@ -1,3 +1,4 @@
+import type { StoreFault } from '../store/log-store.ts';
 import type { Lane } from './lane.ts';
 import type { Segment } from './segment.ts';
 
@@ -13,13 +14,21 @@ export interface Waiting {
   done: boolean;
 }
 
+/** Why the store does not take what waits. */
+export interface HeldBack {
+  readonly fault: StoreFault;
+  readonly message: string;
+  /** Milliseconds since 1970 at which it last did not. */
+  readonly time: number;
+}
+
 /** What waits for one lane, the oldest first. */
 export class Backlog {
   readonly lane: Lane;
   records = 0;
   bytes = 0;
   /** Why the store did not take the oldest of it, when it last had the chance. */
-  heldBack: string | undefined;
+  heldBack: HeldBack | undefined;
   #frames: Waiting[] = [];
   #first = 0;
 

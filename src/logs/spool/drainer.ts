@@ -2,7 +2,7 @@ import { messageOf } from '../../errors.ts';
 import { Backoff } from '../backoff.ts';
 import type { DeadLetter, LogRecord } from '../record/record.ts';
 import type { UploadSource } from '../record/source.ts';
-import type { LogStore, WriteOutcome } from '../store/log-store.ts';
+import { type LogStore, StoreUnavailable, type WriteOutcome } from '../store/log-store.ts';
 import type { LogType } from '../types/log-type.ts';
 import type { Backlog, Waiting } from './backlog.ts';
 import { isSameSource, type Lane } from './lane.ts';
@@ -132,7 +132,8 @@ export class Drainer {
       this.add(backlog);
     }, held.backoff.next());
     const { events, onFailure } = this.#options;
-    backlog.heldBack = messageOf(error);
+    const fault = error instanceof StoreUnavailable ? error.fault : 'Unknown';
+    backlog.heldBack = { fault, message: messageOf(error), time: Date.now() };
     events.heldBack(backlog.lane, messageOf(error));
     onFailure();
   }

@@ -21,6 +21,10 @@ export class Room {
     this.#size = size;
   }
 
+  get used(): number {
+    return this.#used;
+  }
+
   get free(): number {
     return this.#size - this.#used;
   }
@@ -28,9 +32,9 @@ export class Room {
   /** @throws StoreUnavailable when there is not that much for the cluster. */
   take(cluster: string, charge: number): void {
     const free = this.free - charge;
-    if (free < 0) throw new StoreUnavailable('the spool is full');
+    if (free < 0) throw new StoreUnavailable('the spool is full', { fault: 'SpoolFull' });
     if ((this.#byCluster.get(cluster) ?? 0) + charge > free) {
-      throw new StoreUnavailable("this cluster's share of the spool is full");
+      throw new StoreUnavailable("this cluster's share of the spool is full", { fault: 'SpoolFull' });
     }
     this.occupy(cluster, charge);
   }

@@ -81,6 +81,11 @@ export class Spool {
     return this.free > 0 ? this.#trouble : 'the spool is full';
   }
 
+  /** Bytes of the disk that its files take. */
+  get used(): number {
+    return this.#room.used;
+  }
+
   /** Bytes. */
   get free(): number {
     return Math.max(0, this.#room.free);

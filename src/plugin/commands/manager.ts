@@ -90,7 +90,8 @@ kubectl mcm manager --kubeconfig manager.kubeconfig \\
     // Without one, an API server that is cut off in silence would be waited for for ever.
     const client = connect({ ...global, requestTimeout: global.requestTimeout || REQUEST_TIMEOUT }, io);
     const settings = new CurrentSettings();
-    const store = new ElasticsearchStore(elasticsearchOptions(flags.elasticsearch, flags), settings);
+    const elasticsearch = elasticsearchOptions(flags.elasticsearch, flags);
+    const store = new ElasticsearchStore(elasticsearch, settings);
     const { 'ilm-policy': policy } = flags;
     if (policy !== undefined) await usePolicy(store, settings, policy, io.signal, log);
     const options = {
@@ -99,6 +100,8 @@ kubectl mcm manager --kubeconfig manager.kubeconfig \\
       spool: spoolOptions(flags.spool, flags['spool-size']),
       settings,
       days: store.days,
+      storeReport: store.report,
+      storeUrls: [elasticsearch.url, ...(elasticsearch.otherUrls ?? [])].map(originOf),
       answersAnybody: (signal: AbortSignal) => store.answersAnybody(signal),
       log,
       clusters: parseListenAddress('listen', flags.listen),
@@ -111,6 +114,12 @@ kubectl mcm manager --kubeconfig manager.kubeconfig \\
     return 0;
   },
 });
+
+/** What may be shown: a query could hold anything. */
+function originOf(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return `${origin}${pathname === '/' ? '' : pathname}`;
+}
 
 /** Less than the pieces that records come in would be no use to anybody. */
 const LEAST_RATE = '64Ki';

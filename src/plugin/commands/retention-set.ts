@@ -11,7 +11,7 @@ import {
 } from '../../logs/store/retention.ts';
 import { formatRetention, parseRetention } from '../../logs/store/store-settings.ts';
 import { SELECTOR_WORDS, selectLogTypes } from '../../logs/types/index.ts';
-import type { DayItem } from '../../manager/day-api.ts';
+import type { DayItem } from '../../manager/stored-days.ts';
 import { defineCommand, type Io } from '../command.ts';
 import { connect } from '../connect.ts';
 import { CHANGE_FLAGS, readStoreConfig, writeStoreConfig } from '../store-config.ts';

@@ -1,4 +1,4 @@
-import type { DayItem } from '../../manager/day-api.ts';
+import type { DayItem } from '../../manager/stored-days.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
 import { formatTable, printableJson } from '../print.ts';
