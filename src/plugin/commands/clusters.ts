@@ -1,10 +1,16 @@
-import { MANAGED_CLUSTER_API, MANAGED_CLUSTERS_PATH, type ManagedCluster } from '../../clusters/managed-cluster.ts';
+import {
+  MANAGED_CLUSTER_API,
+  MANAGED_CLUSTERS_PATH,
+  type ManagedCluster,
+  type SpooledStatus,
+} from '../../clusters/managed-cluster.ts';
 import type { KubeList } from '../../kube/objects.ts';
 import { isStatus } from '../../kube/status.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
 import { humanDuration } from '../duration.ts';
 import { formatTable, printable, printList } from '../print.ts';
+import { humanBytes } from '../stored-days.ts';
 
 /** `clusters`: the managed clusters and their state. */
 export const command = defineCommand({
@@ -15,7 +21,8 @@ List the managed clusters and their state.
 STATUS is Connected or Disconnected for a cluster that has a tunnel (Guardian's, or our agent's); before it had one,
 Pending, or Receiving once records of its forwarder arrive. LAST SEEN is when anything last came from it, at most a minute
 behind. With -o wide: since when it is connected or not, the round trip, Calico's version, how long its certificate is
-good for, how often it connected again, and why it last was disconnected or refused.`,
+good for, how many of its records wait in the manager's spool (their size, and for how long the oldest has waited; up to
+a minute behind, see "kubectl mcm status"), how often it connected again, and why it last was disconnected or refused.`,
   examples: `
 kubectl mcm clusters
 
@@ -70,7 +77,16 @@ function row({ metadata, status }: ManagedCluster, now: number): string[] {
 }
 
 /** What `-o wide` adds. SINCE is how long it has been connected, or disconnected. */
-const WIDE_HEADERS = ['SINCE', 'ROUND TRIP', 'CALICO', 'NAMESPACES', 'CERTIFICATE', 'RECONNECTS', 'LAST ERROR'];
+const WIDE_HEADERS = [
+  'SINCE',
+  'ROUND TRIP',
+  'CALICO',
+  'NAMESPACES',
+  'CERTIFICATE',
+  'SPOOLED',
+  'RECONNECTS',
+  'LAST ERROR',
+];
 
 function wideRow({ status = {} }: ManagedCluster, now: number): string[] {
   const { since, roundTripMilliseconds, reconnects, lastError } = status.connection ?? {};
@@ -80,6 +96,7 @@ function wideRow({ status = {} }: ManagedCluster, now: number): string[] {
     status.calicoVersion ?? '<unknown>',
     status.namespaces === undefined ? '<unknown>' : String(status.namespaces),
     daysLeft(status.certificateExpires, now),
+    spooled(status.spooled, now),
     String(reconnects ?? 0),
     lastError ?? '<none>',
   ].map(printable);
@@ -89,6 +106,12 @@ function daysLeft(expires: string | undefined, now: number): string {
   if (expires === undefined) return '<none>';
   const left = Date.parse(expires) - now;
   return left <= 0 ? 'expired' : `${Math.floor(left / 86_400_000)}d left`;
+}
+
+/** `10000 (2.4MiB, 4m12s)` */
+function spooled(waiting: SpooledStatus | undefined, now: number): string {
+  if (waiting === undefined) return '0';
+  return `${waiting.records} (${humanBytes(waiting.bytes)}, ${age(waiting.since, '', now)})`;
 }
 
 function age(time: string | undefined, missing: string, now: number): string {

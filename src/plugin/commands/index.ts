@@ -50,6 +50,16 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
     ],
   },
   {
+    title: 'Health',
+    commands: [
+      {
+        words: 'status',
+        summary: 'Show how the management plane is, what is wrong, and what to do',
+        load: () => import('./status.ts'),
+      },
+    ],
+  },
+  {
     title: 'Roles',
     commands: [
       {
