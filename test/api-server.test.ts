@@ -1,17 +1,14 @@
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
-import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { generateFlows } from '../fixtures/generate-flows.ts';
 import { MANAGED_CLUSTERS_PATH, type ManagedCluster, managedCluster } from '../src/clusters/managed-cluster.ts';
 import { codeOf } from '../src/errors.ts';
 import type { KubeClient } from '../src/kube/client.ts';
 import { type WatchEvent, type WatchOptions, watchCollection } from '../src/kube/watch.ts';
-import { kubernetesBinaries } from '../testbed/kubernetes/binaries.ts';
-import { Cluster, certificateContext, writeKubeconfig } from '../testbed/kubernetes/cluster.ts';
 import { freePorts } from '../testbed/processes.ts';
-import { Workbench } from '../testbed/testbed.ts';
-import { addSender, eventually, getObject, newFolder, post, sharedWorkbench } from './harness.ts';
+import { addSender, eventually, getObject, post, sharedWorkbench } from './harness.ts';
+import { startOwnManagement } from './own-management.ts';
 import { ApiProxy, adminClient, TcpProxy } from './proxies.ts';
 
 const workbench = sharedWorkbench();
@@ -169,18 +166,8 @@ describe('a manager', () => {
   });
 
   it('learns of new clusters after its API server was started again', async (t) => {
-    const folder = newFolder(workbench, 'restarted');
-    const cluster = await Cluster.start(
-      'restarted',
-      join(folder, 'cluster'),
-      await kubernetesBinaries(() => undefined),
-    );
+    const { workbench: own, cluster } = await startOwnManagement(workbench, 'restarted');
     t.after(() => cluster.stop());
-    const kubeconfig = writeKubeconfig(join(folder, 'kubeconfig'), [await certificateContext(cluster.facts)]);
-    const ports = await newPorts();
-    const own = new Workbench({ ...workbench.facts, management: cluster.facts, kubeconfig, managerPorts: ports });
-    const { address, apiAddress } = own;
-    await own.mustKubectl(['mcm', 'install', 'management', '--address', address, '--external-manager', apiAddress]);
     const manager = await own.startManager();
     t.after(() => manager.stop());
     await addSender(own, 'before-restart');

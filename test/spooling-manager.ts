@@ -64,9 +64,20 @@ export class SpoolingManager {
     this.#proxy = proxy;
   }
 
-  static async start(workbench: Workbench): Promise<SpoolingManager> {
+  /**
+   * `ports` are where it is looked for, if it is somebody's only manager; `front` starts a server before an Elasticsearch
+   * at a port, and says at which port that is.
+   */
+  static async start(
+    workbench: Workbench,
+    options: {
+      readonly ports?: ManagerPorts;
+      readonly front?: (elasticsearchPort: number) => Promise<number>;
+    } = {},
+  ): Promise<SpoolingManager> {
     const [clusters = 0, api = 0, health = 0, port = 0] = await freePorts(4);
-    const spooling = new SpoolingManager(workbench, { clusters, api, health }, port, await StallingProxy.start(port));
+    const { ports = { clusters, api, health }, front = async () => port } = options;
+    const spooling = new SpoolingManager(workbench, ports, port, await StallingProxy.start(await front(port)));
     await spooling.startElasticsearch();
     await spooling.startManager();
     return spooling;
@@ -87,12 +98,16 @@ export class SpoolingManager {
     this.#elasticsearch = await Elasticsearch.start(directory, () => undefined, { port: this.#elasticsearchPort });
   }
 
-  async startManager(): Promise<void> {
+  async startManager(flags: readonly string[] = this.spoolFlags): Promise<void> {
     this.#manager = await this.#workbench.startManager({
       ports: this.#ports,
       elasticsearchUrl: `http://${this.#proxy.address}`,
-      flags: [`--spool=${this.directory}`, '--spool-size=64Mi'],
+      flags,
     });
+  }
+
+  get spoolFlags(): readonly string[] {
+    return [`--spool=${this.directory}`, '--spool-size=64Mi'];
   }
 
   async stop(): Promise<void> {
@@ -124,9 +139,9 @@ export class SpoolingManager {
     return await (await fetch(url, { headers: { connection: 'close' } })).text();
   }
 
-  /** A gauge of the backlog of flows; 0 where nothing waits. */
-  async waiting(name: string, cluster: string): Promise<number> {
-    const line = new RegExp(`^kubectl_mcm_spool_${name}\\{cluster="${cluster}",type="flows"\\} (\\S+)$`, 'm');
+  /** A gauge of a backlog; 0 where nothing waits. */
+  async waiting(name: string, cluster: string, type = 'flows'): Promise<number> {
+    const line = new RegExp(`^kubectl_mcm_spool_${name}\\{cluster="${cluster}",type="${type}"\\} (\\S+)$`, 'm');
     return Number(line.exec(await this.health('/metrics'))?.[1] ?? 0);
   }
 

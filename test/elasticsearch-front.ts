@@ -1,0 +1,53 @@
+import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** What a front is asked for. */
+export interface FrontRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly body: string;
+}
+
+/** A server that is put before Elasticsearch, and refuses what it is told to as such a server does: in words of its own. */
+export class ElasticsearchFront {
+  readonly #server: Server;
+  /** Answered 401. */
+  refuses: (asked: FrontRequest) => boolean = () => false;
+
+  private constructor(port: number) {
+    this.#server = createServer((incoming, response) => {
+      this.#answer(incoming, response, port).catch(() => response.destroy());
+    });
+  }
+
+  /** In front of a port of this machine, whether anybody listens there or not. */
+  static async start(port: number): Promise<ElasticsearchFront> {
+    const front = new ElasticsearchFront(port);
+    await new Promise<void>((resolve) => front.#server.listen(0, '127.0.0.1', resolve));
+    return front;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  stop(): void {
+    this.#server.close().closeAllConnections();
+  }
+
+  async #answer(incoming: IncomingMessage, response: ServerResponse, port: number): Promise<void> {
+    const { method = '', url: path = '', headers } = incoming;
+    const body = Buffer.concat(await incoming.toArray());
+    if (this.refuses({ method, path, body: body.toString() })) {
+      response.writeHead(401, { 'content-type': 'text/html', 'www-authenticate': 'Basic realm="logs"' });
+      response.end('<html><head><title>401 Authorization Required</title></head></html>');
+      return;
+    }
+    const passed = request({ host: '127.0.0.1', port, method, path, headers }, (answer) => {
+      response.writeHead(answer.statusCode ?? 0, answer.headers);
+      answer.pipe(response);
+    });
+    passed.once('error', () => response.destroy());
+    passed.end(body);
+  }
+}
