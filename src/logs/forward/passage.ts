@@ -52,6 +52,8 @@ export class Passage {
   readonly #input: OpenInput;
   readonly #crossing: Crossing;
   readonly #failed = new AbortController();
+  /** What has failed first: what is given up for it has nothing to say of its own. */
+  #failure: unknown;
   readonly #signal: AbortSignal;
   #acknowledged: FilePlace;
   #last: Promise<void> = Promise.resolve();
@@ -125,6 +127,8 @@ export class Passage {
   async settled(): Promise<void> {
     try {
       await this.#last;
+    } catch (error) {
+      throw error === FAILED ? this.#failure : error;
     } finally {
       await this.#saved;
     }
@@ -138,7 +142,7 @@ export class Passage {
     const before = this.#last;
     this.#last = this.#inTurn(before, chunk, answer)
       .catch((error: unknown) => {
-        this.#failed.abort(FAILED);
+        this.#fail(error);
         throw error;
       })
       .finally(() => {
@@ -175,12 +179,17 @@ export class Passage {
     checkpoint.countSetAside(type.name, answer.setAside);
     this.#acknowledged = place;
     this.#saved = checkpoint.advance({ ...position, acknowledged: position.updated });
-    this.#saved.catch(() => this.#failed.abort(FAILED));
+    this.#saved.catch((error: unknown) => this.#fail(error));
     const bytes = chunk.end - chunk.offset;
     summary.acknowledged(type, bytes, answer);
     metrics?.acknowledged(type, bytes, answer);
     this.#tellSetAside(chunk, answer);
     events.detail(`${file.path}: acknowledged up to offset ${chunk.end} of ${file.size}`);
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#failed.abort(FAILED);
   }
 
   get #origin() {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import {
   appendFileSync,
   copyFileSync,
@@ -101,6 +102,29 @@ describe('the spool', () => {
     const { types } = await node.run([path()], { stateDirectory: node.file('other') });
     assert.deepEqual([types[0]?.shipped, types[0]?.known], [all.length, all.length]);
     assert.deepEqual(node.errors, []);
+  });
+
+  it('is taken up where nothing can be saved, and shipped once there is room', async () => {
+    await followUnread(all);
+    // As if the forwarder had been killed before it was saved that the rest is in the spool.
+    copyFileSync(node.file('state/checkpoint.json'), node.file('before.json'));
+    unlinkSync(path());
+    await spooled(/it is in the spool/);
+    await following?.stop();
+    copyFileSync(node.file('before.json'), node.file('state/checkpoint.json'));
+    const mayWrite = (bytes: string) =>
+      execFileSync('prlimit', ['--pid', String(process.pid), `--fsize=${bytes}:unlimited`]);
+    mayWrite('0');
+    try {
+      node.warnings = [];
+      following = node.follow([path()]);
+      await until(() => node.warnings.some((text) => /cannot use the state directory/.test(text)), 'it is said');
+    } finally {
+      mayWrite('unlimited');
+    }
+    back();
+    await arrived(all);
+    await until(() => files('spool').length === 0, 'the spool is empty');
   });
 
   it('is shipped by a forwarder that goes on, and by --once', async () => {

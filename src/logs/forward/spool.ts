@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { rename, rm, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { codeOf, messageOf } from '../../errors.ts';
+import { codeOf, messageOf, UserError } from '../../errors.ts';
 import { Turns } from '../../turns.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { type FileChunk, wholeLines } from './file-chunk.ts';
@@ -124,7 +124,10 @@ export class Spool {
     this.#onChange = tell;
   }
 
-  /** What is spooled is not shipped from its file once more: a crash may have come before that was saved. */
+  /**
+   * What is spooled is not shipped from its file once more: a crash may have come before that was saved. Where it cannot be
+   * saved now either, the next start finds it again.
+   */
   async reconcile(checkpoint: Checkpoint, destination: string): Promise<void> {
     for (const { source, offset, end } of this.#segments) {
       const { fileKey, device, inode } = source;
@@ -138,7 +141,10 @@ export class Spool {
             position.inode === inode,
         );
       if (own === undefined || own.offset < offset || own.offset >= end.offset) continue;
-      await checkpoint.advance({ ...own, ...end, size: Math.max(own.size, end.offset) });
+      await checkpoint.advance({ ...own, ...end, size: Math.max(own.size, end.offset) }).catch((error: unknown) => {
+        if (!(error instanceof UserError)) throw error;
+        this.#options.events.warning(messageOf(error));
+      });
     }
   }
 
