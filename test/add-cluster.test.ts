@@ -133,9 +133,9 @@ describe('add-cluster', () => {
     const wide = await mcm(workbench, ['clusters', '-o', 'wide']);
     assert.match(
       wide.stdout,
-      /^NAME +STATUS +LAST SEEN +AGE +SINCE +ROUND TRIP +CALICO +NAMESPACES +CERTIFICATE +RECONNECTS +LAST ERROR\n/,
+      /^NAME +STATUS +LAST SEEN +AGE +SINCE +ROUND TRIP +CALICO +NAMESPACES +CERTIFICATE +SPOOLED +RECONNECTS +LAST ERROR\n/,
     );
-    assert.match(wide.stdout, /^applied +Connected +.* 364d left +0 +<none>$/m);
+    assert.match(wide.stdout, /^applied +Connected +.* 364d left +<none> +0 +<none>$/m);
     assert.match(stdout, /^managedcluster\.kubectl-mcm\.io\/applied created\n/);
     assert.match(stdout, /^secret\/forwarder created \(prod-us\)$/m);
     assert.doesNotMatch(stdout, /PRIVATE|tls\.key/);
