@@ -229,10 +229,13 @@ function bodyOf(request: IncomingMessage, idle: number): AsyncIterable<Buffer> {
 /** What RFC 9659 allows a zstd body to ask of its reader's memory, as a power of two: 8 MiB. */
 const ZSTD_WINDOW = 23;
 
+/** Bytes of the pieces in which a body comes out of its decompressor. Each goes through another thread and back. */
+const PIECE = 256 * 1024;
+
 const DECOMPRESSORS: ReadonlyMap<string, () => Transform> = new Map<string, () => Transform>([
-  ['gzip', () => createGunzip()],
+  ['gzip', () => createGunzip({ chunkSize: PIECE })],
   // What Calico's collector sends by default.
-  ['zstd', () => createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW } })],
+  ['zstd', () => createZstdDecompress({ chunkSize: PIECE, params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW } })],
 ]);
 
 /** Whether a decompressor says so of what it was given. */

@@ -4,9 +4,12 @@ import type { UploadSource } from '../record/source.ts';
 import type { LogStore } from '../store/log-store.ts';
 import type { LogType } from '../types/log-type.ts';
 
-/** How much of an upload is in memory before it goes to the store. */
-const BATCH_BYTES = 4 * 1024 * 1024;
+/** How much of an upload goes to the store at once: as much as a forwarder sends in one. */
+const BATCH_BYTES = 2 * 1024 * 1024;
 const BATCH_RECORDS = 5_000;
+
+/** Batches of one upload that are on their way into the store while the next one is read. */
+const UNDER_WAY = 3;
 
 /** Dead letters named in the answer; all are counted and kept. */
 export const NAMED_LETTERS = 10;
@@ -36,7 +39,7 @@ export interface Upload {
 }
 
 /**
- * Stores an upload: every line becomes a document or a dead letter. Memory is bounded by one batch, however long the
+ * Stores an upload: every line becomes a document or a dead letter. Memory is bounded by a few batches, however long the
  * body is.
  *
  * @throws StoreUnavailable when not all of it could be stored: then nothing may be acknowledged, and the sender sends
@@ -45,15 +48,19 @@ export interface Upload {
 export async function takeUpload(upload: Upload, store: LogStore, signal: AbortSignal): Promise<UploadOutcome> {
   const intake = new Intake(upload, store, signal);
   const splitter = new LineSplitter({ offset: upload.source.position?.offset ?? 0 });
-  for await (const chunk of upload.body) {
-    for (const line of splitter.push(chunk)) {
-      intake.add(line);
-      if (intake.full) await intake.flush();
+  try {
+    for await (const chunk of upload.body) {
+      for (const line of splitter.push(chunk)) {
+        intake.add(line);
+        if (intake.full) await intake.flush();
+      }
     }
+    const last = splitter.end();
+    if (last !== undefined) intake.add(last);
+    await intake.flush();
+  } finally {
+    await intake.settled();
   }
-  const last = splitter.end();
-  if (last !== undefined) intake.add(last);
-  await intake.flush();
   return intake.outcome();
 }
 
@@ -64,11 +71,14 @@ class Intake {
   #records: LogRecord[] = [];
   #letters: DeadLetter[] = [];
   #bytes = 0;
+  readonly #underWay = new Set<Promise<void>>();
+  /** What became of the first batch that failed. */
+  #failure: { readonly error: unknown } | undefined;
   #accepted = 0;
   #known = 0;
   #differing = 0;
   #setAside = 0;
-  readonly #reasons: { offset: number; reason: string }[] = [];
+  #reasons: { readonly offset: number; readonly reason: string }[] = [];
 
   constructor(upload: Upload, store: LogStore, signal: AbortSignal) {
     this.#upload = upload;
@@ -89,27 +99,28 @@ class Intake {
     return this.#bytes >= BATCH_BYTES || this.#records.length + this.#letters.length >= BATCH_RECORDS;
   }
 
+  /** Sends what there is on its way. Resolves once there may be more. @throws what an earlier batch has failed with. */
   async flush(): Promise<void> {
-    const { type, source } = this.#upload;
     const records = this.#records;
     const letters = this.#letters;
     this.#records = [];
     this.#letters = [];
     this.#bytes = 0;
     this.#signal.throwIfAborted();
-    if (records.length > 0) {
-      const outcome = await this.#store.write({ type, source, records }, this.#signal);
-      this.#accepted += outcome.stored + outcome.known;
-      this.#known += outcome.known;
-      this.#differing += outcome.differing;
-      letters.push(...outcome.refused);
-    }
-    if (letters.length === 0) return;
-    await this.#store.setAside(letters, type, source, this.#signal);
-    this.#setAside += letters.length;
-    for (const { line, reason } of letters.slice(0, NAMED_LETTERS - this.#reasons.length)) {
-      this.#reasons.push({ offset: line.offset, reason });
-    }
+    const batch = this.#write(records, letters)
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => this.#underWay.delete(batch));
+    this.#underWay.add(batch);
+    if (this.#underWay.size >= UNDER_WAY) await Promise.race(this.#underWay);
+    this.#throwFailure();
+  }
+
+  /** Resolves once nothing is on its way any more. @throws what a batch has failed with. */
+  async settled(): Promise<void> {
+    await Promise.all(this.#underWay);
+    this.#throwFailure();
   }
 
   outcome(): UploadOutcome {
@@ -120,5 +131,25 @@ class Intake {
       setAside: this.#setAside,
       reasons: this.#reasons,
     };
+  }
+
+  async #write(records: readonly LogRecord[], letters: DeadLetter[]): Promise<void> {
+    const { type, source } = this.#upload;
+    if (records.length > 0) {
+      const outcome = await this.#store.write({ type, source, records }, this.#signal);
+      this.#accepted += outcome.stored + outcome.known;
+      this.#known += outcome.known;
+      this.#differing += outcome.differing;
+      letters.push(...outcome.refused);
+    }
+    if (letters.length === 0) return;
+    await this.#store.setAside(letters, type, source, this.#signal);
+    this.#setAside += letters.length;
+    const named = letters.slice(0, NAMED_LETTERS).map(({ line: { offset }, reason }) => ({ offset, reason }));
+    this.#reasons = [...this.#reasons, ...named].sort((a, b) => a.offset - b.offset).slice(0, NAMED_LETTERS);
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
   }
 }
