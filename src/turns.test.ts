@@ -87,4 +87,24 @@ describe('Turns', () => {
     await third.done;
     assert.deepEqual(begun, ['c']);
   });
+
+  it('lets more run at once, or fewer once so many have ended', async () => {
+    const begun: string[] = [];
+    const turns = new Turns({ atOnce: 3, waiting: 9 });
+    const works = ['a', 'b', 'c', 'd', 'e', 'f'].map((name) => work(turns, begun, name));
+    await settled();
+    turns.atOnce = 1;
+    works[0]?.finish();
+    works[1]?.finish();
+    await settled();
+    assert.deepEqual(begun, ['a', 'b', 'c']);
+    works[2]?.finish();
+    await settled();
+    assert.deepEqual(begun, ['a', 'b', 'c', 'd']);
+    turns.atOnce = 3;
+    await settled();
+    assert.deepEqual(begun, ['a', 'b', 'c', 'd', 'e', 'f']);
+    for (const { finish } of works) finish();
+    await Promise.all(works.map(({ done }) => done));
+  });
 });

@@ -9,11 +9,28 @@ export class TooManyWaiting extends Error {
 export class Turns {
   readonly #mostWaiting: number;
   readonly #waiting: (() => void)[] = [];
+  #atOnce: number;
+  /** Less than 0 while more run than may since there may be fewer. */
   #free: number;
 
   constructor(options: { readonly atOnce: number; readonly waiting: number }) {
+    this.#atOnce = options.atOnce;
     this.#free = options.atOnce;
     this.#mostWaiting = options.waiting;
+  }
+
+  /** How many may run at once. What runs already goes on. */
+  get atOnce(): number {
+    return this.#atOnce;
+  }
+
+  set atOnce(count: number) {
+    this.#free += count - this.#atOnce;
+    this.#atOnce = count;
+    while (this.#free > 0 && this.#waiting.length > 0) {
+      this.#free--;
+      this.#waiting.shift()?.();
+    }
   }
 
   /** Runs `work` when it is its turn. @throws TooManyWaiting */
@@ -34,7 +51,7 @@ export class Turns {
 
   /** Gives a turn that has ended to the next in line, so that nobody who comes meanwhile has it as well. */
   #pass(): void {
-    const next = this.#waiting.shift();
+    const next = this.#free < 0 ? undefined : this.#waiting.shift();
     if (next === undefined) this.#free++;
     else next();
   }

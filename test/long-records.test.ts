@@ -81,4 +81,22 @@ describe('an Elasticsearch with little room', () => {
   it('takes a long record that it has room for', async () => {
     assert.equal((await write(store, audit('fits', 2 * MIB))).stored, 1);
   });
+
+  it('is written to by fewer at once, and stores everything', async () => {
+    const rejections = async () => {
+      const stats = JSON.stringify(await server.request('GET', '/_nodes/stats/indexing_pressure'));
+      return Number(/"coordinating_rejections":(\d+)/.exec(stats)?.[1]);
+    };
+    const before = await rejections();
+    // Four at once, as it begins, are more than it has room for.
+    const batches = Array.from({ length: 16 }, (_, batch) =>
+      Array.from({ length: 6 }, (_, n) => audit(`${batch}-${n}`, 250_000)),
+    );
+    const outcomes = await Promise.all(batches.map((batch) => write(store, ...batch)));
+    assert.equal(
+      outcomes.reduce((sum, { stored, known }) => sum + stored + known, 0),
+      96,
+    );
+    assert.ok((await rejections()) > before);
+  });
 });

@@ -26,6 +26,9 @@ const DOCUMENT_ERRORS: ReadonlySet<string> = new Set([
   'strict_dynamic_mapping_exception',
 ]);
 
+/** The status for want of room or memory, of a request or of an item of it: fewer or smaller ones may find some. */
+export const TOO_MANY = 429;
+
 /** Only what verdicts are made from: an answer without it is ten times as long. */
 export const FILTER_PATH =
   'errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason';

@@ -8,7 +8,7 @@ import { StoreUnavailable } from '../log-store.ts';
 import { bulkCreate } from './bulk.ts';
 
 const signal = new AbortController().signal;
-const item = (id: string) => ({ at: { index: 'a', routing: undefined }, id, pieces: ['{}'] });
+const item = (id: string) => ({ at: { index: 'a', routing: undefined }, id, open: Buffer.from('{'), rest: '}' });
 
 // Not Elasticsearch, but what may stand before it: no real one gives these answers when asked to.
 describe('bulkCreate', () => {

@@ -9,8 +9,9 @@ import { actionOf, type DayIndex } from './index-names.ts';
 export interface BulkItem {
   readonly at: DayIndex;
   readonly id: string;
-  /** The document's JSON in pieces, in one line. */
-  readonly pieces: readonly (Buffer | string)[];
+  /** The document's JSON in two pieces, in one line. */
+  readonly open: Buffer;
+  readonly rest: string;
 }
 
 /**
@@ -58,14 +59,28 @@ export function unavailable(error: unknown): StoreUnavailable {
 }
 
 function bulkBody(items: readonly BulkItem[]): Buffer {
-  const parts: (Buffer | string)[] = [];
+  // What stands between two documents is one text: each piece that is written costs a call.
+  const texts: string[] = [];
+  let rest = '';
   let length = 0;
-  for (const { at, id, pieces } of items) {
-    parts.push(`${actionOf(at)}"_id":${JSON.stringify(id)}}}\n`, ...pieces, '\n');
+  let at: DayIndex | undefined;
+  let action = '';
+  for (const item of items) {
+    if (item.at !== at) {
+      at = item.at;
+      action = actionOf(at);
+    }
+    const text = `${rest}${action}"_id":${JSON.stringify(item.id)}}}\n`;
+    texts.push(text);
+    length += Buffer.byteLength(text) + item.open.length;
+    rest = `${item.rest}\n`;
   }
-  for (const part of parts) length += Buffer.byteLength(part);
-  const body = Buffer.allocUnsafe(length);
-  let at = 0;
-  for (const part of parts) at += typeof part === 'string' ? body.write(part, at) : part.copy(body, at);
+  const body = Buffer.allocUnsafe(length + Buffer.byteLength(rest));
+  let end = 0;
+  for (let n = 0; n < items.length; n++) {
+    end += body.write(texts[n] as string, end);
+    end += (items[n] as BulkItem).open.copy(body, end);
+  }
+  body.write(rest, end);
   return body;
 }

@@ -13,20 +13,22 @@ import {
 } from '../log-store.ts';
 import { OpenDays } from '../retention.ts';
 import type { CurrentSettings } from '../store-settings.ts';
-import { type BulkItem, bulkCreate, unavailable } from './bulk.ts';
+import { type BulkItem, unavailable } from './bulk.ts';
 import type { BulkVerdict } from './bulk-verdict.ts';
+import { BulkWriter } from './bulk-writer.ts';
 import { DayKeeper } from './day-keeper.ts';
 import { deadLetterDocument } from './dead-letter.ts';
 import { type ElasticsearchOptions, REQUEST_TIMEOUT } from './elasticsearch-options.ts';
 import { faultOf } from './fault.ts';
 import { IndexNames } from './index-names.ts';
-import { isRequestTooLong, LongRecords } from './long-records.ts';
 import { MappingConflicts } from './mapping-conflicts.ts';
 import { publishSettings } from './published-settings.ts';
-import { isLong } from './record-length.ts';
 import { searchRecords } from './search.ts';
 import { StoreReport } from './store-report.ts';
 import { IndexTemplates } from './templates.ts';
+import { type WriteTurn, WriteTurns } from './write-turns.ts';
+
+const NOTHING = Buffer.alloc(0);
 
 /** The central log store: Elasticsearch 8 or 9. */
 export class ElasticsearchStore implements LogStore {
@@ -39,16 +41,17 @@ export class ElasticsearchStore implements LogStore {
   readonly #names: IndexNames;
   readonly #templates: IndexTemplates;
   readonly #conflicts: MappingConflicts;
-  readonly #long: LongRecords;
+  readonly #writer: BulkWriter;
+  readonly #turns = new WriteTurns();
 
   /** `patience`: see LongRecords. */
   constructor(options: ElasticsearchOptions, settings: CurrentSettings, patience?: number) {
     this.#options = options;
     this.#settings = settings;
     this.#names = new IndexNames(settings);
-    this.#long = new LongRecords(patience);
     const { auth } = options;
     this.#client = newClient(options, auth === undefined ? {} : { auth });
+    this.#writer = new BulkWriter(this.#client, () => this.#templates.distrust(), patience);
     this.#conflicts = new MappingConflicts(this.#client);
     this.days = new DayKeeper(this.#client, settings);
     this.report = new StoreReport(this.#client, settings);
@@ -58,8 +61,16 @@ export class ElasticsearchStore implements LogStore {
     });
   }
 
-  async write({ type, source: { cluster }, records }: RecordBatch, signal: AbortSignal): Promise<WriteOutcome> {
+  async write(batch: RecordBatch, signal: AbortSignal): Promise<WriteOutcome> {
     await this.#prepare(signal);
+    return await this.#turns.take((turn) => this.#write(batch, turn, signal), signal);
+  }
+
+  async #write(
+    { type, source: { cluster }, records }: RecordBatch,
+    turn: WriteTurn,
+    signal: AbortSignal,
+  ): Promise<WriteOutcome> {
     const ingested = Date.now();
     const open = new OpenDays(this.#settings.value.retention, type.name, cluster, ingested);
     const refused: DeadLetter[] = [];
@@ -68,26 +79,37 @@ export class ElasticsearchStore implements LogStore {
       if (open.has(record.day)) kept.push(record);
       else refused.push({ id: record.id, line: record.line, reason: open.reason(record.day) });
     }
-    const items = kept.map(
-      (record): BulkItem => ({
-        at: this.#names.day(type, cluster, record.day),
-        id: record.id,
-        pieces: documentOf(record, ingested),
-      }),
-    );
-    const verdicts = await this.#createEach(items, kept, signal);
+    const items = this.#itemsOf(kept, type, cluster, ingested);
+    const verdicts = await this.#writer.create(items, turn, signal);
     let stored = 0;
     const known: { readonly item: BulkItem; readonly record: LogRecord }[] = [];
     for (const [at, verdict] of verdicts.entries()) {
+      if (verdict.kind === 'created') {
+        stored++;
+        continue;
+      }
       const record = kept[at] as LogRecord;
       const item = items[at] as BulkItem;
       if (verdict.kind === 'held-back') throw heldBack(item, verdict);
-      if (verdict.kind === 'created') stored++;
-      else if (verdict.kind === 'known') known.push({ item, record });
+      if (verdict.kind === 'known') known.push({ item, record });
       else refused.push(await this.#refusedFor(verdict.reason, type, item, record, signal));
     }
     const differing = await this.#countDiffering(known, signal);
     return { stored, known: known.length, differing, refused };
+  }
+
+  #itemsOf(records: readonly LogRecord[], type: LogType, cluster: string, ingested: number): readonly BulkItem[] {
+    const end = `,"ingested":${ingested}}`;
+    let day = '';
+    let at = this.#names.day(type, cluster, day);
+    return records.map(({ id, day: own, document: { open }, added }) => {
+      // Nearly all records of a batch are of one day.
+      if (own !== day) {
+        day = own;
+        at = this.#names.day(type, cluster, day);
+      }
+      return { at, id, open, rest: `,${added}${end}` };
+    });
   }
 
   /** @throws StoreUnavailable where it is not the record that is at fault, but the index. */
@@ -129,9 +151,15 @@ export class ElasticsearchStore implements LogStore {
     const at = this.#names.deadLetters(source.cluster, dayOf(now));
     const items = letters.map((letter): BulkItem => {
       // The same line can have been sent as two types of log.
-      return { at, id: `${type.name}/${letter.id}`, pieces: [deadLetterDocument(letter, type, source, now)] };
+      return {
+        at,
+        id: `${type.name}/${letter.id}`,
+        open: NOTHING,
+        rest: deadLetterDocument(letter, type, source, now),
+      };
     });
-    for (const [n, verdict] of (await this.#create(items, signal)).entries()) {
+    const verdicts = await this.#turns.take((turn) => this.#writer.create(items, turn, signal), signal);
+    for (const [n, verdict] of verdicts.entries()) {
       if (verdict.kind === 'held-back') throw heldBack(items[n] as BulkItem, verdict);
       if (verdict.kind === 'refused') {
         // What we have made up ourselves is in order.
@@ -193,57 +221,6 @@ export class ElasticsearchStore implements LogStore {
     await this.#client.close();
   }
 
-  /** A verdict for each item: long records are sent by themselves, after all the others. */
-  async #createEach(
-    items: readonly BulkItem[],
-    records: readonly LogRecord[],
-    signal: AbortSignal,
-  ): Promise<readonly BulkVerdict[]> {
-    const [long = [], short = []] = [isLong, (record: LogRecord) => !isLong(record)].map((which) =>
-      items.filter((_, at) => which(records[at] as LogRecord)),
-    );
-    if (long.length === 0) return await this.#createShort(items, signal);
-    const verdicts = new Map<BulkItem, BulkVerdict>();
-    const shortVerdicts = await this.#createShort(short, signal);
-    for (const [at, item] of short.entries()) verdicts.set(item, shortVerdicts[at] as BulkVerdict);
-    for (const item of long) verdicts.set(item, await this.#createLong(item, signal));
-    return items.map((item) => verdicts.get(item) as BulkVerdict);
-  }
-
-  /** In smaller requests where one is too long. */
-  async #createShort(items: readonly BulkItem[], signal: AbortSignal): Promise<readonly BulkVerdict[]> {
-    try {
-      return await this.#create(items, signal);
-    } catch (error) {
-      if (items.length < 2 || !(error instanceof StoreUnavailable && isRequestTooLong(error.cause))) throw error;
-      const half = Math.ceil(items.length / 2);
-      const first = await this.#createShort(items.slice(0, half), signal);
-      return [...first, ...(await this.#createShort(items.slice(half), signal))];
-    }
-  }
-
-  async #createLong(item: BulkItem, signal: AbortSignal): Promise<BulkVerdict> {
-    try {
-      const [verdict] = (await this.#create([item], signal)) as [BulkVerdict];
-      if (verdict.kind !== 'held-back' || !this.#long.isAtFault(item.id, verdict)) return verdict;
-      return { kind: 'refused', reason: `too long for Elasticsearch: ${verdict.reason}` };
-    } catch (error) {
-      if (!(error instanceof StoreUnavailable) || !this.#long.isAtFault(item.id, error)) throw error;
-      return { kind: 'refused', reason: `too long for Elasticsearch: ${error.message}` };
-    }
-  }
-
-  async #create(items: readonly BulkItem[], signal: AbortSignal): Promise<readonly BulkVerdict[]> {
-    try {
-      const verdicts = await bulkCreate(this.#client, items, signal);
-      if (verdicts.some(({ kind }) => kind === 'created')) this.#long.stored();
-      return verdicts;
-    } catch (error) {
-      this.#templates.distrust();
-      throw error;
-    }
-  }
-
   /** For forwarders that write past the manager. */
   async #publishSettings(): Promise<void> {
     const refusal = await this.refusePolicy(AbortSignal.timeout(REQUEST_TIMEOUT));
@@ -273,8 +250,4 @@ function newClient({ url, otherUrls = [], tls }: ElasticsearchOptions, as: Pick<
     maxRetries: otherUrls.length,
     requestTimeout: REQUEST_TIMEOUT,
   });
-}
-
-function documentOf({ document, added }: LogRecord, ingested: number): readonly (Buffer | string)[] {
-  return [document.open, `,${added},"ingested":${ingested}}`];
 }

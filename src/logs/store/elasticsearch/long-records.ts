@@ -1,14 +1,19 @@
 import { errors } from '@elastic/elasticsearch';
 import type { StoreUnavailable } from '../log-store.ts';
+import type { BulkItem } from './bulk.ts';
+import { TOO_MANY } from './bulk-verdict.ts';
+import { LONG } from './record-length.ts';
 
 /** Milliseconds for which a long record may be refused while others are stored, until it is taken to be the cause. */
 const PATIENCE = 600_000;
 
-/** What Elasticsearch answers for want of memory, to a request or for an item of it. */
-const TOO_MUCH = 429;
-
 /** Records remembered; each is asked for again within seconds. */
 const MOST = 1_000;
+
+/** Whether a record is sent in a request of its own. */
+export function isLong({ open }: BulkItem): boolean {
+  return open.length >= LONG;
+}
 
 /**
  * Long records that Elasticsearch does not take: too much for its memory (429, by its circuit breakers and limits of
@@ -33,7 +38,7 @@ export class LongRecords {
   /** Whether a record that its own request has failed to store is at fault itself. */
   isAtFault(id: string, failure: StoreUnavailable | { readonly status: number }): boolean {
     if ('status' in failure) {
-      if (failure.status !== TOO_MUCH) return false;
+      if (failure.status !== TOO_MANY) return false;
     } else {
       // A limit of the request's length, which no waiting changes.
       if (isRequestTooLong(failure.cause)) return true;
@@ -52,7 +57,7 @@ export class LongRecords {
 
 /** Whether a request can have failed for how long it is: no memory, no answer in time, or hung up in the middle of it. */
 function isForItsLength(cause: unknown): boolean {
-  if (cause instanceof errors.ResponseError) return cause.statusCode === TOO_MUCH;
+  if (cause instanceof errors.ResponseError) return cause.statusCode === TOO_MANY;
   return cause instanceof errors.TimeoutError || cause instanceof errors.ConnectionError;
 }
 
