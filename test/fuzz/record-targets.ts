@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { generateFlows } from '../../fixtures/generate-flows.ts';
 import { generateGoldmane } from '../../fixtures/generate-goldmane.ts';
 import type { Random } from '../../fixtures/random.ts';
+import { readGoldmaneFlow } from '../../src/logs/goldmane/goldmane-flow.ts';
 import { GoldmaneReader } from '../../src/logs/goldmane/goldmane-reader.ts';
 import { DocumentReader } from '../../src/logs/record/document.ts';
 import { isBlank, type Line, LineSplitter } from '../../src/logs/record/lines.ts';
@@ -156,6 +157,10 @@ function readGoldmane(random: Random): void {
   const bytes = random.chance(0.5)
     ? mutated(Buffer.from(line), random)
     : Buffer.from(JSON.stringify(mutatedValue(JSON.parse(line), random)));
+  // The long way, which a text takes, says the same of what the short one takes.
+  if (isUtf8(bytes)) {
+    assert.equal(JSON.stringify(readGoldmaneFlow(bytes)), JSON.stringify(readGoldmaneFlow(bytes.toString())));
+  }
   const read = new GoldmaneReader(SOURCE, NOW).read({ offset: 0, bytes, length: bytes.length });
   if (read.kind !== 'record') {
     assert.ok(read.kind === 'blank' ? isBlank(bytes) : read.letter.reason.length > 0);

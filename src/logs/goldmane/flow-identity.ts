@@ -7,12 +7,12 @@ import { hash } from 'node:crypto';
  * The Key goes in as it came, with what this version does not know of it. So does the order of its policies: up to
  * Calico 3.31.4 one flow's policies come in any order, and Goldmane counts each order as a flow of its own.
  */
-export function flowIdentity(key: unknown, start: number, end: number): string {
-  return hash('sha256', JSON.stringify([sorted(key), start, end]), 'base64url').slice(0, 22);
+export function flowIdentity(sortedKey: unknown, start: number, end: number): string {
+  return hash('sha256', JSON.stringify([sortedKey, start, end]), 'base64url').slice(0, 22);
 }
 
 /** The same value with the members of its objects in order of their names. */
-function sorted(value: unknown): unknown {
+export function sorted(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(sorted);
   const members = value as Readonly<Record<string, unknown>>;

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { generateGoldmane } from '../../../fixtures/generate-goldmane.ts';
 import { EMITTED_FLOWS } from '../../../fixtures/goldmane-samples.ts';
-import { type FlowRecord, readGoldmaneFlow } from './goldmane-flow.ts';
+import type { FlowRecord } from './flow-record.ts';
+import { readGoldmaneFlow } from './goldmane-flow.ts';
 
 const TIMES = { start_time: 1_760_000_000, end_time: 1_760_000_300 };
 

@@ -1,59 +1,17 @@
 import { isUtf8 } from 'node:buffer';
-import { ACTIONS, ENDPOINT_TYPES, enumName, REPORTERS } from './enums.ts';
-import { flowIdentity } from './flow-identity.ts';
+import { ENUM_RANGE } from './enums.ts';
+import { flowIdentity, sorted } from './flow-identity.ts';
+import {
+  COUNT_RANGE,
+  type FlowRecord,
+  flowRecord,
+  type GoldmaneMembers,
+  PORT_RANGE,
+  TIME_RANGE,
+} from './flow-record.ts';
 import { JsonFields } from './json-fields.ts';
-import { policyString } from './policy-string.ts';
-
-/** A flow of Goldmane as a record of Calico's flow logs. Members that Goldmane cannot know are left out. */
-export interface FlowRecord {
-  /** Seconds since 1970. */
-  readonly start_time: number;
-  readonly end_time: number;
-  readonly source_ip: null;
-  readonly source_name: '-';
-  /** `<pod prefix>-*`, the name of a host or network set, or `pub` or `pvt`. */
-  readonly source_name_aggr: string;
-  readonly source_namespace: string;
-  readonly source_port: null;
-  readonly source_type: string;
-  readonly source_labels: Labels | null;
-  readonly dest_ip: null;
-  readonly dest_name: '-';
-  readonly dest_name_aggr: string;
-  readonly dest_namespace: string;
-  /** null where the protocol has none. */
-  readonly dest_port: number | null;
-  readonly dest_type: string;
-  readonly dest_labels: Labels | null;
-  readonly dest_service_namespace: string;
-  readonly dest_service_name: string;
-  /** The port's name. */
-  readonly dest_service_port: string;
-  readonly proto: string;
-  readonly action: string;
-  readonly reporter: string;
-  readonly policies: Policies;
-  readonly bytes_in: number;
-  readonly bytes_out: number;
-  readonly packets_in: number;
-  readonly packets_out: number;
-  readonly num_flows: number;
-  readonly num_flows_started: number;
-  readonly num_flows_completed: number;
-  /** What flow logs have no member for, at the places where Goldmane has it. */
-  readonly goldmane: Readonly<Record<string, unknown>>;
-}
-
-export interface Labels {
-  /** `<key>=<value>`. */
-  readonly labels: readonly string[];
-}
-
-export interface Policies {
-  readonly all_policies: readonly string[];
-  readonly enforced_policies: readonly string[];
-  readonly pending_policies: readonly string[];
-}
+import { readPlainFlow } from './plain-flow.ts';
+import { policyString, readPolicyHit } from './policy-string.ts';
 
 export type GoldmaneFlow =
   | {
@@ -77,13 +35,19 @@ export type GoldmaneFlow =
  */
 export function readGoldmaneFlow(line: Buffer | string): GoldmaneFlow {
   try {
+    const plain = typeof line === 'string' ? undefined : readPlainFlow(line);
+    if (plain !== undefined) return acceptedFlow(plain.members, plain.sortedKey);
     const flow = parse(line);
-    const record = flowRecord(new JsonFields(flow));
-    const identity = flowIdentity(flow.Key, record.start_time, record.end_time);
-    return { kind: 'flow', identity, time: record.end_time * 1000, record };
+    return acceptedFlow(membersOf(new JsonFields(flow)), sorted(flow.Key));
   } catch (error) {
     return { kind: 'refused', reason: (error as Error).message };
   }
+}
+
+function acceptedFlow(members: GoldmaneMembers, sortedKey: unknown): GoldmaneFlow {
+  const { start_time, end_time } = members;
+  const identity = flowIdentity(sortedKey, start_time, end_time);
+  return { kind: 'flow', identity, time: end_time * 1000, record: flowRecord(members) };
 }
 
 /** Goldmane's own nest 6 deep. Without a limit, what comes later and calls itself for each level could be made to fail. */
@@ -103,55 +67,49 @@ function parse(line: Buffer | string): { readonly Key?: unknown } {
 
 function isWithin(depth: number, value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return true;
-  return depth > 0 && Object.values(value).every((member) => isWithin(depth - 1, member));
+  if (depth === 0) return false;
+  for (const member of Array.isArray(value) ? value : Object.values(value)) {
+    if (!isWithin(depth - 1, member)) return false;
+  }
+  return true;
 }
 
-/** Seconds since 1970, in the years 1971 to 5138, as in the times of all records. */
-const TIME_RANGE = { from: 31_536_000, to: 99_999_999_999 };
-const PORT_RANGE = { to: 65_535 };
-
-function flowRecord(flow: JsonFields): FlowRecord {
+function membersOf(flow: JsonFields): GoldmaneMembers {
   const key = flow.object('Key');
   if (key === undefined) throw new Error('Key is missing');
   const start_time = time(flow, 'start_time');
   const end_time = time(flow, 'end_time');
   if (end_time < start_time) throw new Error('end_time is before start_time');
-  const live = flow.whole('num_connections_live');
-  const started = flow.whole('num_connections_started');
-  const completed = flow.whole('num_connections_completed');
+  const policies = key.object('policies');
   return {
+    source_name: key.text('source_name'),
+    source_namespace: key.text('source_namespace'),
+    source_type: key.whole('source_type', ENUM_RANGE),
+    dest_name: key.text('dest_name'),
+    dest_namespace: key.text('dest_namespace'),
+    dest_type: key.whole('dest_type', ENUM_RANGE),
+    dest_port: key.whole('dest_port', PORT_RANGE),
+    dest_service_name: key.text('dest_service_name'),
+    dest_service_namespace: key.text('dest_service_namespace'),
+    dest_service_port_name: key.text('dest_service_port_name'),
+    proto: key.text('proto'),
+    reporter: key.whole('reporter', ENUM_RANGE),
+    action: key.whole('action', ENUM_RANGE),
+    enforced_policies: policyStrings(policies, 'enforced_policies'),
+    pending_policies: policyStrings(policies, 'pending_policies'),
     start_time,
     end_time,
-    source_ip: null,
-    source_name: '-',
-    source_name_aggr: key.text('source_name') || '-',
-    source_namespace: key.text('source_namespace') || '-',
-    source_port: null,
-    source_type: enumName(key, 'source_type', ENDPOINT_TYPES),
-    source_labels: labels(flow, 'source_labels'),
-    dest_ip: null,
-    dest_name: '-',
-    dest_name_aggr: key.text('dest_name') || '-',
-    dest_namespace: key.text('dest_namespace') || '-',
-    dest_port: key.whole('dest_port', PORT_RANGE) || null,
-    dest_type: enumName(key, 'dest_type', ENDPOINT_TYPES),
-    dest_labels: labels(flow, 'dest_labels'),
-    dest_service_namespace: key.text('dest_service_namespace') || '-',
-    dest_service_name: key.text('dest_service_name') || '-',
-    dest_service_port: key.text('dest_service_port_name') || '-',
-    proto: key.text('proto') || '-',
-    action: enumName(key, 'action', ACTIONS),
-    reporter: enumName(key, 'reporter', REPORTERS),
-    policies: policies(key),
-    bytes_in: flow.whole('bytes_in'),
-    bytes_out: flow.whole('bytes_out'),
-    packets_in: flow.whole('packets_in'),
-    packets_out: flow.whole('packets_out'),
-    num_flows: Math.max(started, completed, perBucket(live, end_time - start_time)),
-    num_flows_started: started,
-    num_flows_completed: completed,
-    // Last: what is still unread now is what the record has no member for.
-    goldmane: { num_connections_live: live, ...flow.rest() },
+    source_labels: flow.texts('source_labels'),
+    dest_labels: flow.texts('dest_labels'),
+    packets_in: flow.whole('packets_in', COUNT_RANGE),
+    packets_out: flow.whole('packets_out', COUNT_RANGE),
+    bytes_in: flow.whole('bytes_in', COUNT_RANGE),
+    bytes_out: flow.whole('bytes_out', COUNT_RANGE),
+    num_connections_started: flow.whole('num_connections_started', COUNT_RANGE),
+    num_connections_completed: flow.whole('num_connections_completed', COUNT_RANGE),
+    num_connections_live: flow.whole('num_connections_live', COUNT_RANGE),
+    // Last: what is still unread now is what there is no member for.
+    rest: flow.rest(),
   };
 }
 
@@ -162,30 +120,6 @@ function time(flow: JsonFields, name: 'start_time' | 'end_time'): number {
   return seconds;
 }
 
-/** Seconds that Goldmane counts connections over, before it adds the counts up to what it sends. */
-const BUCKET = 15;
-
-/**
- * A connection that stays open is counted as live in each bucket anew: one that lasts for five minutes comes as 20. The
- * average is the least number that there can have been.
- */
-function perBucket(live: number, seconds: number): number {
-  return Math.ceil(live / Math.max(1, Math.floor(seconds / BUCKET)));
-}
-
-function labels(flow: JsonFields, name: string): Labels | null {
-  const labels = flow.texts(name);
-  return labels.length === 0 ? null : { labels };
-}
-
-/** all_policies is what the other two hold, which is as much of it as Goldmane sends. */
-function policies(key: JsonFields): Policies {
-  const trace = key.object('policies');
-  const enforced = trace?.objects('enforced_policies').map(policyString) ?? [];
-  const pending = trace?.objects('pending_policies').map(policyString) ?? [];
-  return {
-    all_policies: [...new Set([...enforced, ...pending])],
-    enforced_policies: enforced,
-    pending_policies: pending,
-  };
+function policyStrings(policies: JsonFields | undefined, name: string): readonly string[] {
+  return policies?.objects(name).map((hit) => policyString(readPolicyHit(hit))) ?? [];
 }

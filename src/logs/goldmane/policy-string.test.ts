@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { JsonFields } from './json-fields.ts';
-import { policyString } from './policy-string.ts';
+import { policyString, readPolicyHit } from './policy-string.ts';
 
-const written = (hit: object) => policyString(new JsonFields(hit, 'hit.'));
+const written = (hit: object) => policyString(readPolicyHit(new JsonFields(hit, 'hit.')));
 
 /** Each kind of policy, its rule 2 having allowed: a hit as Goldmane 3.32 sends it, and what flow logs say. */
 const KINDS = [
