@@ -119,7 +119,7 @@ export function flowRecord(flow: GoldmaneMembers): FlowRecord {
     reporter: enumName(flow.reporter, REPORTERS),
     // All are those that the other two hold, which is as much of it as Goldmane sends.
     policies: {
-      all_policies: [...new Set([...enforced_policies, ...pending_policies])],
+      all_policies: unionOf(enforced_policies, pending_policies),
       enforced_policies,
       pending_policies,
     },
@@ -132,6 +132,12 @@ export function flowRecord(flow: GoldmaneMembers): FlowRecord {
     num_flows_completed: completed,
     goldmane: { num_connections_live: live, ...flow.rest },
   };
+}
+
+function unionOf(one: readonly string[], other: readonly string[]): readonly string[] {
+  // Most flows have one policy, or the same ones twice.
+  if (one === other && one.length < 2) return one;
+  return [...new Set([...one, ...other])];
 }
 
 function labels(labels: readonly string[]): Labels | null {

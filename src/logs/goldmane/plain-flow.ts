@@ -23,6 +23,7 @@ export function readPlainFlow(line: Buffer): PlainFlow | undefined {
   if (!json.member('Key')) return undefined;
   const key = readKey();
   const { enforced_policies = [], pending_policies = [] } = key.policies ?? {};
+  const enforced = enforced_policies.map(writtenPolicy);
   const members: GoldmaneMembers = {
     source_name: known(key.source_name),
     source_namespace: known(key.source_namespace),
@@ -37,8 +38,8 @@ export function readPlainFlow(line: Buffer): PlainFlow | undefined {
     proto: known(key.proto),
     reporter: key.reporter ?? 0,
     action: key.action ?? 0,
-    enforced_policies: enforced_policies.map(writtenPolicy),
-    pending_policies: pending_policies.map(writtenPolicy),
+    enforced_policies: enforced,
+    pending_policies: pending_policies === enforced_policies ? enforced : pending_policies.map(writtenPolicy),
     start_time: whole('start_time', TIME_RANGE, 0),
     end_time: whole('end_time', TIME_RANGE, 0),
     source_labels: texts('source_labels'),
@@ -95,10 +96,20 @@ function readKey() {
   };
 }
 
+/** Where nothing is staged, which is nearly always, the same policies come twice: then they are the same list. */
 function readPolicies() {
   json.open();
-  const enforced_policies = json.member('enforced_policies') ? json.list(readHit) : undefined;
-  const pending_policies = json.member('pending_policies') ? json.list(readHit) : undefined;
+  let enforced_policies: PlainPolicy[] | undefined;
+  let [from, to] = [0, 0];
+  if (json.member('enforced_policies')) {
+    from = json.at;
+    enforced_policies = json.list(readHit);
+    to = json.at;
+  }
+  let pending_policies: PlainPolicy[] | undefined;
+  if (json.member('pending_policies')) {
+    pending_policies = to > 0 && json.repeats(from, to) ? enforced_policies : json.list(readHit);
+  }
   json.close();
   return { enforced_policies, pending_policies };
 }
@@ -141,7 +152,9 @@ function writtenPolicy(policy: PlainPolicy): string {
     (own.kind !== END_OF_TIER || trigger.action !== undefined || trigger.policy_index !== undefined)
   )
     json.fail();
-  return policyString({ ...own, action, policy_index, rule_index, trigger: trigger && policyOf(trigger) });
+  const { kind, tier, namespace, name } = own;
+  const named = trigger === undefined ? undefined : policyOf(trigger);
+  return policyString({ kind, tier, namespace, name, action, policy_index, rule_index, trigger: named });
 }
 
 function policyOf({ kind = 0, tier, namespace, name }: PlainPolicy): Policy {
@@ -155,7 +168,11 @@ function text(name: string): string | undefined {
 }
 
 function texts(name: string): readonly string[] {
-  return json.member(name) ? json.list(() => json.text()) : [];
+  return json.member(name) ? json.list(readText) : [];
+}
+
+function readText(): string {
+  return json.text();
 }
 
 function whole<Otherwise>(name: string, range: Range, otherwise: Otherwise): number | Otherwise {

@@ -98,6 +98,19 @@ export class PlainJson {
     return value;
   }
 
+  /** Where it stands. */
+  get at(): number {
+    return this.#at;
+  }
+
+  /** Whether the same comes next as stands there; then it is passed over. */
+  repeats(from: number, to: number): boolean {
+    const text = this.#text;
+    if (!text.startsWith(text.substring(from, to), this.#at)) return false;
+    this.#at += to - from;
+    return true;
+  }
+
   list<T>(read: () => T): T[] {
     const items: T[] = [];
     this.#expect(OPEN_BRACKET);

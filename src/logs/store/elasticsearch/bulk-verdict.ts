@@ -52,9 +52,12 @@ export function verdictsOf(answer: BulkAnswer | null, count: number): readonly B
   return items.map((item) => verdictOf(item?.create ?? {}));
 }
 
+const CREATED: BulkVerdict = { kind: 'created' };
+const KNOWN: BulkVerdict = { kind: 'known' };
+
 function verdictOf({ status = 0, error }: ItemAnswer): BulkVerdict {
-  if (error === undefined && status >= 200 && status < 300) return { kind: 'created' };
-  if (status === 409) return { kind: 'known' };
+  if (error === undefined && status >= 200 && status < 300) return CREATED;
+  if (status === 409) return KNOWN;
   const type = error?.type ?? `status ${status}`;
   const reason = [error?.reason ?? type, error?.caused_by?.reason].filter((part) => part !== undefined).join(': ');
   return DOCUMENT_ERRORS.has(type) ? { kind: 'refused', reason } : { kind: 'held-back', reason, status, type };

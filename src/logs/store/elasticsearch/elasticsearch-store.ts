@@ -83,7 +83,8 @@ export class ElasticsearchStore implements LogStore {
     const verdicts = await this.#writer.create(items, turn, signal);
     let stored = 0;
     const known: { readonly item: BulkItem; readonly record: LogRecord }[] = [];
-    for (const [at, verdict] of verdicts.entries()) {
+    for (let at = 0; at < items.length; at++) {
+      const verdict = verdicts[at] as BulkVerdict;
       if (verdict.kind === 'created') {
         stored++;
         continue;
