@@ -9,6 +9,7 @@ type Benchmark = (rows: readonly string[], tell: (text: string) => void) => Prom
 const BENCHMARKS: Readonly<Record<string, () => Promise<Benchmark>>> = {
   cli: async () => (await import('./cli/cli.ts')).cli,
   forwarder: async () => (await import('./forwarder/forwarder.ts')).forwarder,
+  ingest: async () => (await import('./ingest/ingest.ts')).ingest,
   tunnel: async () => (await import('./tunnel/tunnel.ts')).tunnel,
 };
 

@@ -4,18 +4,19 @@ import { generateFlows } from '../../fixtures/generate-flows.ts';
 /** What Felix leaves out where it is not configured; without it lines have 882 bytes on average. */
 const NOT_CONFIGURED = /,"http_requests_allowed_in":.*?"num_original_source_ips":0/;
 
-/** So many lines of flow logs of the last day and a half, the same ones for the same moment. */
-function* flowLines(count: number, to: number): Generator<string, void, void> {
-  for (const line of generateFlows({ seed: 1, count, from: to - 36 * 3_600_000, to })) {
-    yield `${line.replace(NOT_CONFIGURED, '')}\n`;
-  }
+/** A day and a half, in milliseconds. */
+const SPAN = 36 * 3_600_000;
+
+/** So many lines of flow logs that end between these moments, the same ones for the same moments. */
+export function* flowLines(count: number, from: number, to: number): Generator<string, void, void> {
+  for (const line of generateFlows({ seed: 1, count, from, to })) yield `${line.replace(NOT_CONFIGURED, '')}\n`;
 }
 
-/** Writes them into a new file. */
+/** Writes those of a day and a half into a new file. */
 export function writeFlows(path: string, count: number, to: number): void {
   const file = openSync(path, 'w');
   let text = '';
-  for (const line of flowLines(count, to)) {
+  for (const line of flowLines(count, to - SPAN, to)) {
     text += line;
     if (text.length < 1_000_000) continue;
     writeSync(file, text);
@@ -29,7 +30,7 @@ export function writeFlows(path: string, count: number, to: number): void {
 export function numberedFlows(count: number, parts: number, to: number): readonly string[] {
   const texts = Array<string>(parts).fill('');
   let number = 0;
-  for (const line of flowLines(count, to)) {
+  for (const line of flowLines(count, to - SPAN, to)) {
     texts[Math.floor((number * parts) / count)] += `{"line":${number},${line.slice(1)}`;
     number++;
   }
