@@ -135,7 +135,7 @@ describe('add-cluster', () => {
       wide.stdout,
       /^NAME +STATUS +LAST SEEN +AGE +SINCE +ROUND TRIP +CALICO +NAMESPACES +CERTIFICATE +SPOOLED +RECONNECTS +LAST ERROR\n/,
     );
-    assert.match(wide.stdout, /^applied +Connected +.* 364d left +<none> +0 +<none>$/m);
+    assert.match(wide.stdout, /^applied +Connected +.* 364d left +0 +0 +<none>$/m);
     assert.match(stdout, /^managedcluster\.kubectl-mcm\.io\/applied created\n/);
     assert.match(stdout, /^secret\/forwarder created \(prod-us\)$/m);
     assert.doesNotMatch(stdout, /PRIVATE|tls\.key/);
