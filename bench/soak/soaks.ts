@@ -55,9 +55,11 @@ export const SOAKS: Readonly<Record<string, Soak>> = {
   ),
   fuzz: soak({ minutes: 10, seed: SEED }, async ({ minutes, seed }, tell) => soakParsers(minutes, seed, tell)),
   ingest: soak({ clusters: 10, minutes: 10, seed: SEED }, async ({ clusters, minutes, seed }, tell) =>
-    withTestbed(tell, (workbench) =>
-      soakIngest({ workbench, prefix: 'soak', clusters, seconds: minutes * 60, seed, tell }),
-    ),
+    withTestbed(tell, async (workbench) => {
+      // Of which the one with the spool is the second.
+      await workbench.startManager();
+      return await soakIngest({ workbench, prefix: 'soak', clusters, seconds: minutes * 60, seed, tell });
+    }),
   ),
 };
 
