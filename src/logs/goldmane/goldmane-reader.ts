@@ -1,4 +1,5 @@
 import { crc32 } from 'node:zlib';
+import { base36 } from '../record/base36.ts';
 import { isBlank, type Line } from '../record/lines.ts';
 import type { LineReader, ReadLine } from '../record/record.ts';
 import type { UploadSource } from '../record/source.ts';
@@ -29,7 +30,7 @@ export class GoldmaneReader implements LineReader {
       const { identity, time, record } = flow;
       this.#window.check(time);
       const text = JSON.stringify(record);
-      const checksum = crc32(text).toString(36);
+      const checksum = base36(crc32(text));
       return {
         kind: 'record',
         record: {

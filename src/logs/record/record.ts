@@ -44,6 +44,9 @@ export class RecordReader implements LineReader {
   readonly #cluster: string;
   readonly #host: string;
   readonly #window: TimeWindow;
+  // Of the record before: most have the same time, and then the same is added to them.
+  #time = Number.NaN;
+  #added = '';
 
   constructor(type: LogType, source: UploadSource, now = Date.now()) {
     this.#window = new TimeWindow(now);
@@ -61,11 +64,19 @@ export class RecordReader implements LineReader {
       if (!isUtf8(line.bytes)) throw new Error('not UTF-8');
       const document = this.#documents.read(line.bytes);
       this.#window.check(document.time);
-      const host = document.hasHost ? '' : this.#host;
-      const added = `${this.#cluster},"@timestamp":${document.time}${host}`;
+      const added = this.#addedTo(document);
       return { kind: 'record', record: { id, day: dayOf(document.time), line, document, added } };
     } catch (error) {
       return { kind: 'dead-letter', letter: { id, line, reason: (error as Error).message } };
     }
+  }
+
+  #addedTo({ time, hasHost }: Document): string {
+    if (hasHost) return `${this.#cluster},"@timestamp":${time}`;
+    if (time !== this.#time) {
+      this.#time = time;
+      this.#added = `${this.#cluster},"@timestamp":${time}${this.#host}`;
+    }
+    return this.#added;
   }
 }

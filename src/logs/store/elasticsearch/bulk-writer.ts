@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, errors } from '@elastic/elasticsearch';
 import { Backoff } from '../../backoff.ts';
 import { StoreUnavailable } from '../log-store.ts';
+import { BodyMemory } from './body-memory.ts';
 import { type BulkItem, bulkCreate } from './bulk.ts';
 import { type BulkVerdict, TOO_MANY } from './bulk-verdict.ts';
 import { faultOf } from './fault.ts';
@@ -16,6 +17,7 @@ export class BulkWriter {
   readonly #client: Client;
   readonly #long: LongRecords;
   readonly #onFailure: () => void;
+  readonly #memory = new BodyMemory();
 
   /** `onFailure` is told of each request that fails as a whole; `patience`: see LongRecords. */
   constructor(client: Client, onFailure: () => void, patience?: number) {
@@ -86,7 +88,7 @@ export class BulkWriter {
 
   async #request(items: readonly BulkItem[], signal: AbortSignal): Promise<readonly BulkVerdict[]> {
     try {
-      const verdicts = await bulkCreate(this.#client, items, signal);
+      const verdicts = await bulkCreate(this.#client, items, this.#memory, signal);
       if (verdicts.some(({ kind }) => kind === 'created')) this.#long.stored();
       return verdicts;
     } catch (error) {

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { Client } from '@elastic/elasticsearch';
 import { StoreUnavailable } from '../log-store.ts';
+import { BodyMemory } from './body-memory.ts';
 import { bulkCreate } from './bulk.ts';
 
 const signal = new AbortController().signal;
@@ -50,7 +51,7 @@ describe('bulkCreate', () => {
   ]) {
     it(`calls a document with a 400 ${type} ${kind}`, async () => {
       answer = items({ status: 400, error: { type, reason: 'because' } }, { status: 201 });
-      const verdicts = await bulkCreate(client, [item('1'), item('2')], signal);
+      const verdicts = await bulkCreate(client, [item('1'), item('2')], new BodyMemory(), signal);
       const more = kind === 'refused' ? {} : { status: 400, type };
       assert.deepEqual(verdicts, [{ kind, reason: 'because', ...more }, { kind: 'created' }]);
     });
@@ -58,21 +59,21 @@ describe('bulkCreate', () => {
 
   it('calls a document that is there already known, and one without a word held back', async () => {
     answer = items({ status: 409, error: { type: 'version_conflict_engine_exception', reason: 'there' } }, {});
-    const kinds = (await bulkCreate(client, [item('1'), item('2')], signal)).map(({ kind }) => kind);
+    const kinds = (await bulkCreate(client, [item('1'), item('2')], new BodyMemory(), signal)).map(({ kind }) => kind);
     assert.deepEqual(kinds, ['known', 'held-back']);
   });
 
   it('holds back what it is told nothing of', async () => {
     answer = { code: 200, body: { errors: true, items: [null, { create: null }] } };
-    const kinds = (await bulkCreate(client, [item('1'), item('2')], signal)).map(({ kind }) => kind);
+    const kinds = (await bulkCreate(client, [item('1'), item('2')], new BodyMemory(), signal)).map(({ kind }) => kind);
     assert.deepEqual(kinds, ['held-back', 'held-back']);
     answer = { code: 200, body: { items: { length: 2 } } };
-    await assert.rejects(bulkCreate(client, [item('1'), item('2')], signal), StoreUnavailable);
+    await assert.rejects(bulkCreate(client, [item('1'), item('2')], new BodyMemory(), signal), StoreUnavailable);
   });
 
   it('takes no answer for fewer documents than it sent', async () => {
     answer = items({ status: 201 });
-    await assert.rejects(bulkCreate(client, [item('1'), item('2')], signal), (error: Error) => {
+    await assert.rejects(bulkCreate(client, [item('1'), item('2')], new BodyMemory(), signal), (error: Error) => {
       assert.ok(error instanceof StoreUnavailable);
       assert.match(error.message, /answered 1 of 2 documents/);
       return true;
@@ -82,7 +83,7 @@ describe('bulkCreate', () => {
   for (const code of [401, 403, 404, 429, 502]) {
     it(`holds everything back for a ${code} to the whole request`, async () => {
       answer = { code, body: { error: { type: 'some_exception', reason: 'because' } } };
-      await assert.rejects(bulkCreate(client, [item('1')], signal), StoreUnavailable);
+      await assert.rejects(bulkCreate(client, [item('1')], new BodyMemory(), signal), StoreUnavailable);
     });
   }
 });

@@ -1,6 +1,7 @@
 import { type Client, errors } from '@elastic/elasticsearch';
 import { codeOf, messageOf } from '../../../errors.ts';
 import { StoreUnavailable } from '../log-store.ts';
+import type { BodyMemory } from './body-memory.ts';
 import { type BulkAnswer, type BulkVerdict, FILTER_PATH, verdictsOf } from './bulk-verdict.ts';
 import { faultOf } from './fault.ts';
 import { actionOf, type DayIndex } from './index-names.ts';
@@ -21,19 +22,23 @@ export interface BulkItem {
 export async function bulkCreate(
   client: Client,
   items: readonly BulkItem[],
+  memory: BodyMemory,
   signal: AbortSignal,
 ): Promise<readonly BulkVerdict[]> {
   if (items.length === 0) return [];
+  const body = bulkBody(items, memory);
   let answer: BulkAnswer;
   try {
     answer = await client.transport.request<BulkAnswer>(
-      { method: 'POST', path: '/_bulk', querystring: { filter_path: FILTER_PATH }, bulkBody: bulkBody(items) },
+      { method: 'POST', path: '/_bulk', querystring: { filter_path: FILTER_PATH }, bulkBody: body },
       { signal },
     );
   } catch (error) {
     if (signal.aborted) throw error;
     throw unavailable(error);
   }
+  // Of a request that has failed something may still be under way.
+  memory.giveBack(body);
   return verdictsOf(answer, items.length);
 }
 
@@ -58,7 +63,7 @@ export function unavailable(error: unknown): StoreUnavailable {
   return new StoreUnavailable(`Elasticsearch cannot be reached: ${what}`, { cause: error, fault: 'Unreachable' });
 }
 
-function bulkBody(items: readonly BulkItem[]): Buffer {
+function bulkBody(items: readonly BulkItem[], memory: BodyMemory): Buffer {
   // What stands between two documents is one text: each piece that is written costs a call.
   const texts: string[] = [];
   let rest = '';
@@ -75,7 +80,7 @@ function bulkBody(items: readonly BulkItem[]): Buffer {
     length += Buffer.byteLength(text) + item.open.length;
     rest = `${item.rest}\n`;
   }
-  const body = Buffer.allocUnsafe(length + Buffer.byteLength(rest));
+  const body = memory.take(length + Buffer.byteLength(rest));
   let end = 0;
   for (let n = 0; n < items.length; n++) {
     end += body.write(texts[n] as string, end);

@@ -101,15 +101,13 @@ export class ElasticsearchStore implements LogStore {
 
   #itemsOf(records: readonly LogRecord[], type: LogType, cluster: string, ingested: number): readonly BulkItem[] {
     const end = `,"ingested":${ingested}}`;
-    let day = '';
-    let at = this.#names.day(type, cluster, day);
+    // Nearly all records of a batch are of one day, and most are of the same moment as the one before.
+    let [day, at] = ['', this.#names.day(type, cluster, '')];
+    let [before, rest] = ['', ''];
     return records.map(({ id, day: own, document: { open }, added }) => {
-      // Nearly all records of a batch are of one day.
-      if (own !== day) {
-        day = own;
-        at = this.#names.day(type, cluster, day);
-      }
-      return { at, id, open, rest: `,${added}${end}` };
+      if (own !== day) [day, at] = [own, this.#names.day(type, cluster, own)];
+      if (added !== before) [before, rest] = [added, `,${added}${end}`];
+      return { at, id, open, rest };
     });
   }
 
