@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { ENUM_RANGE } from './enums.ts';
-import { flowIdentity, sorted } from './flow-identity.ts';
+import { flowIdentity, keyText } from './flow-identity.ts';
 import {
   COUNT_RANGE,
   type FlowRecord,
@@ -36,17 +36,17 @@ export type GoldmaneFlow =
 export function readGoldmaneFlow(line: Buffer | string): GoldmaneFlow {
   try {
     const plain = typeof line === 'string' ? undefined : readPlainFlow(line);
-    if (plain !== undefined) return acceptedFlow(plain.members, plain.sortedKey);
+    if (plain !== undefined) return acceptedFlow(plain.members, plain.keyText);
     const flow = parse(line);
-    return acceptedFlow(membersOf(new JsonFields(flow)), sorted(flow.Key));
+    return acceptedFlow(membersOf(new JsonFields(flow)), keyText(flow.Key));
   } catch (error) {
     return { kind: 'refused', reason: (error as Error).message };
   }
 }
 
-function acceptedFlow(members: GoldmaneMembers, sortedKey: unknown): GoldmaneFlow {
+function acceptedFlow(members: GoldmaneMembers, key: string): GoldmaneFlow {
   const { start_time, end_time } = members;
-  const identity = flowIdentity(sortedKey, start_time, end_time);
+  const identity = flowIdentity(key, start_time, end_time);
   return { kind: 'flow', identity, time: end_time * 1000, record: flowRecord(members) };
 }
 

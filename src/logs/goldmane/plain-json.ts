@@ -103,10 +103,14 @@ export class PlainJson {
     return this.#at;
   }
 
+  /** What stands there. */
+  between(from: number, to: number): string {
+    return this.#text.substring(from, to);
+  }
+
   /** Whether the same comes next as stands there; then it is passed over. */
   repeats(from: number, to: number): boolean {
-    const text = this.#text;
-    if (!text.startsWith(text.substring(from, to), this.#at)) return false;
+    if (!this.#text.startsWith(this.between(from, to), this.#at)) return false;
     this.#at += to - from;
     return true;
   }
