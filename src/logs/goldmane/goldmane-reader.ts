@@ -29,15 +29,15 @@ export class GoldmaneReader implements LineReader {
       if (flow.kind === 'refused') throw new Error(flow.reason);
       const { identity, time, record } = flow;
       this.#window.check(time);
-      const text = JSON.stringify(record);
-      const checksum = base36(crc32(text));
+      const open = Buffer.from(JSON.stringify(record).slice(0, -1));
+      const checksum = base36(crc32(open));
       return {
         kind: 'record',
         record: {
           id: `${this.#cluster}/goldmane/${identity}`,
           day: dayOf(time),
           line,
-          document: { open: Buffer.from(text.slice(0, -1)), time, hasHost: false },
+          document: { open, time, hasHost: false },
           added: `"cluster":${JSON.stringify(this.#cluster)},"@timestamp":${time},"checksum":"${checksum}"`,
           checksum,
         },
