@@ -299,6 +299,23 @@ describe('while Elasticsearch does not take what goes into one index', { concurr
     for (const type of ['flows', 'dns'] as const) await assertAllThereOnce(node, type);
   });
 
+  it('and has been away, it is made to refuse something before it is written to', async () => {
+    const node = await newNode('came-back');
+    await spooling.elasticsearch.stop('SIGKILL');
+    await node.ship();
+    const asked: string[] = [];
+    front.refuses = ({ method, path }) => {
+      asked.push(`${method} ${path.replace(/\?.*/, '')}`);
+      return false;
+    };
+    await spooling.startElasticsearch();
+    await spooling.drained('came-back');
+    front.refuses = () => false;
+    const refusal = asked.indexOf('HEAD /kubectl_mcm_dead_letters.nowhere');
+    assert.ok(refusal !== -1 && refusal < asked.indexOf('POST /_bulk'), asked.join('\n'));
+    for (const type of ['flows', 'dns'] as const) await assertAllThereOnce(node, type);
+  });
+
   it('"clusters -o wide" shows how much of which cluster waits', async () => {
     const node = await newNode('waiting');
     front.refuses = ({ body }) => body.includes(node.index('flows'));

@@ -20,6 +20,7 @@ import { DayKeeper } from './day-keeper.ts';
 import { deadLetterDocument } from './dead-letter.ts';
 import { type ElasticsearchOptions, REQUEST_TIMEOUT } from './elasticsearch-options.ts';
 import { faultOf } from './fault.ts';
+import { provokeFirstRefusal } from './first-refusal.ts';
 import { IndexNames } from './index-names.ts';
 import { MappingConflicts } from './mapping-conflicts.ts';
 import { publishSettings } from './published-settings.ts';
@@ -56,7 +57,10 @@ export class ElasticsearchStore implements LogStore {
     this.days = new DayKeeper(this.#client, settings);
     this.report = new StoreReport(this.#client, settings);
     this.#templates = new IndexTemplates(settings, {
-      settings: () => this.#publishSettings(),
+      settings: async () => {
+        await provokeFirstRefusal(this.#client);
+        await this.#publishSettings();
+      },
       put: (name, template) => this.#client.indices.putIndexTemplate({ name, ...template }),
     });
   }
