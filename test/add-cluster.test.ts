@@ -288,7 +288,7 @@ If it is there, its keys are in ${file}: apply that. If not, delete the file and
       JSON.stringify({ status: { conditions } }),
     ];
     let degraded: Promise<string> | undefined;
-    const args = ['add-cluster', 'late', '--managed-context', 'prod-us', '--wait', '--timeout', '8s'];
+    const args = ['add-cluster', 'late', '--managed-context', 'prod-us', '--wait', '--timeout', '15s'];
     const { code, stderr } = await mcm(workbench, args, {
       onOutput: (text) => {
         if (text.includes('Waiting for Guardian')) degraded ??= inUs(...patch);
@@ -301,6 +301,63 @@ If it is there, its keys are in ${file}: apply that. If not, delete the file and
       stderr,
       /^error: timed out waiting for the condition on managedclusters\/late\nwaited for: tigera-operator/m,
     );
+  });
+
+  it('reissue gives a managed cluster other keys, whoever applied those that it has, and no other cluster', async () => {
+    // Applied by kubectl, which owns the fields now.
+    const wrong = await mcm(workbench, ['reissue', 'late', '--managed-context', 'prod-eu']);
+    assert.deepEqual([wrong.code, wrong.stdout], [1, '']);
+    assert.equal(
+      wrong.stderr,
+      'error: "prod-eu" is connected as "written", not as "late"\nis this the right --managed-context?\n',
+    );
+    const keys = ['get', 'secret', '-n', 'tigera-operator', 'tigera-managed-cluster-connection', '-o=jsonpath={.data}'];
+    const before = await workbench.mustKubectl(['--context', 'prod-eu', ...keys]);
+    const { code, stdout, stderr } = await mcm(workbench, ['reissue', 'written', '--managed-context', 'prod-eu']);
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^managedcluster\.kubectl-mcm\.io\/written reissued\n/);
+    assert.match(stdout, /^secret\/tigera-managed-cluster-connection configured \(prod-eu\)$/m);
+    assert.match(stdout, /^managementclusterconnection\.operator\.tigera\.io\/tigera-secure unchanged \(prod-eu\)$/m);
+    assert.match(stderr, /^Its old certificates count for another 24h\.\n/);
+    const after = await workbench.mustKubectl(['--context', 'prod-eu', ...keys]);
+    assert.notEqual(after, before);
+    const { spec } = await getObject<ManagedCluster>(workbench, 'managedcluster', 'written');
+    const tunnel = (data: string) =>
+      Buffer.from((JSON.parse(data) as Record<string, string>)['managed-cluster.crt'] ?? '', 'base64').toString();
+    const registered = Buffer.from(spec.certificate ?? '', 'base64').toString();
+    assert.ok(registered.includes(tunnel(before)) && registered.includes(tunnel(after)));
+    assert.equal(spec.retiring?.length, 2);
+    const stolen = await mcm(workbench, ['reissue', 'written', '--managed-context', 'prod-eu', '--overlap', '0']);
+    assert.match(stolen.stderr, /^Its old certificates are refused from now on\.\n/);
+    const { spec: only } = await getObject<ManagedCluster>(workbench, 'managedcluster', 'written');
+    assert.equal(only.retiring?.length, 0);
+  });
+
+  it('remove-cluster disconnects both sides, and can be run again', async () => {
+    const inUs = async (...args: string[]) => await workbench.mustKubectl(['--context', 'prod-us', ...args]);
+    const secrets = ['get', 'secrets', '--all-namespaces', '-o=name'];
+    const remove = ['remove-cluster', 'late', '--managed-context', 'prod-us'];
+    const wrong = await mcm(workbench, ['remove-cluster', 'applied', '--managed-context', 'prod-us']);
+    assert.match(wrong.stderr, /^error: "prod-us" is connected as "late", not as "applied"\n/);
+    assert.equal(await exists('applied'), true);
+    const dry = await mcm(workbench, [...remove, '--dry-run=server']);
+    const deleted = [
+      'managementclusterconnection.operator.tigera.io/tigera-secure deleted (prod-us)',
+      'secret/tigera-managed-cluster-connection deleted (prod-us)',
+      'secret/tigera-voltron-linseed-certs-public deleted (prod-us)',
+      'secret/calico-voltron-linseed-certs-public deleted (prod-us)',
+      'secret/forwarder deleted (prod-us)',
+      'managedcluster.kubectl-mcm.io/late deleted',
+    ];
+    assert.equal(dry.stdout, deleted.map((line) => `${line} (server dry run)\n`).join(''));
+    assert.match(await inUs(...secrets), /^secret\/forwarder$/m);
+    const { code, stdout, stderr } = await mcm(workbench, remove);
+    assert.deepEqual([code, stdout], [0, deleted.map((line) => `${line}\n`).join('')], stderr);
+    assert.match(stderr, /^What stays: its logs .*, and the namespace kubectl-mcm in prod-us\n$/);
+    assert.doesNotMatch(await inUs(...secrets), /forwarder|tigera-managed|linseed/);
+    assert.equal(await exists('late'), false);
+    const again = await mcm(workbench, remove);
+    assert.deepEqual([again.code, again.stdout, again.stderr], [0, '', 'No resources found\n']);
   });
 
   it('refuses what it cannot wait for before anything is registered', async () => {

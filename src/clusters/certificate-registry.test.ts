@@ -112,6 +112,37 @@ describe('CertificateRegistry', () => {
     assert.match(admission(registry, 'a-forwarder', Date.parse(validTo)), /^certificate expired on \d{4}-.*Z$/);
   });
 
+  it('refuses what has been replaced from the time on that is said, and not the others', () => {
+    const registry = new CertificateRegistry();
+    const changes: (string | undefined)[] = [];
+    registry.onChange((changed) => changes.push(changed));
+    const a = cluster('a', 'a-tunnel', 'a-calico');
+    registry.replaceAll([a]);
+    const end = Date.parse(new X509Certificate(certificates.get('a-calico') ?? '').validTo);
+    assert.equal(registry.expiryOf('a', 'tunnel'), end);
+    const retire = (notAfter: string, ...keys: readonly string[]) => {
+      const retiring = keys.map((key) => ({ fingerprint: fingerprint(key), notAfter }));
+      registry.set({ ...a, spec: { ...a.spec, retiring } });
+    };
+    retire('2026-11-23T12:00:00Z', 'a-tunnel');
+    assert.deepEqual(changes, [undefined, 'a']);
+    const noon = Date.parse('2026-11-23T12:00:00Z');
+    const tunnel = registry.admit(fingerprint('a-tunnel'), noon - 1);
+    assert.equal(tunnel.admitted && tunnel.notAfter, noon);
+    assert.equal(
+      admission(registry, 'a-tunnel', noon),
+      'certificate was replaced, and is refused since 2026-11-23T12:00:00Z',
+    );
+    assert.equal(admission(registry, 'a-calico', noon), 'a tunnel');
+    assert.equal(registry.expiryOf('a', 'tunnel'), end);
+    retire('2026-11-23T12:00:00Z', 'a-tunnel', 'a-calico');
+    assert.equal(registry.expiryOf('a', 'tunnel'), noon);
+    retire('9999-01-01T00:00:00Z', 'a-tunnel');
+    assert.match(admission(registry, 'a-tunnel', end), /^certificate expired on /);
+    retire('soon', 'a-tunnel');
+    assert.match(admission(registry, 'a-tunnel', noon), /^certificate was replaced, /);
+  });
+
   it('names what cannot be read, and takes none for none', () => {
     const registry = new CertificateRegistry();
     registry.replaceAll([

@@ -1,6 +1,6 @@
 import { messageOf } from '../errors.ts';
 import { type CertificateFacts, type CertificateUse, readCertificates } from './certificate.ts';
-import { isClusterName, type ManagedCluster } from './managed-cluster.ts';
+import { isClusterName, type ManagedCluster, type RetiringCertificate } from './managed-cluster.ts';
 
 /** Whether a certificate may speak, for whom, and if not why: the sentence its owner is told. */
 export type Admission =
@@ -13,16 +13,21 @@ export interface CertificateProblem {
   readonly message: string;
 }
 
+interface RegisteredCertificate extends CertificateFacts {
+  /** Milliseconds since 1970 from which on it is refused, since it has been replaced; Infinity where it has not. */
+  readonly retires: number;
+}
+
 interface Registration {
   /** Of the object's spec. */
   readonly text: string;
-  readonly certificates: readonly CertificateFacts[];
+  readonly certificates: readonly RegisteredCertificate[];
   readonly problem: CertificateProblem | undefined;
 }
 
 interface Claim {
   readonly cluster: string;
-  readonly facts: CertificateFacts;
+  readonly facts: RegisteredCertificate;
   readonly problem: CertificateProblem | undefined;
 }
 
@@ -75,7 +80,7 @@ export class CertificateRegistry {
   /** Milliseconds since 1970 at which the last of its certificates for this use runs out; undefined where it has none. */
   expiryOf(cluster: string, use: CertificateUse): number | undefined {
     const certificates = this.#registrations.get(cluster)?.certificates ?? [];
-    const ends = certificates.filter((one) => one.use === use).map(({ notAfter }) => notAfter);
+    const ends = certificates.filter((one) => one.use === use).map(endOf);
     return ends.length === 0 ? undefined : Math.max(...ends);
   }
 
@@ -90,12 +95,14 @@ export class CertificateRegistry {
     if (now < facts.notBefore) {
       return { admitted: false, reason: `certificate not valid before ${isoSeconds(facts.notBefore)}` };
     }
-    if (now >= facts.notAfter)
-      return { admitted: false, reason: `certificate expired on ${isoSeconds(facts.notAfter)}` };
+    if (now >= endOf(facts)) {
+      const how = facts.retires < facts.notAfter ? 'was replaced, and is refused since' : 'expired on';
+      return { admitted: false, reason: `certificate ${how} ${isoSeconds(endOf(facts))}` };
+    }
     if (facts.use === undefined) {
       return { admitted: false, reason: 'certificate names no use (OU tunnel or forwarder) in its subject' };
     }
-    return { admitted: true, cluster, use: facts.use, notAfter: facts.notAfter };
+    return { admitted: true, cluster, use: facts.use, notAfter: endOf(facts) };
   }
 
   /** Calls back after every change, with the cluster whose certificates changed, or without one after `replaceAll`. */
@@ -128,20 +135,35 @@ export class CertificateRegistry {
   }
 }
 
-function textOf({ spec }: ManagedCluster): string {
-  return spec.certificate ?? '';
+/** All that decides about its certificates. */
+function textOf({ spec: { certificate = '', retiring } }: ManagedCluster): string {
+  return retiring === undefined ? certificate : `${certificate} ${JSON.stringify(retiring)}`;
 }
 
 function readRegistration(object: ManagedCluster): Registration {
   const text = textOf(object);
-  if (text === '') return { text, certificates: [], problem: undefined };
+  const { certificate = '', retiring = [] } = object.spec;
+  if (certificate === '') return { text, certificates: [], problem: undefined };
   try {
-    const certificates = readCertificates(Buffer.from(text, 'base64').toString('utf8'));
+    const pem = Buffer.from(certificate, 'base64').toString('utf8');
+    const certificates = readCertificates(pem).map((facts) => ({ ...facts, retires: retirementOf(facts, retiring) }));
     return { text, certificates, problem: conflictOf(object.metadata.name, certificates) };
   } catch (error) {
     const message = `spec.certificate cannot be read: ${messageOf(error)}`;
     return { text, certificates: [], problem: { type: 'CertificateUnreadable', message } };
   }
+}
+
+/** The earliest; one that cannot be read, which the CRD lets nobody write, is over. */
+function retirementOf({ fingerprint }: CertificateFacts, retiring: readonly RetiringCertificate[]): number {
+  const ends = retiring
+    .filter((one) => one.fingerprint === fingerprint)
+    .map(({ notAfter }) => Date.parse(notAfter) || 0);
+  return Math.min(Number.POSITIVE_INFINITY, ...ends);
+}
+
+function endOf({ notAfter, retires }: RegisteredCertificate): number {
+  return Math.min(notAfter, retires);
 }
 
 function conflictOf(cluster: string, certificates: readonly CertificateFacts[]): CertificateProblem | undefined {

@@ -19,9 +19,14 @@ const PEM_BLOCK = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/
 
 /** The certificates of a PEM text, in order. @throws Error when there is none, or one does not parse. */
 export function readCertificates(pem: string): CertificateFacts[] {
-  const blocks = pem.match(PEM_BLOCK) ?? [];
+  const blocks = splitPem(pem);
   if (blocks.length === 0) throw new Error('no PEM certificate in it');
   return blocks.map((block) => factsOf(new X509Certificate(block)));
+}
+
+/** Each certificate of a PEM text by itself, without a line's end. */
+export function splitPem(pem: string): readonly string[] {
+  return pem.match(PEM_BLOCK) ?? [];
 }
 
 /** SHA-256 of the certificate's DER, lower-case hex. */

@@ -66,6 +66,14 @@ export function connectionManifest(options: ConnectionOptions): KubeObject[] {
   ];
 }
 
+/** What a cluster is connected by, to be deleted in this order. The namespace is not among it: more may be in there. */
+export function connectionObjects(operatorNamespace: string): Pick<KubeObject, 'apiVersion' | 'kind' | 'metadata'>[] {
+  const none = { certificate: '', key: '' };
+  return connectionManifest({ address: '', ca: '', operatorNamespace, tunnel: none, forwarder: none })
+    .filter(({ kind }) => kind !== 'Namespace')
+    .map(({ apiVersion, kind, metadata }) => ({ apiVersion, kind, metadata }));
+}
+
 function secret(name: string, namespace: string, data: Readonly<Record<string, string>>): Secret {
   return {
     apiVersion: 'v1',

@@ -51,6 +51,23 @@ const schema = {
           maxLength: 131072,
           description: 'Certificates (PEM) that may speak for this cluster. Each names the cluster as its CN.',
         },
+        retiring: {
+          type: 'array',
+          maxItems: 32,
+          description: 'Those of the certificates that have been replaced, and are refused from some time on.',
+          items: {
+            type: 'object',
+            required: ['fingerprint', 'notAfter'],
+            properties: {
+              fingerprint: {
+                type: 'string',
+                pattern: '^[0-9a-f]{64}$',
+                description: 'SHA-256 of the certificate, in lower-case hex.',
+              },
+              notAfter: { type: 'string', format: 'date-time', description: 'From then on it is refused.' },
+            },
+          },
+        },
       },
     },
     status: {

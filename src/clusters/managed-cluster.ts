@@ -33,8 +33,17 @@ export interface ManagedCluster extends KubeObject {
     readonly operatorNamespace?: string;
     /** PEM of one or more certificates that may speak for the cluster, as base64. */
     readonly certificate?: string;
+    /** Certificates that have been replaced, and no longer count from some time on. */
+    readonly retiring?: readonly RetiringCertificate[];
   };
   readonly status?: ManagedClusterStatus;
+}
+
+export interface RetiringCertificate {
+  /** SHA-256 of its DER, lower-case hex. */
+  readonly fingerprint: string;
+  /** RFC 3339; from then on it is refused. */
+  readonly notAfter: string;
 }
 
 export interface ManagedClusterStatus {

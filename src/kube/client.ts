@@ -121,11 +121,29 @@ export class KubeClient {
     return await this.#serverSideApply(object, `${objectPath(object)}/status`, options);
   }
 
-  async delete(object: KubeObject, options: RequestOptions = {}): Promise<void> {
+  /**
+   * Merge patch: members that are null are removed. With a resourceVersion in it, StatusError 409 where somebody else has
+   * changed the object since.
+   */
+  async patch<T extends KubeObject>(
+    object: Pick<T, 'apiVersion' | 'kind' | 'metadata'>,
+    patch: object,
+    options: RequestOptions & { readonly dryRun?: boolean } = {},
+  ): Promise<T> {
+    const query = { fieldManager: FIELD_MANAGER, fieldValidation: 'Strict', dryRun: dryRun(options.dryRun) };
+    const body = { contentType: 'application/merge-patch+json', text: JSON.stringify(patch) };
+    return (await this.#json('PATCH', objectPath(object), { ...options, query }, body)) as T;
+  }
+
+  async delete(object: KubeObject, options: RequestOptions & { readonly dryRun?: boolean } = {}): Promise<void> {
     const { uid } = object.metadata;
-    // With the uid as precondition only the object that was read is deleted, never a namesake created since.
-    const body = uid === undefined ? undefined : jsonBody({ preconditions: { uid } });
-    await this.#json('DELETE', objectPath(object), options, body);
+    const body = {
+      // With the uid as precondition only the object that was read is deleted, never a namesake created since.
+      ...(uid === undefined ? {} : { preconditions: { uid } }),
+      // Where there is a body, the server does not look at the query.
+      ...(options.dryRun === true ? { dryRun: ['All'] } : {}),
+    };
+    await this.#json('DELETE', objectPath(object), options, jsonBody(body));
   }
 
   /** An answer that goes on (a watch): the open body. Silence of `idleTimeout` milliseconds breaks it. */

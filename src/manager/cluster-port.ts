@@ -77,8 +77,8 @@ export interface ClusterPortOptions {
 
 interface Connection {
   readonly fingerprint: string;
-  /** What was decided when it came. */
-  readonly admission: Admission;
+  /** What was decided when it came, or has been since. */
+  admission: Admission;
   /** The tunnel that it is, once it has turned out to be one. */
   tunnel: Tunnel | undefined;
   /** What would be decided now. */
@@ -288,9 +288,11 @@ export class ClusterPort {
 
   /** Closes those that would not be admitted now, among those that may be concerned: there are thousands. */
   #closeRevoked(isConcerned: (admitted: Extract<Admission, { admitted: true }>) => boolean): void {
-    for (const [socket, { fingerprint, admission: before, tunnel, admit }] of this.#connections) {
+    for (const [socket, connection] of this.#connections) {
+      const { fingerprint, admission: before, tunnel, admit } = connection;
       if (!before.admitted || socket.destroyed || !isConcerned(before)) continue;
       const admission = admit();
+      connection.admission = admission;
       if (admission.admitted) continue;
       this.#options.repeated.warn('connection closed', `${before.cluster}: ${admission.reason}`, { fingerprint });
       tunnel?.close('revoked', admission.reason);

@@ -18,6 +18,9 @@ import { CatchUpProgress } from './catch-up-progress.ts';
 /** Milliseconds for which a file that was rotated away is read on: its writer may not have noticed yet. */
 const QUIET = 30_000;
 
+/** Milliseconds between two looks whether there are new keys: a mounted Secret changes under our feet. */
+const KEYS_INTERVAL = 10_000;
+
 export interface ForwardServiceOptions {
   /** Reads flags, the configuration file and credentials, again when asked to. @throws UserError */
   readonly read: () => ForwardSettings;
@@ -33,7 +36,8 @@ export interface ForwardServiceOptions {
 }
 
 /**
- * Ships files until `signal` aborts, by following them or in runs. SIGHUP reads the configuration again.
+ * Ships files until `signal` aborts, by following them or in runs. SIGHUP reads the configuration again, and so do new
+ * keys for the manager.
  * @throws UserError when it cannot begin.
  */
 export async function runForwardService(options: ForwardServiceOptions, signal: AbortSignal): Promise<void> {
@@ -97,12 +101,16 @@ class ForwardService {
     };
     // For good, and before a word is said: a signal that nobody listens to ends the process.
     process.on('SIGHUP', hangUp);
+    const keys = setInterval(() => {
+      if (this.#hasNewKeys()) hangUp();
+    }, KEYS_INTERVAL);
     try {
       log.info({ cluster: settings.cluster, ...to, ...often }, 'forwarding');
       if (every === undefined) await this.#follow();
       else await this.#runEvery(every);
       log.info('forwarder stopped');
     } finally {
+      clearInterval(keys);
       process.off('SIGHUP', hangUp);
     }
   }
@@ -197,6 +205,16 @@ class ForwardService {
     else this.#leftSince ??= started;
   }
 
+  #hasNewKeys(): boolean {
+    try {
+      return keysOf(this.#options.read()) !== keysOf(this.#settings);
+    } catch (error) {
+      // In the middle of being written, or wrong: who asks for it by SIGHUP is told.
+      if (error instanceof UserError) return false;
+      throw error;
+    }
+  }
+
   /** False when it is as bad as to go on with what there was. */
   #readAgain(): boolean {
     const { read } = this.#options;
@@ -211,4 +229,9 @@ class ForwardService {
       return false;
     }
   }
+}
+
+/** By what the manager knows us; that an Elasticsearch knows us by stands in flags and files that SIGHUP is for. */
+function keysOf(settings: ForwardSettings): string {
+  return 'elasticsearch' in settings ? '' : settings.certificate + settings.key;
 }

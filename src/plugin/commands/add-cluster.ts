@@ -1,23 +1,19 @@
 import { type ConnectionOptions, connectionManifest } from '../../clusters/connection-manifest.ts';
-import { createKeyPair, daysFromNow } from '../../clusters/key-pair.ts';
-import { isClusterName, managedCluster, NAMESPACE, RESERVED_NAMES } from '../../clusters/managed-cluster.ts';
+import { isClusterName, managedCluster, RESERVED_NAMES } from '../../clusters/managed-cluster.ts';
 import { messageOf, UserError } from '../../errors.ts';
 import { applyAll } from '../../install/apply.ts';
-import { MANAGEMENT_CONFIG, MANAGEMENT_KEYS } from '../../install/management.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { type ConfigMap, type KubeObject, objectName } from '../../kube/objects.ts';
+import { type KubeObject, objectName } from '../../kube/objects.ts';
 import { isStatus } from '../../kube/status.ts';
-import { awaitConnection } from '../await-connection.ts';
 import { defineCommand, type Io } from '../command.ts';
 import { connect } from '../connect.ts';
-import { createCluster, OutcomeUnknown } from '../create-cluster.ts';
+import { awaitConnection } from '../connection/await-connection.ts';
+import { createCluster, OutcomeUnknown } from '../connection/create-cluster.ts';
+import { ManifestFile } from '../connection/manifest-file.ts';
+import { newConnection } from '../connection/new-connection.ts';
 import { parseDuration } from '../duration.ts';
-import { isHostPort } from '../host-port.ts';
-import { ManifestFile } from '../manifest-file.ts';
 import { toYaml } from '../print.ts';
-
-/** How long a managed cluster's certificates are good for. */
-const CERTIFICATE_DAYS = 365;
+import { readDays } from '../stored-days.ts';
 
 /** `add-cluster NAME`: registers a managed cluster and makes the manifest that connects it. */
 export const command = defineCommand({
@@ -26,8 +22,8 @@ export const command = defineCommand({
 Register a managed cluster and make the manifest that connects it: for tigera-operator (Guardian's tunnel and Goldmane's
 flow logs) and for our forwarder (log files).
 
-The certificates are good for a year. To disconnect a cluster, delete what its manifest made there, and here its
-ManagedCluster ("kubectl delete managedcluster NAME"): its connections end at once. Its logs stay.
+The certificates are good for a year; "kubectl mcm reissue NAME" makes new ones, and "kubectl mcm remove-cluster NAME"
+disconnects a cluster again. Its logs stay.
 
 The key pairs are made here; the management cluster gets only the certificates. So the manifest is the one place that
 holds the private keys: it cannot be shown again.`,
@@ -74,7 +70,7 @@ kubectl mcm add-cluster prod-eu --managed-context prod-eu --wait`,
     const timeout = waitTimeout(flags.wait, flags.timeout, flags['managed-context']);
     const management = connect(global, io);
     const managed = flags['managed-context'] === undefined ? undefined : connect(global, io, flags['managed-context']);
-    const connection = await connectionOptions(management, name, flags['operator-namespace'], io.signal);
+    const connection = await newConnection(management, name, flags['operator-namespace'], io.signal);
     const manifest = connectionManifest(connection);
     const wanted = registration(name, connection);
     // Everything that can be refused is refused before anything is written, the name first.
@@ -87,6 +83,7 @@ kubectl mcm add-cluster prod-eu --managed-context prod-eu --wait`,
       file?.write(toYaml(manifest));
       const registered = await createCluster(management, wanted, { dryRun: false, signal: io.signal });
       say.write(`${objectName(registered)} created\n`);
+      io.err.write(await earlierLogs(management, name, io.signal));
       if (managed !== undefined) await connectNow(management, registered, managed, manifest, io);
     } catch (error) {
       if (error instanceof OutcomeUnknown) throw error.withHint(afterUnknown(name, file?.path));
@@ -112,6 +109,18 @@ function afterUnknown(name: string, file: string | undefined): string {
       ? `If it is there, its keys are lost: kubectl delete managedcluster ${name}\nThen run this again.`
       : `If it is there, its keys are in ${file}: apply that. If not, delete the file and run this again.`;
   return `${look}\n${then}`;
+}
+
+/**
+ * A warning where logs of an earlier cluster of this name are stored, else ''. Only a help: without a manager, or the
+ * right to see the days, nothing is said.
+ */
+async function earlierLogs(management: KubeClient, name: string, signal: AbortSignal): Promise<string> {
+  const days = await readDays(management, name, signal).catch(() => []);
+  const [oldest] = days.map(({ day }) => day).toSorted();
+  if (oldest === undefined) return '';
+  const since = oldest.replace(/^(\d{4})(\d{2})(\d{2})$/, '$1-$2-$3');
+  return `warning: logs of an earlier cluster "${name}" are stored, from ${since} on: who may read the logs of this one sees them too\n`;
 }
 
 /** What people write who want the manifest on stdout, where it goes anyway. */
@@ -148,42 +157,6 @@ function requireLabel(namespace: string): void {
   throw new UserError(`error: invalid argument "${namespace}" for "--operator-namespace" flag: not a namespace's name`);
 }
 
-async function connectionOptions(
-  management: KubeClient,
-  cluster: string,
-  operatorNamespace: string,
-  signal: AbortSignal,
-): Promise<ConnectionOptions> {
-  const metadata = { name: MANAGEMENT_CONFIG, namespace: NAMESPACE };
-  const config = await management.find<ConfigMap>({ apiVersion: 'v1', kind: 'ConfigMap', metadata }, { signal });
-  const address = config?.data?.[MANAGEMENT_KEYS.address];
-  const ca = config?.data?.[MANAGEMENT_KEYS.ca];
-  if (address === undefined || ca === undefined) {
-    throw new UserError(`error: "${management.context.name}" is not a management cluster`, {
-      hint: 'run: kubectl mcm install management --address HOST:PORT',
-    });
-  }
-  requireAddress(address);
-  const request = { commonName: cluster, dnsNames: [cluster], notAfter: daysFromNow(CERTIFICATE_DAYS) };
-  return {
-    address,
-    ca,
-    operatorNamespace,
-    // Guardian serves TLS with it as well, to us, inside the tunnel.
-    tunnel: await createKeyPair({ ...request, organizationalUnit: 'tunnel', usages: ['server', 'client'] }),
-    forwarder: await createKeyPair({ ...request, organizationalUnit: 'forwarder', usages: ['client'] }),
-  };
-}
-
-/** `install management` writes no other; but ConfigMaps can be edited, and a manifest without one connects nothing. */
-function requireAddress(address: string): void {
-  if (isHostPort(address)) return;
-  const where = `the ConfigMap ${NAMESPACE}/${MANAGEMENT_CONFIG}`;
-  throw new UserError(`error: ${where} has the address "${address}", which is not of the form HOST:PORT`, {
-    hint: 'run: kubectl mcm install management --address HOST:PORT',
-  });
-}
-
 /** Asks the managed cluster about everything it will be given, before anything is written anywhere. */
 async function rehearse(managed: KubeClient, manifest: readonly KubeObject[], signal: AbortSignal): Promise<void> {
   const { name } = managed.context;
@@ -201,7 +174,7 @@ async function rehearse(managed: KubeClient, manifest: readonly KubeObject[], si
   if (existing !== undefined) {
     const address = existing.spec?.managementClusterAddr ?? 'an unknown address';
     throw new UserError(`error: "${name}" is connected to a management cluster already (${address})`, {
-      hint: `its keys would be replaced and its old connection lost. If that is meant, disconnect it first:\n  kubectl delete --context ${name} ${objectName(existing)}`,
+      hint: `its keys would be replaced and its old connection lost. If that is meant, disconnect it first:\n  kubectl mcm remove-cluster ITS-NAME --managed-context ${name}`,
     });
   }
   try {

@@ -44,16 +44,9 @@ kubectl mcm agent --credentials /certs --address mgmt.example.com:30449 --listen
   },
   handlesSignals: true,
   run: async ({ flags, global, io }) => {
-    const { cluster, address: known, ca, certificate, key } = readTunnelCredentials(flags.credentials);
-    const address = flags.address ?? known;
-    if (address === undefined) {
-      throw new UserError(`error: ${flags.credentials} does not say where the manager is`, {
-        hint: 'give --address HOST:PORT',
-      });
-    }
-    parseHostPort('address', address);
+    const read = () => readManager(flags.credentials, flags.address);
+    const { cluster, address } = read();
     const listen = flags.listen === undefined ? undefined : parseListenAddress('listen', flags.listen);
-    requireServerName(flags.credentials, ca);
     const log = pino({ level: global.verbosity >= 6 ? 'debug' : 'info' });
     const events = {
       listening: (at: string) => log.info({ cluster, listen: at }, 'listening for workloads'),
@@ -62,10 +55,22 @@ kubectl mcm agent --credentials /certs --address mgmt.example.com:30449 --listen
         log.warn({ cluster, manager: address, reason, retryMilliseconds: Math.round(retry) }, 'not connected'),
     };
     const api = loadKubeContext(global.kube, io.env);
-    await runAgent({ address, ca, certificate, key, env: io.env, api, listen, events }, io.signal);
+    await runAgent({ manager: () => ({ ...read(), env: io.env }), api, listen, events }, io.signal);
     return 0;
   },
 });
+
+/** By what the cluster is known, and where the manager is. @throws UserError */
+function readManager(path: string, given: string | undefined) {
+  const { address: known, ...credentials } = readTunnelCredentials(path);
+  const address = given ?? known;
+  if (address === undefined) {
+    throw new UserError(`error: ${path} does not say where the manager is`, { hint: 'give --address HOST:PORT' });
+  }
+  parseHostPort('address', address);
+  requireServerName(path, credentials.ca);
+  return { ...credentials, address };
+}
 
 function requireServerName(path: string, ca: string): void {
   try {

@@ -33,6 +33,17 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
         load: () => import('./add-cluster.ts'),
       },
       { words: 'clusters', summary: 'List the managed clusters and their state', load: () => import('./clusters.ts') },
+      { words: 'reissue', summary: 'Give a managed cluster new keys', load: () => import('./reissue.ts') },
+      {
+        words: 'revoke',
+        summary: "Take a managed cluster's certificates away at once",
+        load: () => import('./revoke.ts'),
+      },
+      {
+        words: 'remove-cluster',
+        summary: 'Disconnect a managed cluster for good',
+        load: () => import('./remove-cluster.ts'),
+      },
     ],
   },
   {

@@ -68,7 +68,7 @@ async function startAgent(t: TestContext, address: string): Promise<Agent> {
   };
   const credentials = { ca: ca.certificate, certificate: own.certificate, key: own.key };
   const listen = { host: '127.0.0.1', port: 0 };
-  const ended = runAgent({ address, ...credentials, env: {}, api, listen, events }, stop.signal);
+  const ended = runAgent({ manager: () => ({ address, ...credentials, env: {} }), api, listen, events }, stop.signal);
   t.after(async () => {
     stop.abort();
     await ended;

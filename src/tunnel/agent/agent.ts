@@ -12,7 +12,9 @@ import { type DialOptions, dial } from './dial.ts';
 const PING_INTERVAL = 100;
 const PING_TIMEOUT = 10_000;
 
-export interface AgentOptions extends DialOptions {
+export interface AgentOptions {
+  /** Where to, and with which keys: asked anew for each connection, since keys are replaced. */
+  readonly manager: () => DialOptions;
   /** The kube-apiserver that the management side may ask. */
   readonly api: ApiTarget;
   /** Where workloads of the cluster (Goldmane) connect, to be passed on; undefined for nowhere. */
@@ -31,13 +33,10 @@ export interface AgentEvents {
  * The managed cluster's end of a tunnel, which is what Guardian is: dials the management side, passes what it asks for
  * to the kube-apiserver, and what workloads send to it. Runs until `signal` aborts, whatever becomes of connections.
  *
- * @throws Error when it cannot listen, or its certificates cannot be used.
+ * @throws Error when it cannot listen.
  */
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
-  const context = createSecureContext({ cert: options.certificate, key: options.key, minVersion: 'TLSv1.2' });
-  // Guardian offers HTTP/2 alone and lets those in who know nothing but HTTP/1.1, without naming that in its answer, as
-  // Go does; Node either names it or refuses them.
-  const inner = new InnerServer({ context, protocols: ['h2', 'http/1.1'], listener: apiProxy(options.api) });
+  const proxy = apiProxy(options.api);
   let session: YamuxSession | undefined;
   const listener = await listen(options, () => session);
   const backoff = new Backoff();
@@ -46,10 +45,11 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       let reason: string;
       let lasted = 0;
       try {
-        session = new YamuxSession(await dial(options, signal), { role: 'client' });
+        const manager = options.manager();
+        session = new YamuxSession(await dial(manager, signal), { role: 'client' });
         const begun = performance.now();
         options.events.connected();
-        reason = await serve(session, inner, signal);
+        reason = await serve(session, innerServer(manager, proxy), signal);
         lasted = performance.now() - begun;
       } catch (error) {
         reason = (error as Error).message;
@@ -63,6 +63,13 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   } finally {
     listener?.close();
   }
+}
+
+function innerServer({ certificate, key }: DialOptions, listener: ReturnType<typeof apiProxy>): InnerServer {
+  const context = createSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' });
+  // Guardian offers HTTP/2 alone and lets those in who know nothing but HTTP/1.1, without naming that in its answer, as
+  // Go does; Node either names it or refuses them.
+  return new InnerServer({ context, protocols: ['h2', 'http/1.1'], listener });
 }
 
 /** Resolves with the reason once the session is over. */

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CONNECTION_NAME } from '../clusters/connection-manifest.ts';
-import { CONNECTED_CONDITION, MANAGED_CLUSTER_API, type ManagedCluster } from '../clusters/managed-cluster.ts';
-import { UserError } from '../errors.ts';
-import type { KubeClient } from '../kube/client.ts';
-import type { Condition, KubeObject } from '../kube/objects.ts';
+import { CONNECTION_NAME } from '../../clusters/connection-manifest.ts';
+import { CONNECTED_CONDITION, MANAGED_CLUSTER_API, type ManagedCluster } from '../../clusters/managed-cluster.ts';
+import { UserError } from '../../errors.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import type { Condition, KubeObject } from '../../kube/objects.ts';
 
 /** Milliseconds between two looks. */
 const INTERVAL = 1_000;

@@ -1,5 +1,5 @@
 import { closeSync, fsyncSync, openSync, rmSync, writeFileSync } from 'node:fs';
-import { systemWords, UserError } from '../errors.ts';
+import { systemWords, UserError } from '../../errors.ts';
 
 /**
  * The manifest on disk. Its place is taken before the cluster is registered, and never one where something is: that

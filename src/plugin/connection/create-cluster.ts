@@ -1,8 +1,8 @@
-import type { ManagedCluster } from '../clusters/managed-cluster.ts';
-import { messageOf, UserError } from '../errors.ts';
-import type { KubeClient } from '../kube/client.ts';
-import { objectName } from '../kube/objects.ts';
-import { isStatus, StatusError } from '../kube/status.ts';
+import type { ManagedCluster } from '../../clusters/managed-cluster.ts';
+import { messageOf, UserError } from '../../errors.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import { objectName } from '../../kube/objects.ts';
+import { isStatus, StatusError } from '../../kube/status.ts';
 
 /** Nobody knows whether the object was created: the answer was lost, and so was the one to a look whether it is there. */
 export class OutcomeUnknown extends UserError {

@@ -1,0 +1,36 @@
+import { readCertificates, splitPem } from './certificate.ts';
+import type { ManagedCluster, RetiringCertificate } from './managed-cluster.ts';
+
+type Spec = Pick<ManagedCluster['spec'], 'certificate' | 'retiring'>;
+
+/**
+ * The spec of a cluster that gets new certificates (PEM): those of today count beside them until `until` (milliseconds
+ * since 1970), or until they were to go anyway. What is over, cannot be read or names another cluster does not stay.
+ */
+export function withNewCertificates(
+  { metadata: { name }, spec }: ManagedCluster,
+  pem: string,
+  { now, until }: { readonly now: number; readonly until: number },
+): Spec {
+  const stay = certificatesOf(spec).flatMap((certificate) => {
+    const { fingerprint, commonName } = certificate;
+    const known = spec.retiring?.find((one) => one.fingerprint === fingerprint);
+    const end = Math.min(certificate.notAfter, until, known === undefined ? until : Date.parse(known.notAfter));
+    return commonName === name && end > now ? [{ ...certificate, end }] : [];
+  });
+  const retiring = stay.map(
+    ({ fingerprint, end }): RetiringCertificate => ({ fingerprint, notAfter: new Date(end).toISOString() }),
+  );
+  const text = [pem, ...stay.map((certificate) => `${certificate.pem}\n`)].join('');
+  return { certificate: Buffer.from(text).toString('base64'), retiring };
+}
+
+function certificatesOf({ certificate = '' }: Spec) {
+  try {
+    return splitPem(Buffer.from(certificate, 'base64').toString('utf8')).flatMap((pem) =>
+      readCertificates(pem).map((facts) => ({ ...facts, pem })),
+    );
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,48 @@
+import type { ConnectionOptions } from '../../clusters/connection-manifest.ts';
+import { createKeyPair, daysFromNow } from '../../clusters/key-pair.ts';
+import { NAMESPACE } from '../../clusters/managed-cluster.ts';
+import { UserError } from '../../errors.ts';
+import { MANAGEMENT_CONFIG, MANAGEMENT_KEYS } from '../../install/management.ts';
+import type { KubeClient } from '../../kube/client.ts';
+import type { ConfigMap } from '../../kube/objects.ts';
+import { isHostPort } from '../host-port.ts';
+
+/** How long a managed cluster's certificates are good for. */
+const CERTIFICATE_DAYS = 365;
+
+/** What a managed cluster connects with: new key pairs, and where the management cluster says that it is reached. */
+export async function newConnection(
+  management: KubeClient,
+  cluster: string,
+  operatorNamespace: string,
+  signal: AbortSignal,
+): Promise<ConnectionOptions> {
+  const metadata = { name: MANAGEMENT_CONFIG, namespace: NAMESPACE };
+  const config = await management.find<ConfigMap>({ apiVersion: 'v1', kind: 'ConfigMap', metadata }, { signal });
+  const address = config?.data?.[MANAGEMENT_KEYS.address];
+  const ca = config?.data?.[MANAGEMENT_KEYS.ca];
+  if (address === undefined || ca === undefined) {
+    throw new UserError(`error: "${management.context.name}" is not a management cluster`, {
+      hint: 'run: kubectl mcm install management --address HOST:PORT',
+    });
+  }
+  requireAddress(address);
+  const request = { commonName: cluster, dnsNames: [cluster], notAfter: daysFromNow(CERTIFICATE_DAYS) };
+  return {
+    address,
+    ca,
+    operatorNamespace,
+    // Guardian serves TLS with it as well, to us, inside the tunnel.
+    tunnel: await createKeyPair({ ...request, organizationalUnit: 'tunnel', usages: ['server', 'client'] }),
+    forwarder: await createKeyPair({ ...request, organizationalUnit: 'forwarder', usages: ['client'] }),
+  };
+}
+
+/** `install management` writes no other; but ConfigMaps can be edited, and a manifest without one connects nothing. */
+function requireAddress(address: string): void {
+  if (isHostPort(address)) return;
+  const where = `the ConfigMap ${NAMESPACE}/${MANAGEMENT_CONFIG}`;
+  throw new UserError(`error: ${where} has the address "${address}", which is not of the form HOST:PORT`, {
+    hint: 'run: kubectl mcm install management --address HOST:PORT',
+  });
+}
