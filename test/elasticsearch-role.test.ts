@@ -54,7 +54,7 @@ it('the role in deploy/ allows every request of the store, and has no privilege 
   for (let time = 0; time < 2; time++) await store.write({ type: flows, source, records }, signal);
   await store.setAside([{ id: 'x', line, reason: 'because' }], flows, source, signal);
   const types = [flows];
-  await store.search({ cluster: 'role', types, ...parseParameters(new URLSearchParams(), types) }, signal);
+  await store.search({ clusters: ['role'], types, ...parseParameters(new URLSearchParams(), types) }, signal);
   await store.ping(signal);
   await store.days.measure(signal);
   await store.days.refuseLayout(DEFAULT_LAYOUT, 1, signal);

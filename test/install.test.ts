@@ -16,9 +16,14 @@ const EVERYTHING = [
   'crd/managedclusters.kubectl-mcm.io',
   'clusterrole/kubectl-mcm-manager',
   'clusterrole/kubectl-mcm-viewer',
+  'clusterrole/kubectl-mcm-fleet-reader',
   'clusterrolebinding/kubectl-mcm-manager',
+  'clusterrolebinding/kubectl-mcm-fleet-reader',
+  'flowschema/kubectl-mcm-logs',
+  'prioritylevelconfiguration/kubectl-mcm-logs',
   'apiservice/v1.lma.tigera.io',
   'apiservice/v1.logs.kubectl-mcm.io',
+  'apiservice/v1.query.kubectl-mcm.io',
 ];
 const NAMESPACED = [
   'configmap/management',

@@ -384,7 +384,7 @@ describe('the API', () => {
     ],
     [{ query: `action = "${'x'.repeat(4096)}"` }, /^4107 bytes are too long for a query: 4096 are the most\n/],
     [{ query: `${'('.repeat(99)}action = a${')'.repeat(99)}` }, /^nested too deep: 20 levels are the most\n/],
-    [{ order: 'sideways' }, 'order: "sideways" is neither asc nor desc'],
+    [{ order: 'sideways' }, 'order: "sideways" is none of asc, desc, arrival'],
     [{ limit: '10001' }, 'limit: "10001" is not a number from 1 to 10000'],
     [{ continue: 'eyJ' }, 'continue: this is not what an answer said to continue with'],
     [{ since: 'yesterday' }, 'since: "yesterday" is not an RFC 3339 time'],

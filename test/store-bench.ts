@@ -44,14 +44,22 @@ export class Bench {
   }
 
   /** Records of a cluster, the oldest first where nothing else is asked for. */
-  async find(cluster: string, asked: Partial<QueryParameters> = {}, types: readonly LogType[] = [flows]) {
+  async find(
+    cluster: string | readonly string[],
+    asked: Partial<QueryParameters> = {},
+    types: readonly LogType[] = [flows],
+  ) {
     await this.elasticsearch.request('POST', '/_refresh');
     return await this.search(cluster, asked, types);
   }
 
   /** The same, of what can be found already. */
-  async search(cluster: string, asked: Partial<QueryParameters> = {}, types: readonly LogType[] = [flows]) {
-    return await this.store.search({ cluster, types, ...EVERYTHING, ...asked }, signal);
+  async search(
+    cluster: string | readonly string[],
+    asked: Partial<QueryParameters> = {},
+    types: readonly LogType[] = [flows],
+  ) {
+    return await this.store.search({ clusters: [cluster].flat(), types, ...EVERYTHING, ...asked }, signal);
   }
 
   /** The values of a member of what is found, oldest first. */

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
+import { after, before, describe, it, mock } from 'node:test';
 import type { Cursor } from '../src/logs/query/cursor.ts';
+import { ORDERS } from '../src/logs/query/log-query.ts';
 import type { LogRecord } from '../src/logs/record/record.ts';
 import { dayOf } from '../src/logs/record/time.ts';
 import { createdAt } from '../src/logs/store/elasticsearch/day-keeper.ts';
@@ -15,7 +16,7 @@ import {
   LayoutHistory,
   type LayoutName,
 } from '../src/logs/store/elasticsearch/layout.ts';
-import { type StoreFault, StoreUnavailable } from '../src/logs/store/log-store.ts';
+import { type FoundRecord, type StoreFault, StoreUnavailable } from '../src/logs/store/log-store.ts';
 import { Retention, startOf } from '../src/logs/store/retention.ts';
 import { auditKube } from '../src/logs/types/audit.ts';
 import { flows } from '../src/logs/types/flows.ts';
@@ -85,6 +86,59 @@ function conformance(server: () => Elasticsearch, major: ElasticsearchMajor, lay
     assert.deepEqual((await bench().found('once', 'n')).sort(), [1, 2, 3, 4]);
     const indices = await bench().indices();
     assert.ok(indices.includes(indexOf('once', yesterday)) && indices.includes(indexOf('once', today)));
+  });
+
+  describe('finds the records of many clusters at once', () => {
+    const names = ['fleet', 'fleet-eu', 'fleet-us', 'fleet-x'];
+    // More than there is room for in a request's first line, of which four have records.
+    const many = [...names, ...Array.from({ length: 296 }, (_, n) => `fleet-of-a-rather-long-name-${n}`)];
+    before(async () => {
+      // All of one time and one moment: only where they are tells them from each other.
+      mock.timers.enable({ apis: ['Date'], now: NOON + HOUR });
+      const lines = Array.from({ length: 5 }, (_, n) => flow(NOON, { n }));
+      for (const cluster of [...names, 'fleet-no']) await bench().write(cluster, lines);
+      mock.timers.reset();
+      await bench().write('fleet-eu', [flow(NOON - DAY, { n: 'late' })]);
+      await server().request('POST', '/_refresh');
+    });
+
+    for (const [what, asked] of [
+      ['by name', names],
+      ['of which there are too many to name', many],
+    ] as const) {
+      it(`${what}: each once, in one order, and none of another's`, async () => {
+        const all = (await bench().find(asked)).records;
+        const of = (records: typeof all, member: string) => records.map(({ record }) => record[member]);
+        assert.deepEqual(new Set(of(all, 'cluster')), new Set(names));
+        assert.equal(all.length, 21);
+        const ids = (records: typeof all) => records.map(({ id }) => id);
+        assert.equal(new Set(ids(all)).size, 21);
+        assert.deepEqual(ids((await bench().search(asked, { order: 'desc' })).records), ids(all).toReversed());
+        // The one that came last.
+        assert.deepEqual(of((await bench().search(asked, { order: 'arrival' })).records.slice(-1), 'n'), ['late']);
+        for (const order of ORDERS) {
+          const seen: FoundRecord[] = [];
+          let after: Cursor | undefined;
+          do {
+            const found = await bench().search(asked, { order, limit: 1, after });
+            seen.push(...found.records);
+            after = found.next;
+          } while (after !== undefined);
+          assert.deepEqual(ids(seen), ids((await bench().search(asked, { order })).records), order);
+        }
+        const since = async (time: number) => of((await bench().search(asked, { since: time })).records, 'n').length;
+        assert.deepEqual(await Promise.all([NOON - DAY, NOON, NOON + 1].map(since)), [21, 20, 0]);
+        const late = await bench().search(asked, { arrivedSince: NOON + HOUR + 1 });
+        assert.deepEqual(of(late.records, 'n'), ['late']);
+      });
+    }
+
+    it('and not those of one whose name only begins so', async () => {
+      const clusters = async (...asked: string[]) =>
+        new Set((await bench().search(asked)).records.map(({ record }) => record.cluster));
+      assert.deepEqual(await clusters('fleet'), new Set(['fleet']));
+      assert.deepEqual(await clusters('fleet', 'fleet-us'), new Set(['fleet', 'fleet-us']));
+    });
   });
 
   it('counts records that come again with another content, and keeps the first', async () => {

@@ -2,7 +2,7 @@ import type { KeyPair } from '../clusters/key-pair.ts';
 import { MANAGED_CLUSTER_GROUP, NAMESPACE } from '../clusters/managed-cluster.ts';
 import { MANAGED_CLUSTER_CRD } from '../clusters/managed-cluster-crd.ts';
 import type { KubeObject, ObjectMeta, Secret } from '../kube/objects.ts';
-import { LOG_ACCESS_API } from '../rbac/log-access.ts';
+import { LOG_ACCESS_API, LOG_ACCESS_GROUP } from '../rbac/log-access.ts';
 
 /** ConfigMap with what is public about the management plane: `add-cluster` makes manifests from it. */
 export const MANAGEMENT_CONFIG = 'management';
@@ -24,6 +24,10 @@ export const MANAGER_API_GROUP = 'logs.kubectl-mcm.io';
 export const MANAGER_API = `${MANAGER_API_GROUP}/v1`;
 export const LOG_DAYS_PATH = `/apis/${MANAGER_API}/days`;
 export const MANAGERS_PATH = `/apis/${MANAGER_API}/managers`;
+
+/** API group of the manager in which it answers for many clusters at once, and decides itself what of them. */
+export const FLEET_API_GROUP = 'query.kubectl-mcm.io';
+export const FLEET_API = `${FLEET_API_GROUP}/v1`;
 
 /** Lease of the one manager that deletes old days. */
 export const KEEPER_LEASE = {
@@ -80,10 +84,11 @@ const labels = { 'app.kubernetes.io/name': 'kubectl-mcm', 'app.kubernetes.io/com
 const selector = { 'app.kubernetes.io/name': 'kubectl-mcm', 'app.kubernetes.io/component': 'manager' };
 const MANAGER = 'manager';
 const MANAGER_ROLE = 'kubectl-mcm-manager';
+const RBAC = 'rbac.authorization.k8s.io';
 
 /** For people: to see how the management plane is, and no log. Nobody has it until somebody binds it. */
 const VIEWER_ROLE = {
-  apiVersion: 'rbac.authorization.k8s.io/v1',
+  apiVersion: `${RBAC}/v1`,
   kind: 'ClusterRole',
   metadata: { name: 'kubectl-mcm-viewer', labels },
   rules: [
@@ -91,6 +96,76 @@ const VIEWER_ROLE = {
     { apiGroups: [MANAGER_API_GROUP], resources: ['managers', 'days'], verbs: ['list'] },
   ],
 };
+
+const FLEET_ROLE = 'kubectl-mcm-fleet-reader';
+const EVERYBODY = { kind: 'Group', name: 'system:authenticated' } as const;
+
+/** Everybody may ask for the logs of many clusters: the manager decides by the rights to each what they get. */
+const FLEET_PERMISSIONS = [
+  object(
+    `${RBAC}/v1`,
+    'ClusterRole',
+    { name: FLEET_ROLE, labels },
+    {
+      rules: [{ apiGroups: [FLEET_API_GROUP], resources: ['logs'], verbs: ['get'] }],
+    },
+  ),
+  object(
+    `${RBAC}/v1`,
+    'ClusterRoleBinding',
+    { name: FLEET_ROLE, labels },
+    {
+      subjects: [{ ...EVERYBODY, apiGroup: RBAC }],
+      roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: FLEET_ROLE },
+    },
+  ),
+];
+
+const FLOW_CONTROL = 'flowcontrol.apiserver.k8s.io/v1';
+const FLOW = 'kubectl-mcm-logs';
+
+/**
+ * Reads of logs have places of their own in kube-apiserver, and queues by user: however many there are, and however long
+ * the store takes, nobody else's requests wait for them.
+ */
+const FLOW_SCHEMA = [
+  object(
+    FLOW_CONTROL,
+    'PriorityLevelConfiguration',
+    { name: FLOW, labels },
+    {
+      spec: {
+        type: 'Limited',
+        limited: {
+          nominalConcurrencyShares: 10,
+          lendablePercent: 50,
+          limitResponse: { type: 'Queue', queuing: { queues: 64, handSize: 6, queueLengthLimit: 50 } },
+        },
+      },
+    },
+  ),
+  object(
+    FLOW_CONTROL,
+    'FlowSchema',
+    { name: FLOW, labels },
+    {
+      spec: {
+        priorityLevelConfiguration: { name: FLOW },
+        // Before Kubernetes' own for ServiceAccounts (9000) and everybody (9900), behind those for its own parts.
+        matchingPrecedence: 5000,
+        distinguisherMethod: { type: 'ByUser' },
+        rules: [
+          {
+            subjects: [{ kind: 'Group', group: { name: EVERYBODY.name } }],
+            resourceRules: [
+              { verbs: ['get'], apiGroups: [FLEET_API_GROUP, LOG_ACCESS_GROUP], resources: ['*'], clusterScope: true },
+            ],
+          },
+        ],
+      },
+    },
+  ),
+];
 
 /**
  * Everything that makes a cluster a management cluster, in the order to apply it. Without `keys` the two Secrets are
@@ -104,6 +179,8 @@ export function managementObjects(options: ManagementOptions, keys: ManagementKe
     object('v1', 'ServiceAccount', namespaced(MANAGER)),
     ...permissions(),
     VIEWER_ROLE,
+    ...FLEET_PERMISSIONS,
+    ...FLOW_SCHEMA,
     object('v1', 'ConfigMap', namespaced(MANAGEMENT_CONFIG), {
       data: {
         [MANAGEMENT_KEYS.address]: options.address,
@@ -115,7 +192,7 @@ export function managementObjects(options: ManagementOptions, keys: ManagementKe
     keySecret(CA_SECRET, keys?.ca),
     keySecret(MANAGER_TLS_SECRET, keys?.manager),
     ...services(options),
-    ...[LOG_ACCESS_API, MANAGER_API].map((api) => apiService(api, options, keys)),
+    ...[LOG_ACCESS_API, MANAGER_API, FLEET_API].map((api) => apiService(api, options, keys)),
   ];
 }
 
@@ -141,11 +218,10 @@ export function keySecret(name: string, keys: KeyPair | undefined): Secret {
 
 /** What the manager may do: these rights and no others. */
 function permissions(): KubeObject[] {
-  const rbac = 'rbac.authorization.k8s.io';
   const subjects = [{ kind: 'ServiceAccount', name: MANAGER, namespace: NAMESPACE }];
   return [
     object(
-      `${rbac}/v1`,
+      `${RBAC}/v1`,
       'ClusterRole',
       { name: MANAGER_ROLE, labels },
       {
@@ -157,15 +233,15 @@ function permissions(): KubeObject[] {
       },
     ),
     object(
-      `${rbac}/v1`,
+      `${RBAC}/v1`,
       'ClusterRoleBinding',
       { name: MANAGER_ROLE, labels },
       {
         subjects,
-        roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: MANAGER_ROLE },
+        roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: MANAGER_ROLE },
       },
     ),
-    object(`${rbac}/v1`, 'Role', namespaced(MANAGER), {
+    object(`${RBAC}/v1`, 'Role', namespaced(MANAGER), {
       rules: [
         { apiGroups: [''], resources: ['secrets'], resourceNames: [MANAGER_TLS_SECRET], verbs: ['get'] },
         {
@@ -182,18 +258,18 @@ function permissions(): KubeObject[] {
         },
       ],
     }),
-    object(`${rbac}/v1`, 'RoleBinding', namespaced(MANAGER), {
+    object(`${RBAC}/v1`, 'RoleBinding', namespaced(MANAGER), {
       subjects,
-      roleRef: { apiGroup: rbac, kind: 'Role', name: MANAGER },
+      roleRef: { apiGroup: RBAC, kind: 'Role', name: MANAGER },
     }),
     // Kubernetes' own Role: how kube-apiserver introduces its users to aggregated API servers.
     object(
-      `${rbac}/v1`,
+      `${RBAC}/v1`,
       'RoleBinding',
       { name: MANAGER_ROLE, namespace: 'kube-system', labels },
       {
         subjects,
-        roleRef: { apiGroup: rbac, kind: 'Role', name: 'extension-apiserver-authentication-reader' },
+        roleRef: { apiGroup: RBAC, kind: 'Role', name: 'extension-apiserver-authentication-reader' },
       },
     ),
   ];

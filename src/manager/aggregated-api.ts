@@ -7,6 +7,9 @@ import type { Requester } from '../rbac/log-access.ts';
 import { authenticate, type FrontProxy } from './front-proxy.ts';
 import type { LogApi } from './log-api.ts';
 
+/** Bytes of a request's headers and its first line, in which up to 250 names of clusters and a query can stand. */
+const MAX_HEADERS = 64 * 1024;
+
 /** What the aggregated API answers: a JSON object and its HTTP code. */
 export interface Answer {
   readonly code: number;
@@ -40,7 +43,7 @@ export class AggregatedApiServer {
   constructor(options: AggregatedApiOptions) {
     this.#options = options;
     this.#frontProxy = options.frontProxy;
-    this.server = createServer(this.#tlsOptions(), (request, response) => {
+    this.server = createServer({ ...this.#tlsOptions(), maxHeaderSize: MAX_HEADERS }, (request, response) => {
       this.#serve(request, response).catch((error: unknown) => {
         options.log.error({ err: error, path: request.url }, 'aggregated API request failed');
         const message = 'Internal error occurred: see the log of the manager';

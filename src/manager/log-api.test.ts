@@ -5,6 +5,7 @@ import type { Status } from '../kube/status.ts';
 import type { LogQuery } from '../logs/query/log-query.ts';
 import type { LogStore } from '../logs/store/log-store.ts';
 import { LogApi } from './log-api.ts';
+import { LogReader } from './log-reader.ts';
 
 const REQUESTER = { user: 'jane', uid: undefined, groups: [], extra: {} };
 
@@ -23,11 +24,9 @@ class EndlessStore implements Pick<LogStore, 'search'> {
 
 function apiOf(store: EndlessStore): LogApi {
   return new LogApi({
-    store: store as unknown as LogStore,
+    reader: new LogReader({ store: store as unknown as LogStore, silentSince: () => undefined, readTime: 50 }),
     access: { mayRead: async () => true },
     isRegistered: () => true,
-    silentSince: () => undefined,
-    readTime: 50,
   });
 }
 

@@ -1,9 +1,7 @@
 import { isClusterName, MANAGED_CLUSTER_GROUP, MANAGEMENT_CLUSTER } from '../clusters/managed-cluster.ts';
 import { UserError } from '../errors.ts';
 import { failure, type Status } from '../kube/status.ts';
-import { formatCursor } from '../logs/query/cursor.ts';
 import { parseParameters } from '../logs/query/log-query.ts';
-import { type LogStore, StoreUnavailable } from '../logs/store/log-store.ts';
 import { LOG_TYPES, RESOURCE_NAMES, selectLogTypes } from '../logs/types/index.ts';
 import type { LogType } from '../logs/types/log-type.ts';
 import {
@@ -13,26 +11,15 @@ import {
   type LogAccess,
   type Requester,
 } from '../rbac/log-access.ts';
-import { TooManyWaiting, Turns } from '../turns.ts';
 import type { Answer, Api } from './aggregated-api.ts';
+import { explainFailure, type LogReader, refuse } from './log-reader.ts';
 
 export interface LogApiOptions {
-  readonly store: LogStore;
+  readonly reader: Pick<LogReader, 'read'>;
   readonly access: Pick<LogAccess, 'mayRead'>;
   /** Whether a ManagedCluster of that name exists, or it is the management cluster. */
   readonly isRegistered: (cluster: string) => boolean;
-  /** Since when its records may be missing, in milliseconds since 1970; undefined for one that is connected. */
-  readonly silentSince: (cluster: string) => number | undefined;
-  /** Milliseconds that one read may take. */
-  readonly readTime?: number;
 }
-
-/** Reads at once: each may hold an answer of MAX_ANSWER_BYTES in memory, several times over. */
-const MOST_READS = 4;
-const MOST_WAITING = 200;
-
-/** Milliseconds that one read may take: a store says by itself after 30 seconds that it cannot, kube-apiserver after 60. */
-const READ_TIME = 25_000;
 
 const GROUP_PATH = `/apis/${LOG_ACCESS_GROUP}`;
 const VERSION_PATH = `/apis/${LOG_ACCESS_API}`;
@@ -52,7 +39,6 @@ const NAMES: ReadonlyMap<string, readonly LogType[]> = new Map(
 export class LogApi implements Api {
   readonly path = GROUP_PATH;
   readonly #options: LogApiOptions;
-  readonly #turns = new Turns({ atOnce: MOST_READS, waiting: MOST_WAITING });
 
   constructor(options: LogApiOptions) {
     this.#options = options;
@@ -72,15 +58,7 @@ export class LogApi implements Api {
       const parameters = new URLSearchParams(mark === -1 ? '' : target.slice(mark + 1));
       return await this.#read(subject, parameters, requester, signal);
     } catch (error) {
-      if (error instanceof UserError) return refuse(failure(400, 'BadRequest', error.message));
-      if (error instanceof StoreUnavailable) {
-        return refuse(failure(503, 'ServiceUnavailable', `the log store does not answer: ${error.message}`));
-      }
-      if (error instanceof TookTooLong) return refuse(failure(504, 'Timeout', error.message));
-      if (error instanceof TooManyWaiting) {
-        return refuse(failure(429, 'TooManyRequests', `too many reads of logs are under way: ${error.message}`));
-      }
-      throw error;
+      return explainFailure(error);
     }
   }
 
@@ -90,7 +68,7 @@ export class LogApi implements Api {
     requester: Requester,
     signal: AbortSignal,
   ): Promise<Answer> {
-    const { store, access, readTime = READ_TIME } = this.#options;
+    const { reader, access } = this.#options;
     const asked = narrow(types, parameters.get('type'));
     const query = parseParameters(parameters, asked);
     const allowed: LogType[] = [];
@@ -99,39 +77,10 @@ export class LogApi implements Api {
       const message = forbiddenMessage(requester.user, cluster, asked.length === 1 ? (asked[0]?.name ?? name) : name);
       return refuse(failure(403, 'Forbidden', message, { name, group: LOG_ACCESS_GROUP, kind: cluster }));
     }
-    const { records, next } = await this.#turns.take(
-      () => inTime((limited) => store.search({ cluster, types: allowed, ...query }, limited), readTime, signal),
-      signal,
-    );
-    // The type and the id are ours to say, whatever the sender wrote there.
-    const items = records.map(({ type, id, record }) => ({ ...record, log_type: type, log_id: id }));
-    const metadata = next === undefined ? {} : { continue: formatCursor(next) };
-    const silentSince = this.#options.silentSince(cluster);
-    const missing = silentSince === undefined ? {} : { missingSince: new Date(silentSince).toISOString() };
-    return { code: 200, body: { kind: 'LogList', apiVersion: LOG_ACCESS_API, metadata, ...missing, items } };
-  }
-}
-
-/** A read went on for longer than anyone waits. */
-class TookTooLong extends Error {
-  constructor(milliseconds: number) {
-    super(`the log store was still looking after ${milliseconds / 1000} s: ask for less time, or by fewer wildcards`);
-  }
-}
-
-/**
- * Gives up after so many milliseconds; Elasticsearch stops as well when nobody waits for its answer. @throws TookTooLong
- */
-async function inTime<T>(
-  read: (signal: AbortSignal) => Promise<T>,
-  milliseconds: number,
-  signal: AbortSignal,
-): Promise<T> {
-  const timeout = AbortSignal.timeout(milliseconds);
-  try {
-    return await read(AbortSignal.any([signal, timeout]));
-  } catch (error) {
-    throw timeout.aborted && !signal.aborted ? new TookTooLong(milliseconds) : error;
+    return {
+      code: 200,
+      body: await reader.read(LOG_ACCESS_API, { clusters: [cluster], types: allowed, ...query }, signal),
+    };
   }
 }
 
@@ -160,10 +109,6 @@ function narrow(types: readonly LogType[], word: string | null): readonly LogTyp
   return narrowed;
 }
 
-function refuse(status: Status): Answer {
-  return { code: status.code, body: status };
-}
-
 function noSuchPath(path: string): Status {
   const message = path.startsWith(`${VERSION_PATH}/`)
     ? 'no such logs: the path is /<cluster>/<name>, with the name of a ManagedCluster and of a log type'
@@ -171,7 +116,8 @@ function noSuchPath(path: string): Status {
   return failure(404, 'NotFound', message);
 }
 
-function noSuchCluster(name: string): Status {
+/** Of a cluster that is not registered, for those who may read it. */
+export function noSuchCluster(name: string): Status {
   const details = { name, group: MANAGED_CLUSTER_GROUP, kind: 'managedclusters' };
   return failure(404, 'NotFound', `managedclusters.${MANAGED_CLUSTER_GROUP} "${name}" not found`, details);
 }

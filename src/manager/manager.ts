@@ -25,8 +25,10 @@ import { AggregatedApiServer } from './aggregated-api.ts';
 import { ClusterPort } from './cluster-port.ts';
 import { ClusterStatusWriter } from './cluster-status.ts';
 import { ConnectionStates } from './connection-states.ts';
+import { FleetApi } from './fleet-api.ts';
 import { FRONT_PROXY_CONFIG, readFrontProxy } from './front-proxy.ts';
-import { LogApi } from './log-api.ts';
+import { LogApi, type LogApiOptions } from './log-api.ts';
+import { LogReader } from './log-reader.ts';
 import { ManagerReport } from './manager-report.ts';
 import { ManagerMetrics } from './metrics.ts';
 import { watchOpenStore } from './open-store.ts';
@@ -127,12 +129,11 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     handshakeFailed: (address: string, reason: string) => states.handshakeFailed(address, reason),
   };
   const clusterPort = new ClusterPort({ registry, ingest, tunnels, certificate, metrics, log, repeated, refusals });
-  const api = new LogApi({
-    store,
+  const reading: LogApiOptions = {
+    reader: new LogReader({ store, silentSince: (cluster) => status.silentSince(cluster) }),
     access: new LogAccess(client, signal),
     isRegistered: (cluster) => cluster === MANAGEMENT_CLUSTER || registry.has(cluster),
-    silentSince: (cluster) => status.silentSince(cluster),
-  });
+  };
   const checks: readonly ReadinessCheck[] = [
     {
       name: 'log-store',
@@ -153,7 +154,12 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     turnedAway,
   });
   const resources = new ResourceApi([new StoredDays(options.days, options.settings), report]);
-  const aggregatedApi = new AggregatedApiServer({ apis: [resources, api], certificate, frontProxy, log });
+  const aggregatedApi = new AggregatedApiServer({
+    apis: [resources, new FleetApi(reading), new LogApi(reading)],
+    certificate,
+    frontProxy,
+    log,
+  });
   const health = createHealthServer(metrics.registry, checks);
 
   const found = (open: boolean) => {

@@ -128,7 +128,8 @@ function durations(random: Random): void {
 
 /** Where to go on is written by the manager, and comes back from whoever asks. */
 function cursors(random: Random): void {
-  const cursor = { time: NOW, ingested: NOW + 1, place: 'tigera_secure_ee_flows.prod-eu.20261122', number: 7 };
+  const place = 'tigera_secure_ee_flows.prod-eu.20261122';
+  const cursor = { time: NOW, ingested: NOW + 1, place, cluster: 'prod-eu', number: 7 };
   const json = Buffer.from(formatCursor(cursor), 'base64url').toString();
   const text = random.chance(0.5)
     ? mutatedText(formatCursor(cursor), random)

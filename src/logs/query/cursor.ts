@@ -2,13 +2,14 @@ import { UserError } from '../../errors.ts';
 
 /**
  * The place of a record in the order of an answer: its time and when it was stored, both in milliseconds since 1970, and
- * what tells it from others of the same ones. It stays where it is whatever is stored meanwhile, and no server keeps it.
+ * what tells it from others of the same ones: clusters that share an index count by themselves. It stays where it is whatever is stored meanwhile, and no server keeps it.
  */
 export interface Cursor {
   readonly time: number;
   readonly ingested: number;
   /** Where it is stored, and its number there; the store's own words. */
   readonly place: string;
+  readonly cluster: string;
   readonly number: number;
 }
 
@@ -16,16 +17,17 @@ export interface Cursor {
 const LONGEST_PLACE = 255;
 
 /** As it stands in `continue`. */
-export function formatCursor({ time, ingested, place, number }: Cursor): string {
-  return Buffer.from(JSON.stringify([time, ingested, place, number])).toString('base64url');
+export function formatCursor({ time, ingested, place, cluster, number }: Cursor): string {
+  return Buffer.from(JSON.stringify([time, ingested, place, cluster, number])).toString('base64url');
 }
 
 /** @throws UserError for what is no cursor. */
 export function parseCursor(text: string): Cursor {
   try {
-    const [time, ingested, place, number, ...more] = JSON.parse(Buffer.from(text, 'base64url').toString()) as unknown[];
-    const isCursor = isWhole(time) && isWhole(ingested) && isWhole(number) && isPlace(place) && more.length === 0;
-    if (isCursor) return { time, ingested, place, number };
+    const values = JSON.parse(Buffer.from(text, 'base64url').toString()) as unknown[];
+    const [time, ingested, place, cluster, number, ...more] = values;
+    const isOrder = isWhole(time) && isWhole(ingested) && isWhole(number) && more.length === 0;
+    if (isOrder && isPlace(place) && isPlace(cluster)) return { time, ingested, place, cluster, number };
   } catch {
     // Not even JSON.
   }

@@ -9,15 +9,18 @@ import { printFilter } from './print-filter.ts';
 
 /** What to look for. Every way of asking (flags, the aggregated API) builds this; every store compiles it. */
 export interface LogQuery {
-  readonly cluster: string;
+  /** Any of these; at least one. */
+  readonly clusters: readonly string[];
   readonly types: readonly LogType[];
   /** Milliseconds since 1970, inclusive. */
   readonly since: number | undefined;
   /** Milliseconds since 1970, exclusive. */
   readonly until: number | undefined;
+  /** Only records that were stored since then (milliseconds since 1970, inclusive), whatever their own time is. */
+  readonly arrivedSince: number | undefined;
   /** Over fields that all the types have; undefined for everything. */
   readonly filter: Filter | undefined;
-  /** By the records' own time: `desc` has the newest first. */
+  /** See ORDERS. */
   readonly order: Order;
   /** At most so many records. */
   readonly limit: number;
@@ -25,18 +28,22 @@ export interface LogQuery {
   readonly after: Cursor | undefined;
 }
 
-export const ORDERS = ['asc', 'desc'] as const;
+/** By the records' own time, `desc` the newest first; or as they were stored, the first first. */
+export const ORDERS = ['asc', 'desc', 'arrival'] as const;
 export type Order = (typeof ORDERS)[number];
 
 /** How long the records of one answer may be together, in bytes of JSON: 10,000 flows or more, 10 audit bodies at worst. */
 export const MAX_ANSWER_BYTES = 16 * 1024 * 1024;
+
+/** Clusters of one read: each stands in its URL, and whether it may be read is asked for each. */
+export const MOST_CLUSTERS = 250;
 
 export const DEFAULT_LIMIT = 100;
 /** Records in one answer. */
 export const MAX_LIMIT = 10_000;
 
 /** The part of a query that stands in a request's query string. */
-export type QueryParameters = Omit<LogQuery, 'cluster' | 'types'>;
+export type QueryParameters = Omit<LogQuery, 'clusters' | 'types'>;
 
 /**
  * Reads what formatParameters writes, and trusts none of it: the filter is parsed anew against the fields of the types
@@ -48,6 +55,7 @@ export function parseParameters(parameters: URLSearchParams, types: readonly Log
   return {
     since: parseInstant(parameters, 'since'),
     until: parseInstant(parameters, 'until'),
+    arrivedSince: parseInstant(parameters, 'arrivedSince'),
     filter: text === null ? undefined : parseFilter(text, new Fields(types), fieldsOwner(types)),
     order: parseOrder(parameters.get('order')),
     limit: parseLimit(parameters.get('limit')),
@@ -59,6 +67,7 @@ export function parseParameters(parameters: URLSearchParams, types: readonly Log
 export function formatParameters({
   since,
   until,
+  arrivedSince,
   filter,
   order,
   limit,
@@ -66,6 +75,7 @@ export function formatParameters({
   const parameters = new URLSearchParams({ order, limit: String(limit) });
   if (since !== undefined) parameters.set('since', new Date(since).toISOString());
   if (until !== undefined) parameters.set('until', new Date(until).toISOString());
+  if (arrivedSince !== undefined) parameters.set('arrivedSince', new Date(arrivedSince).toISOString());
   if (filter !== undefined) parameters.set('query', printFilter(filter));
   return parameters;
 }
@@ -85,7 +95,7 @@ function parseInstant(parameters: URLSearchParams, name: string): number | undef
 
 function parseOrder(text: string | null): Order {
   const order = text === null ? 'desc' : ORDERS.find((one) => one === text);
-  if (order === undefined) throw new UserError(`order: "${text}" is neither asc nor desc`);
+  if (order === undefined) throw new UserError(`order: "${text}" is none of ${ORDERS.join(', ')}`);
   return order;
 }
 

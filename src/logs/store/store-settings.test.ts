@@ -136,6 +136,24 @@ describe('IndexNames', () => {
     assert.equal(names.day(flows, 'prod', '20261127').index, 'acme_flows.shared.20261127');
   });
 
+  it('reads all clusters, of the days that a time touches, where there are more than can be named', () => {
+    const many = Array.from({ length: 250 }, (_, n) => `prod-${n}`);
+    for (const [since, until, patterns] of [
+      [
+        at(22),
+        at(24),
+        ['tigera_secure_ee_flows.*.20261122', 'tigera_secure_ee_flows.*.20261123', 'tigera_secure_ee_flows.*.20261124'],
+      ],
+      [undefined, at(24), ['tigera_secure_ee_flows.*']],
+      [at(1), at(24), ['tigera_secure_ee_flows.*']],
+      [at(25), at(25), ['tigera_secure_ee_flows.shared.*']],
+      [at(25), at(27), ['tigera_secure_ee_flows.shared.*', 'acme_flows.shared.*']],
+    ] as const) {
+      assert.deepEqual(names.reading(flows, many, since, until), { patterns, routing: undefined });
+    }
+    assert.equal(names.reading(flows, ['prod', 'prod-eu'], at(25), at(26)).routing, 'prod,prod-eu');
+  });
+
   it('reads every layout that a time touches, with routing only where all of it is routed', () => {
     const old = 'tigera_secure_ee_flows.prod.*';
     const shared = 'tigera_secure_ee_flows.shared.*';
@@ -148,7 +166,7 @@ describe('IndexNames', () => {
       [at(27), at(28), [last], 'prod'],
       [0, 8.64e15, [old, shared, last], undefined],
     ] as const) {
-      assert.deepEqual(names.reading(flows, 'prod', since, until), { patterns, routing });
+      assert.deepEqual(names.reading(flows, ['prod'], since, until), { patterns, routing });
     }
   });
 

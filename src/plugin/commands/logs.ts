@@ -10,6 +10,7 @@ import { CLUSTER_FLAGS, chosenClusters } from '../logs/chosen-clusters.ts';
 import { usesColours } from '../logs/colours.ts';
 import { FILTER_FLAGS } from '../logs/filter-flags.ts';
 import { newPrinter, OUTPUT_FORMATS } from '../logs/log-printer.ts';
+import { warningsOf } from '../logs/shortcomings.ts';
 import { showLogs } from '../logs/shown-logs.ts';
 import { DEFAULT_SINCE, TIME_FLAGS, timeRange } from '../logs/time-flags.ts';
 import { TIME_FORMATS, type TimeFormat } from '../logs/time-words.ts';
@@ -93,7 +94,7 @@ kubectl mcm logs --all-clusters --type audit --user jane --since 7d -o json > ja
       type: 'string',
       default: 'asc',
       choices: ORDERS,
-      description: 'asc shows the newest last, desc first.',
+      description: 'asc shows the newest last, desc first; arrival shows records as they were stored.',
     },
     strict: { type: 'boolean', description: 'Fail, and print nothing, where not all of it can be shown.' },
     output: {
@@ -162,8 +163,9 @@ kubectl mcm logs --all-clusters --type audit --user jane --since 7d -o json > ja
     const printer = newPrinterFor(clusters.length > 1);
     const shown = await showLogs({ client, clusters, asked, printer, strict: flags.strict }, io);
     if (shown.records === 0) io.err.write(nothingFound(flags));
-    for (const warning of shown.warnings) io.err.write(warning);
-    return shown.warnings.length === 0 ? 0 : PARTIAL;
+    const warnings = warningsOf(shown.shortcomings.all, io.now());
+    for (const warning of warnings) io.err.write(warning);
+    return warnings.length === 0 ? 0 : PARTIAL;
   },
 });
 

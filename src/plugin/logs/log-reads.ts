@@ -1,12 +1,15 @@
+import { FLEET_API, FLEET_API_GROUP } from '../../install/management.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { isStatus, StatusError } from '../../kube/status.ts';
-import { formatParameters, type QueryParameters } from '../../logs/query/log-query.ts';
-import type { LogType, StoredRecord } from '../../logs/types/log-type.ts';
+import { isStatus, type StatusError } from '../../kube/status.ts';
+import { formatParameters, MOST_CLUSTERS, type QueryParameters } from '../../logs/query/log-query.ts';
+import type { Refused } from '../../logs/query/shortcoming.ts';
+import type { LogType } from '../../logs/types/log-type.ts';
+import type { LogItem as AnsweredItem, LogList } from '../../manager/log-reader.ts';
 import { LOG_ACCESS_API, LOG_ACCESS_GROUP } from '../../rbac/log-access.ts';
 import type { Turns } from '../../turns.ts';
 
 /** A record as the aggregated API gives it out. */
-export type LogItem = StoredRecord & { readonly '@timestamp': number; readonly log_id?: string };
+export type LogItem = AnsweredItem & { readonly '@timestamp': number; readonly ingested: number };
 
 /** A record with what it was asked for as. */
 export interface FoundItem {
@@ -15,108 +18,145 @@ export interface FoundItem {
   readonly item: LogItem;
 }
 
-/** The logs of one type of one cluster: every cluster and every type is asked for by itself, as RBAC grants them. */
+/** The logs of one type of as many clusters as one request is for. */
 export interface LogSource {
-  readonly cluster: string;
+  readonly clusters: readonly string[];
   readonly type: LogType;
   readonly parameters: Omit<QueryParameters, 'after'>;
 }
 
-/** What keeps an answer from being whole. */
-export type Shortcoming =
-  /** The API server said no. */
-  | { readonly kind: 'refused'; readonly source: LogSource; readonly error: StatusError }
-  /** The cluster is disconnected: what is newer (RFC 3339) may be missing. */
-  | { readonly kind: 'missing'; readonly source: LogSource; readonly since: string };
-
-/** What a read answers: as many records as were asked for at most, and where to go on for more. */
-interface LogList {
-  readonly metadata: { readonly continue?: string };
-  readonly missingSince?: string;
-  readonly items: readonly LogItem[];
+/** A part of what a source has, and what is said with it. */
+export interface Page extends Pick<LogList, 'shortcomings'> {
+  readonly items: readonly FoundItem[];
+  /** undefined where nothing of it may be read. */
+  readonly asOf: string | undefined;
 }
 
-/** Reads logs through kube-apiserver, in pages, so many requests at once. */
-export class LogReads {
-  /** In the order in which they were noticed. */
-  readonly shortcomings: Shortcoming[] = [];
-  readonly #client: KubeClient;
-  readonly #turns: Turns;
-  readonly #signal: AbortSignal;
+/** Bytes of names in one request: what stands between us and kube-apiserver often takes 8 KB for its first line. */
+const LONGEST_NAMES = 4_096;
 
-  constructor(client: KubeClient, turns: Turns, signal: AbortSignal) {
-    this.#client = client;
-    this.#turns = turns;
-    this.#signal = signal;
+/** The clusters as they are asked for together. */
+export function groupsOf(clusters: readonly string[]): readonly (readonly string[])[] {
+  const groups: string[][] = [];
+  let room = 0;
+  for (const cluster of clusters) {
+    const last = groups.at(-1);
+    room -= cluster.length + 1;
+    if (last !== undefined && room >= 0 && last.length < MOST_CLUSTERS) last.push(cluster);
+    else {
+      groups.push([cluster]);
+      room = LONGEST_NAMES - cluster.length - 1;
+    }
+  }
+  return groups;
+}
+
+export interface LogReadsOptions {
+  readonly client: KubeClient;
+  /** So many requests at once. */
+  readonly turns: Turns;
+  readonly signal: AbortSignal;
+  /** Milliseconds until a request is given up; undefined where the client's own time counts. */
+  readonly patience?: number;
+}
+
+/**
+ * Reads logs through kube-apiserver, in pages. One cluster is asked for under its own name, so that kube-apiserver's own
+ * RBAC and audit log see it; several are asked for together.
+ */
+export class LogReads {
+  readonly #options: LogReadsOptions;
+
+  constructor(options: LogReadsOptions) {
+    this.#options = options;
   }
 
-  /**
-   * The records of a source page after page. One that the server refuses ends there, and is a shortcoming; anything else
-   * that fails is thrown.
-   */
-  async *pages(source: LogSource): AsyncGenerator<readonly FoundItem[], void, void> {
-    let grants = source.type.grants;
+  /** The records of a source page after page. What is refused is a shortcoming; anything else that fails is thrown. */
+  async *pages(source: LogSource): AsyncGenerator<Page, void, void> {
+    const { type } = source;
+    let path: string | undefined;
     let from: string | undefined;
     do {
-      const page = await this.#page(source, grants, from);
-      if (page === undefined) return;
-      const { list, grant } = page;
-      if (from === undefined) this.#noteMissing(source, list);
+      const found = await this.#first(source, path === undefined ? pathsOf(source) : [path], from);
+      if ('refused' in found) {
+        yield { items: [], asOf: undefined, shortcomings: [found.refused] };
+        return;
+      }
+      const { list } = found;
       // What was granted under one name is read on under it.
-      grants = [grant];
+      path = found.path;
       from = list.metadata.continue;
-      yield list.items.map((item) => ({ cluster: source.cluster, type: source.type, item }));
+      const items = (list.items as readonly LogItem[]).map((item) => ({ cluster: String(item.cluster), type, item }));
+      const refused = list.shortcomings.filter(({ kind }) => kind === 'Refused').length;
+      yield {
+        items,
+        asOf: refused === source.clusters.length ? undefined : list.asOf,
+        shortcomings: list.shortcomings,
+      };
     } while (from !== undefined);
   }
 
-  async #page(source: LogSource, grants: readonly string[], from: string | undefined) {
-    try {
-      return await this.#turns.take(() => this.#read(source, grants, from), this.#signal);
-    } catch (error) {
-      if (!(error instanceof StatusError)) throw error;
-      this.shortcomings.push({ kind: 'refused', source, error });
-      return undefined;
-    }
-  }
-
-  /** Reads under the names that can have been granted, most particular first. @throws StatusError */
-  async #read(
-    { cluster, type, parameters }: LogSource,
-    grants: readonly string[],
+  /** Reads under the first path that is not forbidden. */
+  async #first(
+    source: LogSource,
+    paths: readonly string[],
     from: string | undefined,
-  ): Promise<{ readonly list: LogList; readonly grant: string }> {
-    const query = {
-      type: type.name,
-      ...Object.fromEntries(formatParameters(parameters)),
-      ...(from === undefined ? {} : { continue: from }),
-    };
+  ): Promise<{ readonly list: LogList; readonly path: string } | { readonly refused: Refused }> {
     let forbidden: StatusError | undefined;
-    for (const grant of grants) {
+    for (const path of paths) {
       try {
-        const path = `/apis/${LOG_ACCESS_API}/${encodeURIComponent(cluster)}/${grant}`;
-        return { list: await this.#client.get<LogList>(path, { query, signal: this.#signal }), grant };
+        return { list: await this.#get(source, path, from), path };
       } catch (error) {
-        if (!isStatus(error, 403)) throw withHint(error);
+        if (source.clusters.length > 1) throw withHint(error, FLEET_API_GROUP);
+        if (isNotFound(error)) return { refused: refusal(source, error) };
+        if (!isStatus(error, 403)) throw withHint(error, LOG_ACCESS_GROUP);
         forbidden ??= error;
       }
     }
-    throw forbidden ?? new Error(`${type.name} can be granted under no name`);
+    if (forbidden === undefined) throw new Error(`${source.type.name} can be granted under no name`);
+    return { refused: refusal(source, forbidden) };
   }
 
-  #noteMissing(source: LogSource, { missingSince: since }: LogList): void {
-    if (since === undefined) return;
-    const { until } = source.parameters;
-    if (until === undefined || until > Date.parse(since)) this.shortcomings.push({ kind: 'missing', source, since });
+  async #get({ clusters, type, parameters }: LogSource, path: string, from: string | undefined): Promise<LogList> {
+    const { client, turns, signal, patience } = this.#options;
+    const query = {
+      ...(clusters.length === 1 ? { type: type.name } : { clusters: clusters.join() }),
+      ...Object.fromEntries(formatParameters(parameters)),
+      ...(from === undefined ? {} : { continue: from }),
+    };
+    return await turns.take(() => {
+      const limited = patience === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(patience)]);
+      return client.get<LogList>(path, { query, signal: limited });
+    }, signal);
   }
 }
 
-function withHint(error: unknown): unknown {
-  if (isStatus(error, 503)) {
-    return error.withHint(`Is the manager running? kubectl get apiservice v1.${LOG_ACCESS_GROUP}`);
-  }
-  // A 404 that names no object is about the API itself.
-  if (isStatus(error, 404) && error.status.details?.name === undefined) {
+/** For one cluster, under the names that can have been granted, most particular first. */
+function pathsOf({ clusters, type }: LogSource): readonly string[] {
+  const [first = '', ...more] = clusters;
+  if (more.length > 0) return [`/apis/${FLEET_API}/logs/${type.name}`];
+  return type.grants.map((grant) => `/apis/${LOG_ACCESS_API}/${encodeURIComponent(first)}/${grant}`);
+}
+
+/** A 404 that names no object is about the API itself. */
+function isNotFound(error: unknown): error is StatusError {
+  return isStatus(error, 404) && error.status.details?.name !== undefined;
+}
+
+function refusal({ clusters: [cluster = ''], type }: LogSource, { code, status, message }: StatusError): Refused {
+  const reason = code === 404 ? 'NotFound' : 'Forbidden';
+  return { kind: 'Refused', cluster, type: type.name, reason, message: status.message ?? message };
+}
+
+function withHint(error: unknown, group: string): unknown {
+  if (isStatus(error, 503)) return error.withHint(`Is the manager running? kubectl get apiservice v1.${group}`);
+  if (isStatus(error, 404)) {
     return error.withHint('This is no management cluster yet: kubectl mcm install management --address HOST:PORT');
+  }
+  if (isStatus(error, 403)) {
+    return error.withHint(
+      'Several clusters are asked for by a right that "kubectl mcm install management" gives everybody',
+    );
   }
   return error;
 }

@@ -5,21 +5,21 @@ import { mergeByTime } from './merge-by-time.ts';
 
 interface Entry {
   readonly source: number;
-  readonly item: { readonly '@timestamp': number };
+  readonly item: { readonly '@timestamp': number; readonly ingested: number };
 }
 
 /** Entries of a source in pages, some of which are empty. */
-async function* pagesOf(entries: readonly Entry[], random: Random): AsyncGenerator<readonly Entry[], void, void> {
+async function* pagesOf(entries: readonly Entry[], random: Random) {
   for (let at = 0; at < entries.length; ) {
     const size = random.between(0, 3);
-    yield entries.slice(at, at + size);
+    yield { items: entries.slice(at, at + size) };
     at += size;
   }
 }
 
 async function merged(sources: readonly (readonly number[])[], order: 'asc' | 'desc', random = new Random(1)) {
   const pages = sources.map((times, source) => {
-    const entries = times.map((time): Entry => ({ source, item: { '@timestamp': time } }));
+    const entries = times.map((time): Entry => ({ source, item: { '@timestamp': time, ingested: -time } }));
     return pagesOf(order === 'asc' ? entries : entries.toReversed(), random);
   });
   const list: [number, number][] = [];
@@ -44,6 +44,16 @@ describe('several lists by time', () => {
     assert.deepEqual(await merged(sources, 'asc'), list);
     assert.deepEqual(await merged(sources, 'desc'), list.toReversed());
     assert.deepEqual(await merged([], 'asc'), []);
+  });
+
+  it('are one list by arrival', async () => {
+    const list: number[] = [];
+    const entries = [[3, 7], [5]].map((arrivals, source) =>
+      arrivals.map((ingested): Entry => ({ source, item: { '@timestamp': -ingested, ingested } })),
+    );
+    const pages = entries.map((one) => pagesOf(one, new Random(1)));
+    for await (const { item } of mergeByTime(pages, 'arrival')) list.push(item.ingested);
+    assert.deepEqual(list, [3, 5, 7]);
   });
 
   it('are the same list forwards and backwards, whatever is in them', async () => {

@@ -1,8 +1,8 @@
 import type { Order } from '../../logs/query/log-query.ts';
 
-/** Something with a time, in milliseconds since 1970. */
+/** Something with times, in milliseconds since 1970: its own, and when it was stored. */
 export interface Timed {
-  readonly item: { readonly '@timestamp': number };
+  readonly item: { readonly '@timestamp': number; readonly ingested: number };
 }
 
 /**
@@ -11,12 +11,13 @@ export interface Timed {
  * reversed. All sources are asked for their first page at once.
  */
 export async function* mergeByTime<T extends Timed>(
-  sources: readonly AsyncIterator<readonly T[]>[],
+  sources: readonly AsyncIterator<{ readonly items: readonly T[] }>[],
   order: Order,
 ): AsyncGenerator<T, void, void> {
   const heads = sources.map((source) => new Head(source));
-  const ordered = order === 'asc' ? heads : heads.toReversed();
-  const sign = order === 'asc' ? 1 : -1;
+  const ordered = order === 'desc' ? heads.toReversed() : heads;
+  const sign = order === 'desc' ? -1 : 1;
+  const timeOf = ({ item }: T) => (order === 'arrival' ? item.ingested : item['@timestamp']);
   await Promise.all(heads.map((head) => head.fill()));
   for (;;) {
     let first: Head<T> | undefined;
@@ -34,18 +35,14 @@ export async function* mergeByTime<T extends Timed>(
   }
 }
 
-function timeOf({ item }: Timed): number {
-  return item['@timestamp'];
-}
-
 /** The next item of a source. */
 class Head<T> {
-  readonly #source: AsyncIterator<readonly T[]>;
+  readonly #source: AsyncIterator<{ readonly items: readonly T[] }>;
   #page: readonly T[] = [];
   #next = 0;
   #ended = false;
 
-  constructor(source: AsyncIterator<readonly T[]>) {
+  constructor(source: AsyncIterator<{ readonly items: readonly T[] }>) {
     this.#source = source;
   }
 
@@ -64,7 +61,7 @@ class Head<T> {
     while (this.#next >= this.#page.length && !this.#ended) {
       const { value, done } = await this.#source.next();
       this.#ended = done === true;
-      this.#page = done === true ? [] : value;
+      this.#page = done === true ? [] : value.items;
       this.#next = 0;
     }
   }

@@ -1,19 +1,18 @@
 import type { Writable } from 'node:stream';
-import { UserError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Order } from '../../logs/query/log-query.ts';
 import { Turns } from '../../turns.ts';
 import type { Io } from '../command.ts';
-import { humanDuration } from '../duration.ts';
 import type { AskedLogs } from './asked-logs.ts';
 import type { LogPrinter } from './log-printer.ts';
-import { type FoundItem, LogReads, type LogSource, type Shortcoming } from './log-reads.ts';
+import { type FoundItem, groupsOf, LogReads, type LogSource, type Page } from './log-reads.ts';
 import { mergeByTime } from './merge-by-time.ts';
+import { refusePartial, Shortcomings } from './shortcomings.ts';
 
 /** Requests at once: kube-apiserver has as many places for one user, and others want some. */
 const MOST_AT_ONCE = 8;
 
-/** Records of one answer, and of all answers that are held at once where there are many clusters. */
+/** Records of one answer, and of all answers that are held at once where there are many sources. */
 const LONGEST_PAGE = 1_000;
 const SHORTEST_PAGE = 50;
 const MOST_HELD = 20_000;
@@ -33,109 +32,97 @@ export interface ShowOptions {
 /** What became of a read. */
 export interface Shown {
   readonly records: number;
-  /** What keeps the answer from being whole, a line each. */
-  readonly warnings: readonly string[];
+  /** What keeps the answer from being whole. */
+  readonly shortcomings: Shortcomings;
 }
 
 /**
  * Prints the logs of clusters as one list by time. Where only the newest are asked for they are held until all of them
- * are known; everything else is printed as it comes.
+ * are known; everything else is printed as it comes, and `onPrinted` is told.
  *
  * @throws StatusError what the API server said where it refused everything, UserError where `strict` is not to be had
  */
-export async function showLogs({ client, clusters, asked, printer, strict }: ShowOptions, io: Io): Promise<Shown> {
+export async function showLogs(
+  { client, clusters, asked, printer, strict }: ShowOptions,
+  io: Io,
+  onPrinted: (items: readonly FoundItem[]) => void = () => undefined,
+): Promise<Shown> {
   const { order, tail } = asked;
   // The newest are found from the end.
   const reading: Order = tail === undefined ? order : 'desc';
   const sources = sourcesOf(clusters, asked, reading);
-  const turns = new Turns({ atOnce: MOST_AT_ONCE, waiting: Number.POSITIVE_INFINITY });
-  const reads = new LogReads(client, turns, io.signal);
+  const reads = new LogReads({ client, turns: newTurns(), signal: io.signal });
+  const shortcomings = new Shortcomings();
   const merged = mergeByTime(
-    sources.map((source) => reads.pages(source)),
+    sources.map((source) => noting(reads.pages(source), shortcomings)),
     reading,
   );
   let records = 0;
-  for await (const lot of lotsOf(merged, { tail, reversed: reading !== order })) {
-    if (strict) refuseShortcomings(reads.shortcomings, sources, io);
+  for await (const lot of lotsOf(merged, tail, reading === order ? undefined : order)) {
+    if (strict) refusePartial(shortcomings.all, io.err, io.now());
     records += lot.length;
     await write(io.out, printer(lot), io.signal);
+    onPrinted(lot);
   }
-  const { shortcomings } = reads;
-  throwIfAllRefused(shortcomings, sources);
-  if (strict) refuseShortcomings(shortcomings, sources, io);
-  return { records, warnings: warningsOf(shortcomings, io.now()) };
+  const types = asked.types.map(({ type }) => type);
+  shortcomings.throwIfNothingIsLeft(clusters, types);
+  if (strict) refusePartial(shortcomings.all, io.err, io.now());
+  return { records, shortcomings };
 }
 
-function sourcesOf(clusters: readonly string[], asked: AskedLogs, order: Order): LogSource[] {
+export function newTurns(): Turns {
+  return new Turns({ atOnce: MOST_AT_ONCE, waiting: Number.POSITIVE_INFINITY });
+}
+
+/** What is to be read, so many records in each answer that all of them can be held. */
+export function sourcesOf(clusters: readonly string[], asked: AskedLogs, order: Order): LogSource[] {
   const { types, since, until, tail } = asked;
-  const fair = Math.floor(MOST_HELD / Math.max(clusters.length * types.length, 1));
+  const groups = groupsOf(clusters);
+  const fair = Math.floor(MOST_HELD / Math.max(groups.length * types.length, 1));
   const page = Math.min(Math.max(fair, SHORTEST_PAGE), LONGEST_PAGE);
   const limit = Math.min(page, tail ?? page);
-  return clusters.flatMap((cluster) =>
-    types.map(({ type, filter }) => ({ cluster, type, parameters: { since, until, filter, order, limit } })),
+  return groups.flatMap((group) =>
+    types.map(({ type, filter }) => ({
+      clusters: group,
+      type,
+      parameters: { since, until, arrivedSince: undefined, filter, order, limit },
+    })),
   );
 }
 
+/** Pages as they come, with what is said in them put there. */
+async function* noting(pages: AsyncIterable<Page>, shortcomings: Shortcomings): AsyncGenerator<Page, void, void> {
+  for await (const page of pages) {
+    shortcomings.add(page.shortcomings);
+    yield page;
+  }
+}
+
+/** `order` is given where the newest are to be shown in another one than they come in. */
 async function* lotsOf(
   merged: AsyncIterable<FoundItem>,
-  { tail, reversed }: { readonly tail: number | undefined; readonly reversed: boolean },
+  tail: number | undefined,
+  order: Order | undefined,
 ): AsyncGenerator<readonly FoundItem[], void, void> {
   let lot: FoundItem[] = [];
   let left = tail ?? Number.POSITIVE_INFINITY;
   for await (const item of merged) {
     lot.push(item);
     if (--left === 0) break;
-    if (lot.length < LOT || reversed) continue;
+    if (lot.length < LOT || order !== undefined) continue;
     yield lot;
     lot = [];
   }
-  if (reversed) lot.reverse();
+  if (order !== undefined) lot.reverse();
+  if (order === 'arrival') lot.sort((a, b) => a.item.ingested - b.item.ingested);
   for (let at = 0; at < lot.length; at += LOT) yield lot.slice(at, at + LOT);
 }
 
 /** Waits while the reader of a pipe has enough for now. */
-async function write(out: Writable, text: string, signal: AbortSignal): Promise<void> {
+export async function write(out: Writable, text: string, signal: AbortSignal): Promise<void> {
   if (out.write(text)) return;
   await new Promise<void>((resolve) => {
     out.once('drain', resolve);
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
-}
-
-function throwIfAllRefused(shortcomings: readonly Shortcoming[], sources: readonly LogSource[]): void {
-  const refusals = shortcomings.flatMap((one) => (one.kind === 'refused' ? [one] : []));
-  const refused = new Set(refusals.map(({ source }) => source));
-  const first = sources.find((source) => refused.has(source));
-  if (refused.size === sources.length) throw refusals.find(({ source }) => source === first)?.error ?? new Error();
-}
-
-/** @throws UserError where there are any */
-function refuseShortcomings(shortcomings: readonly Shortcoming[], sources: readonly LogSource[], io: Io): void {
-  if (shortcomings.length === 0) return;
-  throwIfAllRefused(shortcomings, sources);
-  for (const warning of warningsOf(shortcomings, io.now())) io.err.write(warning);
-  throw new UserError('error: these logs cannot be shown as a whole, which --strict asks for');
-}
-
-/** In the order of the clusters, whichever answered first; that a cluster is disconnected once for all types. */
-function warningsOf(shortcomings: readonly Shortcoming[], now: number): readonly string[] {
-  const byCluster = shortcomings.toSorted(
-    (a, b) => compare(a.source.cluster, b.source.cluster) || compare(a.kind, b.kind),
-  );
-  return [...new Set(byCluster.map((shortcoming) => warningOf(shortcoming, now)))];
-}
-
-function warningOf(shortcoming: Shortcoming, now: number): string {
-  const { cluster, type } = shortcoming.source;
-  if (shortcoming.kind === 'refused') {
-    const { status } = shortcoming.error;
-    return `warning: ${type.label} logs of cluster "${cluster}" are not shown: ${status.message ?? status.reason}\n`;
-  }
-  const since = Date.parse(shortcoming.since);
-  const seconds = new Date(since).toISOString().replace(/\.\d+/, '');
-  return `warning: cluster "${cluster}" has been disconnected for ${humanDuration(now - since)}; logs newer than ${seconds} may be missing\n`;
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }

@@ -1,7 +1,7 @@
 import { dayOf } from '../../record/time.ts';
 import { STORED_TYPES } from '../../types/index.ts';
 import type { LogType, LogTypeName } from '../../types/log-type.ts';
-import { DEAD_LETTERS, type KeptName, startOf } from '../retention.ts';
+import { DEAD_LETTERS, dayAfter, type KeptName, startOf } from '../retention.ts';
 import type { CurrentSettings } from '../store-settings.ts';
 import type { LayoutPeriod } from './layout.ts';
 
@@ -21,6 +21,14 @@ export interface DayIndex {
 /** The beginning of an action line of `_bulk`, to which the `_id` is added. None of it holds what JSON would escape. */
 export function actionOf({ index, routing }: DayIndex): string {
   return `{"create":{"_index":"${index}",${routing === undefined ? '' : `"routing":"${routing}",`}`;
+}
+
+/** Where to look for records. */
+export interface Reading {
+  /** Names of indices, with `*`. */
+  readonly patterns: readonly string[];
+  /** In the form that Elasticsearch takes it. */
+  readonly routing: string | undefined;
 }
 
 /** What an index's name says. */
@@ -55,20 +63,34 @@ export class IndexNames {
   }
 
   /**
-   * Where records of a cluster are that are of a time from `since` to before `until` (milliseconds since 1970). Cluster
-   * names hold no dots, so no pattern reaches another's indices. `routing` is undefined where it would hide records.
+   * Where records of clusters are that are of a time from `since` to before `until` (milliseconds since 1970). Cluster
+   * names hold no dots, so no pattern of one reaches another's indices; those of more clusters than can be named in a
+   * request reach all clusters' indices of these days. `routing` is undefined where it would hide records.
    */
-  reading(
-    type: LogType,
-    cluster: string,
-    since: number | undefined,
-    until: number | undefined,
-  ): { readonly patterns: readonly string[]; readonly routing: string | undefined } {
+  reading(type: LogType, clusters: readonly string[], since: number | undefined, until: number | undefined): Reading {
     const [first, last] = [since, until].map((time) => (time === undefined ? undefined : safeDay(time)));
     const periods = this.#settings.value.layouts.between(first, last);
-    const patterns = periods.map((layout) => dayIndex(baseOf(type.name, layout), layout, cluster, '*').index);
-    const routing = periods.every(({ layout }) => layout === 'shared') ? cluster : undefined;
-    return { patterns: [...new Set(patterns)], routing };
+    const named = unique(
+      periods.flatMap((layout) =>
+        clusters.map((cluster) => dayIndex(baseOf(type.name, layout), layout, cluster, '*').index),
+      ),
+    );
+    const patterns = isShort(named) ? named : this.#readingAll(type, periods, first, last);
+    const isRouted = periods.every(({ layout }) => layout === 'shared') && isShort(clusters);
+    return { patterns, routing: isRouted ? clusters.join() : undefined };
+  }
+
+  /** The same of all clusters, day by day where these are not too many. */
+  #readingAll(
+    type: LogType,
+    periods: readonly LayoutPeriod[],
+    first: string | undefined,
+    last: string | undefined,
+  ): readonly string[] {
+    const bases = unique(periods.map((layout) => baseOf(type.name, layout)));
+    const days = daysBetween(first, last);
+    const daily = bases.flatMap((base) => days.map((day) => `${base}.*.${day}`));
+    return daily.length > 0 && isShort(daily) ? daily : bases.map((base) => `${base}.*`);
   }
 
   /** Of all clusters and days, under all prefixes there have been: the patterns of index templates. */
@@ -115,6 +137,35 @@ function baseOf(name: LogTypeName, { prefix }: LayoutPeriod): string {
 function dayIndex(base: string, { layout }: LayoutPeriod, cluster: string, day: string): DayIndex {
   if (layout === 'shared') return { index: `${base}.${SHARED}.${day}`, routing: cluster };
   return { index: `${base}.${cluster}.${day}`, routing: undefined };
+}
+
+/**
+ * Characters that names and routing of one type may have together in a request: they stand in its first line, of which
+ * Elasticsearch takes 4 KB.
+ */
+const LONGEST_NAMES = 1_000;
+
+/** A comma stands in a URL as `%2C`. */
+function isShort(names: readonly string[]): boolean {
+  return names.reduce((sum, { length }) => sum + length + 3, 0) <= LONGEST_NAMES;
+}
+
+function unique(names: readonly string[]): string[] {
+  return [...new Set(names)];
+}
+
+/** As many days as are worth naming one by one. */
+const MOST_DAYS = 10;
+
+/** Every day from the first to the last one; none where there is no end of them. */
+function daysBetween(first: string | undefined, last = dayAfter(Date.now(), 1)): readonly string[] {
+  if (first === undefined) return [];
+  const days: string[] = [];
+  for (let time = startOf(first); dayOf(time) <= last; time += 86_400_000) {
+    days.push(dayOf(time));
+    if (days.length > MOST_DAYS) return [];
+  }
+  return days;
 }
 
 /** The days that names of indices have; queries may ask for any time. */

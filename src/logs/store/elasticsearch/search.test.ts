@@ -30,7 +30,7 @@ async function search(t: TestContext, answer: Answer) {
     await client.close();
     server.close().closeAllConnections();
   });
-  const query = { cluster: 'prod-eu', types: [flows], ...parseParameters(new URLSearchParams(), [flows]) };
+  const query = { clusters: ['prod-eu'], types: [flows], ...parseParameters(new URLSearchParams(), [flows]) };
   return await searchRecords(client, new IndexNames(new CurrentSettings()), query, new AbortController().signal);
 }
 

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto';
 import { type Client, errors, type estypes } from '@elastic/elasticsearch';
 import type { Cursor } from '../../query/cursor.ts';
-import { type LogQuery, MAX_ANSWER_BYTES } from '../../query/log-query.ts';
+import { type LogQuery, MAX_ANSWER_BYTES, type Order } from '../../query/log-query.ts';
 import type { StoredRecord } from '../../types/log-type.ts';
 import type { FoundRecord, FoundRecords } from '../log-store.ts';
 import { DEAD_LETTERS } from '../retention.ts';
@@ -49,20 +50,19 @@ class Search {
     this.#names = names;
     this.#query = query;
     this.#signal = signal;
-    const { types, cluster, since, until, order } = query;
-    const places = types.map((type) => names.reading(type, cluster, since, until));
+    const { types, clusters, since, until, order } = query;
+    const places = types.map((type) => names.reading(type, clusters, since, until));
     const [first] = places;
     this.#request = {
       index: places.flatMap(({ patterns }) => patterns),
       // Only a hint where to look: the filters say what is found.
       ...(first?.routing === undefined ? {} : { routing: first.routing }),
       // The same copies of the shards for each page: another may be a second behind.
-      preference: cluster,
+      preference: preferenceOf(clusters),
       ignore_unavailable: true,
       allow_partial_search_results: false,
       track_total_hits: false,
-      // All records of one time are in one shard of one index, where each has a number of its own.
-      sort: [{ '@timestamp': order }, { ingested: order }, { _index: order }, { _seq_no: order }],
+      sort: sortBy(order),
       query: { bool: { filter: filters(query) } },
     };
   }
@@ -84,8 +84,8 @@ class Search {
         const record = hit._source ?? {};
         bytes += Buffer.byteLength(JSON.stringify(record));
         if (bytes > MAX_ANSWER_BYTES && records.length > 0) return { records, next: last };
-        records.push({ type: typeOf(hit._index, this.#names), id: hit._id ?? '', record });
-        last = cursorOf(hit);
+        records.push({ type: this.#typeOf(hit), id: hit._id ?? '', record });
+        last = cursorOf(hit, this.#query.order);
       }
       if (hits.length < wanted) return { records, next: undefined };
     }
@@ -94,7 +94,7 @@ class Search {
 
   /** The next records; undefined where so many of them are too long for one answer. */
   async #page(size: number, after: Cursor | undefined): Promise<readonly Hit[] | undefined> {
-    const from = after === undefined ? {} : { search_after: [after.time, after.ingested, after.place, after.number] };
+    const from = after === undefined ? {} : { search_after: behind(after, this.#query.order) };
     try {
       const answer = await this.#client.search<StoredRecord>(
         { ...this.#request, size, ...from },
@@ -106,11 +106,54 @@ class Search {
       throw error;
     }
   }
+
+  /** @throws Error where it is nothing of what was asked for, whatever the filters say */
+  #typeOf({ _index: index }: Hit): FoundRecord['type'] {
+    const { kept, cluster } = this.#names.parse(index) ?? {};
+    if (kept === undefined || kept === DEAD_LETTERS) throw new Error(`an index of no known type answered: ${index}`);
+    const isAsked = cluster === undefined || this.#query.clusters.includes(cluster);
+    if (!isAsked) throw new Error(`an index answered of a cluster that was not asked for: ${index}`);
+    return kept;
+  }
 }
 
-function filters({ cluster, since, until, filter }: LogQuery): Query[] {
-  // The index says the cluster already; the field says it again, so that no mistake in a name can show another's logs.
-  const list: Query[] = [{ term: { cluster } }];
+/**
+ * All records of one cluster that have one time and arrival are in one shard of one index, where each has a number of its
+ * own. So none are equal, and the order is always the same.
+ */
+function sortBy(order: Order): estypes.Sort {
+  const way = order === 'desc' ? 'desc' : 'asc';
+  const times = [{ '@timestamp': way }, { ingested: way }] as const;
+  const place = [{ _index: way }, { cluster: way }, { _seq_no: way }] as const;
+  return [...(order === 'arrival' ? times.toReversed() : times), ...place];
+}
+
+function behind({ time, ingested, place, cluster, number }: Cursor, order: Order): estypes.SortResults {
+  const times = order === 'arrival' ? [ingested, time] : [time, ingested];
+  return [...times, place, cluster, number];
+}
+
+function cursorOf({ sort = [] }: Hit, order: Order): Cursor {
+  const [first, second, place, cluster, number] = sort;
+  const [time, ingested] = order === 'arrival' ? [second, first] : [first, second];
+  return {
+    time: Number(time),
+    ingested: Number(ingested),
+    place: String(place),
+    cluster: String(cluster),
+    number: Number(number),
+  };
+}
+
+/** The same for the same clusters; and as short for many as for one. */
+function preferenceOf(clusters: readonly string[]): string {
+  const [first = ''] = clusters;
+  return clusters.length === 1 ? first : createHash('sha256').update(clusters.join()).digest('hex');
+}
+
+function filters({ clusters, since, until, arrivedSince, filter }: LogQuery): Query[] {
+  // Whatever the names of indices say: so no mistake in them can show another's logs.
+  const list: Query[] = [{ terms: { cluster: [...clusters] } }];
   if (since !== undefined || until !== undefined) {
     const range = {
       ...(since === undefined ? {} : { gte: since }),
@@ -119,17 +162,7 @@ function filters({ cluster, since, until, filter }: LogQuery): Query[] {
     };
     list.push({ range: { '@timestamp': range } });
   }
+  if (arrivedSince !== undefined) list.push({ range: { ingested: { gte: arrivedSince, format: 'epoch_millis' } } });
   if (filter !== undefined) list.push(compileFilter(filter));
   return list;
-}
-
-function cursorOf({ sort = [] }: Hit): Cursor {
-  const [time, ingested, place, number] = sort;
-  return { time: Number(time), ingested: Number(ingested), place: String(place), number: Number(number) };
-}
-
-function typeOf(index: string, names: IndexNames): FoundRecord['type'] {
-  const kept = names.parse(index)?.kept;
-  if (kept === undefined || kept === DEAD_LETTERS) throw new Error(`an index of no known type answered: ${index}`);
-  return kept;
 }

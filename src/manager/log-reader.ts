@@ -1,0 +1,122 @@
+import { UserError } from '../errors.ts';
+import { ConnectionError } from '../kube/client.ts';
+import { failure, type Status, StatusError } from '../kube/status.ts';
+import { formatCursor } from '../logs/query/cursor.ts';
+import type { LogQuery } from '../logs/query/log-query.ts';
+import type { Disconnected, Shortcoming } from '../logs/query/shortcoming.ts';
+import { type FoundRecord, type LogStore, StoreUnavailable } from '../logs/store/log-store.ts';
+import type { StoredRecord } from '../logs/types/log-type.ts';
+import { TooManyWaiting, Turns } from '../turns.ts';
+import type { Answer } from './aggregated-api.ts';
+
+export interface LogReaderOptions {
+  readonly store: LogStore;
+  /** Since when a cluster's records may be missing, in milliseconds since 1970; undefined for one that is connected. */
+  readonly silentSince: (cluster: string) => number | undefined;
+  /** Milliseconds that one read may take. */
+  readonly readTime?: number;
+}
+
+/** What a read of logs answers. */
+export interface LogList {
+  readonly kind: 'LogList';
+  readonly apiVersion: string;
+  readonly metadata: { readonly continue?: string };
+  /** RFC 3339, by the manager's clock: whatever is not there yet is stored with a later `ingested`, or was about to be. */
+  readonly asOf: string;
+  readonly shortcomings: readonly Shortcoming[];
+  readonly items: readonly LogItem[];
+}
+
+/** A record as it is given out. The type and the id are ours to say, whatever the sender wrote there. */
+export type LogItem = StoredRecord & { readonly log_type: string; readonly log_id: string };
+
+/** Reads at once: each may hold an answer of MAX_ANSWER_BYTES in memory, several times over. */
+const MOST_READS = 4;
+const MOST_WAITING = 200;
+
+/** Milliseconds that one read may take: a store says by itself after 30 seconds that it cannot, kube-apiserver after 60. */
+const READ_TIME = 25_000;
+
+/** Reads logs for whoever has been found to be allowed to, so many reads at once, and says what an answer lacks. */
+export class LogReader {
+  readonly #options: LogReaderOptions;
+  readonly #turns = new Turns({ atOnce: MOST_READS, waiting: MOST_WAITING });
+
+  constructor(options: LogReaderOptions) {
+    this.#options = options;
+  }
+
+  /** @throws StoreUnavailable, TooManyWaiting, TookTooLong */
+  async read(apiVersion: string, query: LogQuery, signal: AbortSignal): Promise<LogList> {
+    const { store, readTime = READ_TIME } = this.#options;
+    const asOf = new Date().toISOString();
+    const { records, next } = await this.#turns.take(
+      () => inTime((limited) => store.search(query, limited), readTime, signal),
+      signal,
+    );
+    return {
+      kind: 'LogList',
+      apiVersion,
+      metadata: next === undefined ? {} : { continue: formatCursor(next) },
+      asOf,
+      shortcomings: this.#disconnected(query),
+      items: records.map(itemOf),
+    };
+  }
+
+  #disconnected({ clusters, until = Number.POSITIVE_INFINITY }: LogQuery): readonly Disconnected[] {
+    return clusters.flatMap((cluster) => {
+      const since = this.#options.silentSince(cluster);
+      if (since === undefined || since >= until) return [];
+      return [{ kind: 'Disconnected', cluster, since: new Date(since).toISOString() }];
+    });
+  }
+}
+
+function itemOf({ type, id, record }: FoundRecord): LogItem {
+  return { ...record, log_type: type, log_id: id };
+}
+
+/** A read went on for longer than anyone waits. */
+class TookTooLong extends Error {
+  constructor(milliseconds: number) {
+    super(`the log store was still looking after ${milliseconds / 1000} s: ask for less time, or by fewer wildcards`);
+  }
+}
+
+/**
+ * Gives up after so many milliseconds; Elasticsearch stops as well when nobody waits for its answer. @throws TookTooLong
+ */
+async function inTime<T>(
+  read: (signal: AbortSignal) => Promise<T>,
+  milliseconds: number,
+  signal: AbortSignal,
+): Promise<T> {
+  const timeout = AbortSignal.timeout(milliseconds);
+  try {
+    return await read(AbortSignal.any([signal, timeout]));
+  } catch (error) {
+    throw timeout.aborted && !signal.aborted ? new TookTooLong(milliseconds) : error;
+  }
+}
+
+/** What to tell of a read that failed. @throws what is no failure that anyone was to expect */
+export function explainFailure(error: unknown): Answer {
+  if (error instanceof StatusError || error instanceof ConnectionError) {
+    return refuse(failure(503, 'ServiceUnavailable', `cannot ask who may read this: ${error.message}`));
+  }
+  if (error instanceof UserError) return refuse(failure(400, 'BadRequest', error.message));
+  if (error instanceof StoreUnavailable) {
+    return refuse(failure(503, 'ServiceUnavailable', `the log store does not answer: ${error.message}`));
+  }
+  if (error instanceof TookTooLong) return refuse(failure(504, 'Timeout', error.message));
+  if (error instanceof TooManyWaiting) {
+    return refuse(failure(429, 'TooManyRequests', `too many reads of logs are under way: ${error.message}`));
+  }
+  throw error;
+}
+
+export function refuse(status: Status): Answer {
+  return { code: status.code, body: status };
+}
