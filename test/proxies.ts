@@ -29,6 +29,7 @@ export class ApiProxy {
   readonly #admin: KeyPair;
   readonly #lost = new Set<RegExp>();
   readonly #unanswered = new Set<RegExp>();
+  readonly #refused = new Map<RegExp, number>();
   /** Every request that came, as `METHOD URL`. */
   readonly requests: string[] = [];
   /** What becomes of a URL on the way. */
@@ -66,6 +67,17 @@ export class ApiProxy {
     this.#unanswered.add(matches);
   }
 
+  /** Answers what matches as an API server that is overloaded does, until the function it returns is called. */
+  refuse(matches: RegExp, code: number): () => void {
+    this.#refused.set(matches, code);
+    return () => this.#refused.delete(matches);
+  }
+
+  /** Cuts every connection there is. */
+  reset(): void {
+    this.#server.closeAllConnections();
+  }
+
   stop(): void {
     this.#server.close().closeAllConnections();
   }
@@ -74,6 +86,11 @@ export class ApiProxy {
     const { method = '', url = '', headers } = incoming;
     this.requests.push(`${method} ${url}`);
     if ([...this.#lost].some((matches) => matches.test(`${method} ${url}`))) return;
+    const [, refusal] = [...this.#refused].find(([matches]) => matches.test(`${method} ${url}`)) ?? [];
+    if (refusal !== undefined) {
+      response.writeHead(refusal, { 'content-type': 'text/plain', 'retry-after': '1' }).end('Please try again later.');
+      return;
+    }
     const { ca, url: origin } = this.#upstream;
     const { certificate: cert, key } = this.#admin;
     const identity = headers.authorization === undefined ? { cert, key } : {};

@@ -9,6 +9,7 @@ import { type AskedLogs, filterFor, ofSource, printAsked, typesOf } from '../log
 import { CLUSTER_FLAGS, chosenClusters } from '../logs/chosen-clusters.ts';
 import { usesColours } from '../logs/colours.ts';
 import { FILTER_FLAGS } from '../logs/filter-flags.ts';
+import { followLogs } from '../logs/follow-logs.ts';
 import { newPrinter, OUTPUT_FORMATS } from '../logs/log-printer.ts';
 import { warningsOf } from '../logs/shortcomings.ts';
 import { showLogs } from '../logs/shown-logs.ts';
@@ -37,7 +38,12 @@ comparisons (=, !=, <, <=, >, >=), IN and NOTIN with a set whose words may have 
 is what --not and != ask for.
 
 What cannot be shown (a cluster or type that RBAC refuses, what a disconnected cluster still has) is named on stderr, and
-the exit code is 3. The store shows new records about a second after they arrive.`,
+the exit code is 3. The store shows new records about a second after they arrive.
+
+With -f it goes on with what arrives, which it asks for every two seconds. Records are printed by their own time: those
+that arrive wait for one poll, in which older ones may come; later ones are printed when they come (--order arrival: all
+of them). What passes (lost connections, restarts, an API server that is busy) is told once on stderr and tried again:
+nothing is left out or shown twice.`,
   examples: `
 # The last 100 flows of the last 15 minutes
 kubectl mcm logs --cluster prod-eu
@@ -47,6 +53,9 @@ kubectl mcm logs --cluster 'prod-*' --action deny --since 1h
 
 # The same, but for one namespace
 kubectl mcm logs --cluster 'prod-*' --action deny --not --namespace kube-system --since 1h
+
+# What is denied from now on
+kubectl mcm logs --cluster 'prod-*' --action deny -f --tail 0
 
 # Calico's query language
 kubectl mcm logs --cluster prod-eu -q 'dest_namespace = "store" AND dest_port IN {80, 443}'
@@ -90,6 +99,12 @@ kubectl mcm logs --all-clusters --type audit --user jane --since 7d -o json > ja
       alias: 'last',
       description: `At most so many records, the newest; -1 for all. Default: ${DEFAULT_LIMIT}, or all with --since where the output is no terminal. --last is the same.`,
     },
+    follow: {
+      type: 'boolean',
+      short: 'f',
+      description:
+        'Go on with what arrives, until Ctrl-C. Begins as without it; with --since all since then is shown first, with --tail 0 nothing.',
+    },
     order: {
       type: 'string',
       default: 'asc',
@@ -121,25 +136,23 @@ kubectl mcm logs --all-clusters --type audit --user jane --since 7d -o json > ja
   },
   hint: ({ flag, args }) => {
     const [cluster = 'NAME'] = args;
-    if (flag === 'f' || flag === 'follow') {
-      const again = didYouMean([`watch kubectl mcm logs --cluster ${cluster} --since 1m`]);
-      return `Logs are read once, and not followed yet. ${again}`;
-    }
     const named = args.length === 1 && isClusterName(cluster);
     return flag === undefined && named ? didYouMean([`kubectl mcm logs --cluster ${cluster}`]) : undefined;
   },
   run: async ({ flags, global, io }) => {
     const isTerminal = (io.out as { readonly isTTY?: boolean }).isTTY === true;
     const types = ofSource(typesOf(flags.type), flags.source);
+    refuseEnds(flags);
     const range = timeRange(flags, flags.tail !== undefined, io.now());
-    const isWhole = range.since !== undefined && (flags.since ?? flags['since-time']) !== undefined && !isTerminal;
+    const saysSince = (flags.since ?? flags['since-time']) !== undefined;
+    const isWhole = saysSince && (flags.follow || !isTerminal);
     // As in kubectl, -A counts more than -n.
     const filters = flags['all-namespaces'] ? { ...flags, namespace: [] } : flags;
     const asked: AskedLogs = {
       ...range,
       types: types.map((type) => ({ type, filter: filterFor(type, flags.query, filters) })),
       order: flags.order as Order,
-      tail: flags.tail === undefined ? (isWhole ? undefined : DEFAULT_LIMIT) : tailOf(flags.tail),
+      tail: flags.tail === undefined ? (isWhole ? undefined : DEFAULT_LIMIT) : tailOf(flags.tail, flags.follow),
     };
     if (flags['print-query']) {
       io.out.write(printAsked(asked));
@@ -154,14 +167,16 @@ kubectl mcm logs --all-clusters --type audit --user jane --since 7d -o json > ja
         colours: usesColours(flags.color, isTerminal, io.env),
         timeFormat: flags['time-format'] as TimeFormat | undefined,
         utc: flags.utc,
-        now: io.now(),
+        now: io.now,
       });
     // A mistake in the flags is told before anything is asked of a server.
     newPrinterFor(false);
     const client = connect(global, io);
     const clusters = await chosenClusters(client, flags, io.signal);
     const printer = newPrinterFor(clusters.length > 1);
-    const shown = await showLogs({ client, clusters, asked, printer, strict: flags.strict }, io);
+    const options = { client, clusters, asked, printer, strict: flags.strict };
+    if (flags.follow) return await followLogs({ ...options, notBefore: saysSince ? range.since : undefined }, io);
+    const shown = await showLogs(options, io);
     if (shown.records === 0) io.err.write(nothingFound(flags));
     const warnings = warningsOf(shown.shortcomings.all, io.now());
     for (const warning of warnings) io.err.write(warning);
@@ -169,10 +184,20 @@ kubectl mcm logs --all-clusters --type audit --user jane --since 7d -o json > ja
   },
 });
 
-function tailOf(text: string): number | undefined {
+/** What goes on for ever has neither. @throws UserError */
+function refuseEnds({ follow, until, order }: { follow: boolean; until: string | undefined; order: string }): void {
+  if (!follow) return;
+  if (until !== undefined) throw new UserError('error: --until and --follow cannot be used together');
+  if (order === 'desc') {
+    throw new UserError('error: --order desc and --follow cannot be used together: what arrives comes last');
+  }
+}
+
+/** @throws UserError */
+function tailOf(text: string, mayBeNothing: boolean): number | undefined {
   if (text === '-1') return undefined;
-  const value = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (value >= 1) return value;
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : -1;
+  if (value >= (mayBeNothing ? 0 : 1)) return value;
   throw new UserError(`error: invalid argument "${text}" for "--tail" flag: must be a number from 1, or -1 for all`);
 }
 

@@ -20,7 +20,7 @@ const OPTIONS: PrintOptions = {
   colours: false,
   timeFormat: undefined,
   utc: true,
-  now: NOW,
+  now: () => NOW,
 };
 
 function found(type: LogType, cluster: string, time: string, record: object): FoundItem {

@@ -24,7 +24,8 @@ export interface PrintOptions {
   /** undefined for the format's own. */
   readonly timeFormat: TimeFormat | undefined;
   readonly utc: boolean;
-  readonly now: number;
+  /** Milliseconds since 1970, from which ages are counted. */
+  readonly now: () => number;
 }
 
 /** Text of records, which come in several lots; columns are aligned with those of the lots before. */
@@ -72,52 +73,55 @@ function asSent(item: FoundItem['item']): object {
 }
 
 function wording({ timeFormat, utc, now }: PrintOptions, preset: TimeFormat): TimeWording {
-  return { format: timeFormat ?? preset, utc, now };
+  return { format: timeFormat ?? preset, utc, now: now() };
 }
 
 function compactPrinter(options: PrintOptions): LogPrinter {
   const { severalClusters, colours } = options;
-  const times = wording(options, 'short');
   const aligner = new ColumnAligner('  ', (cell, at) =>
     colours && severalClusters && at === 1 ? coloured(cell) : cell,
   );
-  return (items) =>
-    aligner.align(
+  return (items) => {
+    const times = wording(options, 'short');
+    return aligner.align(
       items.map(({ cluster, type, item }) => [
         timeWords(item['@timestamp'], times),
         ...(severalClusters ? [cluster] : []),
         ...type.compact(item).map(printable),
       ]),
     );
+  };
 }
 
 function tablePrinter(options: PrintOptions, wide: boolean): LogPrinter {
   const { colours, headers, severalClusters } = options;
   const withCluster = severalClusters || wide;
   const columns = columnsOf(options).filter((column) => wide || column.wide === undefined);
-  const times = wording(options, 'RFC3339');
   const aligner = new ColumnAligner('   ', (cell, at) =>
     colours && withCluster && at === 1 && cell !== 'CLUSTER' ? coloured(cell) : cell,
   );
-  const rows = (items: readonly FoundItem[]) =>
-    items.map(({ cluster, item }) => [
+  const rows = (items: readonly FoundItem[]) => {
+    const times = wording(options, 'RFC3339');
+    return items.map(({ cluster, item }) => [
       timeWords(item['@timestamp'], times),
       ...(withCluster ? [cluster] : []),
       ...columns.map(({ cell }) => printable(cell(item)) || '<none>'),
     ]);
+  };
   const header = ['TIME', ...(withCluster ? ['CLUSTER'] : []), ...columns.map((column) => column.header)];
   return withHeader(headers ? header : undefined, (lines) => aligner.align(lines), rows);
 }
 
 function csvPrinter(options: PrintOptions): LogPrinter {
   const columns = columnsOf(options);
-  const times = wording(options, 'RFC3339');
-  const rows = (items: readonly FoundItem[]) =>
-    items.map(({ cluster, item }) => [
+  const rows = (items: readonly FoundItem[]) => {
+    const times = wording(options, 'RFC3339');
+    return items.map(({ cluster, item }) => [
       timeWords(item['@timestamp'], times),
       cluster,
       ...columns.map(({ cell }) => printable(cell(item))),
     ]);
+  };
   const lines = (cells: readonly (readonly string[])[]) => cells.map((row) => `${row.map(csvCell).join()}\n`).join('');
   const header = ['TIME', 'CLUSTER', ...columns.map((column) => column.header)];
   return withHeader(options.headers ? header : undefined, lines, rows);

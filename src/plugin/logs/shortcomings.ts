@@ -63,7 +63,7 @@ export function overWords(shortcoming: Shortcoming): string | undefined {
     case 'Disconnected':
       return `cluster "${cluster}" is connected again`;
     case 'Behind':
-      return `no ${labelOf(shortcoming.type)} records of cluster "${cluster}" wait any more`;
+      return `cluster "${cluster}" is not behind with ${recordsOf(shortcoming.type, undefined)} any more`;
     case 'Gap':
       return undefined;
   }
@@ -89,14 +89,21 @@ function describe(shortcoming: Shortcoming, now: number): string {
     }
     case 'Behind': {
       const { records, type, since } = shortcoming;
-      return `${records} ${labelOf(type)} records of cluster "${cluster}" are missing: they wait in the manager's spool, the oldest for ${age(since, now)}`;
+      const behind = `${recordsOf(type, records)}, in the manager's spool for ${age(since, now)}`;
+      return `cluster "${cluster}" is behind by ${behind}`;
     }
     case 'Gap': {
       const { count, type, from, to, reason } = shortcoming;
-      const records = `${count === undefined ? '' : `${count} `}${labelOf(type)} records`;
-      return `${records} of cluster "${cluster}" of ${seconds(from)} to ${seconds(to)} are lost (${printable(reason)})`;
+      const span = `of ${seconds(from)} to ${seconds(to)}`;
+      return `cluster "${cluster}" has lost ${recordsOf(type, count)} ${span} (${printable(reason)})`;
     }
   }
+}
+
+/** `3 flow records` */
+function recordsOf(type: LogTypeName, count: number | undefined): string {
+  const records = `${labelOf(type)} record${count === 1 ? '' : 's'}`;
+  return count === undefined ? records : `${count} ${records}`;
 }
 
 function together(gaps: readonly Gap[]): Gap {
