@@ -1,5 +1,5 @@
 import { messageOf } from './errors.ts';
-import { main } from './plugin/main.ts';
+import { COMPLETE, main } from './plugin/main.ts';
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -10,9 +10,12 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-process.exitCode = await main(process.argv.slice(2), {
+const tokens = process.argv.slice(2);
+process.exitCode = await main(tokens, {
   out: process.stdout,
   err: process.stderr,
   env: process.env,
   now: Date.now,
 });
+// Somebody waits for a key to do something, and a connection may still be under way.
+if (tokens[0] === COMPLETE) process.exit();

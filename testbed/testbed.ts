@@ -26,7 +26,7 @@ export interface TestbedFacts {
   readonly managerPorts: ManagerPorts;
   /** A kubeconfig with a context for each cluster, as administrator; the management cluster is the current one. */
   readonly kubeconfig: string;
-  /** A folder with kubectl, kubectl-mcm and a Node.js that runs it. */
+  /** A folder with kubectl, kubectl-mcm, what completes it, and a Node.js that runs them. */
   readonly bin: string;
 }
 
@@ -167,7 +167,9 @@ export class Testbed extends Workbench {
     const bin = join(directory, 'bin');
     mkdirSync(bin);
     symlinkSync(binaries.kubectl, join(bin, 'kubectl'));
-    symlinkSync(join(PROJECT, 'bin', 'kubectl-mcm'), join(bin, 'kubectl-mcm'));
+    for (const name of ['kubectl-mcm', 'kubectl_complete-mcm']) {
+      symlinkSync(join(PROJECT, 'bin', name), join(bin, name));
+    }
     symlinkSync(process.execPath, join(bin, 'node'));
     const starting = [
       Elasticsearch.start(join(directory, 'elasticsearch'), progress),

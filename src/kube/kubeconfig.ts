@@ -117,7 +117,8 @@ const POD_USER: User = {
   authProvider: { name: 'tokenFile', config: { tokenFile: join(SERVICE_ACCOUNT, 'token') } },
 };
 
-function kubeconfigFiles(flags: KubeFlags, env: NodeJS.ProcessEnv): string[] {
+/** The files that a kubeconfig is made of, first things first. */
+export function kubeconfigFiles(flags: KubeFlags, env: NodeJS.ProcessEnv): string[] {
   if (flags.kubeconfig !== undefined) {
     if (!existsSync(flags.kubeconfig))
       throw new UserError(`error: stat ${flags.kubeconfig}: no such file or directory`);
@@ -129,7 +130,8 @@ function kubeconfigFiles(flags: KubeFlags, env: NodeJS.ProcessEnv): string[] {
   return files.filter((file) => existsSync(file));
 }
 
-function mergeFiles(files: readonly string[]): MergedConfig {
+/** @throws UserError where one does not parse */
+export function mergeFiles(files: readonly string[]): MergedConfig {
   const merged: MergedConfig = { clusters: [], users: [], contexts: [], impersonations: new Map() };
   for (const file of files) {
     try {

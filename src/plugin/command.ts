@@ -1,6 +1,22 @@
 import type { Writable } from 'node:stream';
 import type { KubeFlags } from '../kube/kubeconfig.ts';
 
+/** What a shell may offer for a value: things that have names, or words of the declaration's own. */
+export type Completes = Thing | readonly string[];
+
+/** Some have names that only the API server or the kubeconfig knows. */
+export type Thing =
+  | 'clusters'
+  | 'contexts'
+  | 'directories'
+  | 'durations'
+  | 'files'
+  | 'kube-clusters'
+  | 'kube-users'
+  | 'log-types'
+  | 'queries'
+  | 'times';
+
 /** A flag as its command declares it; help, parsing and documentation are made from this. */
 export interface FlagSpec {
   /** `strings` may be given several times. */
@@ -16,6 +32,8 @@ export interface FlagSpec {
   readonly negatable?: boolean;
   /** The only values there are. */
   readonly choices?: readonly string[];
+  /** What shells offer for it, where neither `choices` nor `value` says so. */
+  readonly completes?: Completes;
   readonly default?: string;
   readonly required?: boolean;
 }
@@ -71,6 +89,8 @@ export interface Mistake {
 export interface Command<F extends FlagSpecs = FlagSpecs> {
   /** Names of the arguments; exactly so many are needed. */
   readonly args: readonly string[];
+  /** What shells offer for the arguments. */
+  readonly completes?: readonly Completes[];
   readonly flags: F;
   readonly description: string;
   /** Lines of shell, each example under a comment. */

@@ -5,17 +5,29 @@ import { parseDuration } from './duration.ts';
 /** kubectl's own global flags, with its names and meanings; `--cluster` alone is managed clusters here. */
 export const GLOBAL_FLAGS = {
   kubeconfig: { type: 'string', value: 'FILE', description: 'Path to the kubeconfig file to use for CLI requests.' },
-  context: { type: 'string', value: 'NAME', description: 'The name of the kubeconfig context to use.' },
+  context: {
+    type: 'string',
+    value: 'NAME',
+    completes: 'contexts',
+    description: 'The name of the kubeconfig context to use.',
+  },
   'kube-cluster': {
     type: 'string',
     value: 'NAME',
+    completes: 'kube-clusters',
     description:
       "The name of the kubeconfig cluster to use (kubectl's own --cluster; here that means managed clusters).",
   },
-  user: { type: 'string', value: 'NAME', description: 'The name of the kubeconfig user to use.' },
+  user: {
+    type: 'string',
+    value: 'NAME',
+    completes: 'kube-users',
+    description: 'The name of the kubeconfig user to use.',
+  },
   'kube-user': {
     type: 'string',
     value: 'NAME',
+    completes: 'kube-users',
     description: 'The same, also for commands whose --user is another one (logs, where it is who did something).',
   },
   server: {

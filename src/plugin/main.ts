@@ -1,11 +1,12 @@
 import { UserError } from '../errors.ts';
 import { didYouMean, suggestions } from '../suggestions.ts';
 import type { Io } from './command.ts';
-import { COMMAND_GROUPS, type CommandEntry } from './commands/index.ts';
+import { COMMANDS, isCommand } from './commands/index.ts';
 import { commandHelp, groupHelp, rootHelp } from './help.ts';
 import { parseLine, splitCommand, UsageError } from './parse.ts';
 
-const ENTRIES: readonly CommandEntry[] = COMMAND_GROUPS.flatMap(({ commands }) => commands);
+/** By which shells ask what may come next; the words so far follow, the last one unfinished. */
+export const COMPLETE = '__complete';
 
 /** Runs one command line and resolves with its exit code. The only place that prints errors. */
 export async function main(tokens: readonly string[], io: Omit<Io, 'signal'>): Promise<number> {
@@ -19,10 +20,11 @@ export async function main(tokens: readonly string[], io: Omit<Io, 'signal'>): P
 
 async function dispatch(tokens: readonly string[], io: Omit<Io, 'signal'>): Promise<number> {
   const [first, ...others] = tokens;
+  if (first === COMPLETE) return await (await import('./completion/complete.ts')).printCompletion(others, io);
   if (first === 'help') return await dispatch([...others, '--help'], io);
   if (first === '--version') return await dispatch(['version', ...others], io);
   const { words, rest } = splitCommand(tokens, isCommand);
-  const entry = ENTRIES.find((candidate) => candidate.words === words);
+  const entry = COMMANDS.find((candidate) => candidate.words === words);
   if (entry === undefined) return withoutCommand(words, rest, io);
   const { command } = await entry.load();
   const line = parseLine(words, command, rest);
@@ -39,17 +41,13 @@ async function dispatch(tokens: readonly string[], io: Omit<Io, 'signal'>): Prom
   }
 }
 
-function isCommand(words: string): boolean {
-  return ENTRIES.some((entry) => entry.words === words || entry.words.startsWith(`${words} `));
-}
-
 function withoutCommand(words: string, rest: readonly string[], io: Omit<Io, 'signal'>): number {
   const word = rest.find((token) => !token.startsWith('-'));
   if (word !== undefined) {
     const command = [words, word].join(' ').trim();
     const meant = suggestions(
       command,
-      ENTRIES.map((entry) => entry.words),
+      COMMANDS.map((entry) => entry.words),
     );
     const hint = meant.length === 0 ? undefined : didYouMean(meant);
     throw new UsageError(`unknown command "${command}" for "kubectl mcm"`, '', hint);

@@ -10,7 +10,7 @@ export interface ParsedLine {
   readonly help: boolean;
 }
 
-const HELP: FlagSpecs = { help: { type: 'boolean', short: 'h', description: 'Show this help.' } };
+export const HELP: FlagSpecs = { help: { type: 'boolean', short: 'h', description: 'Show this help.' } };
 
 /** Reads the arguments of one command. @throws UsageError in kubectl's words. */
 export function parseLine(words: string, command: Command, tokens: readonly string[]): ParsedLine {
@@ -36,7 +36,7 @@ export function parseLine(words: string, command: Command, tokens: readonly stri
 }
 
 /** What is not a command's own: its flags count more than global ones of their names. */
-function without(parsed: Readonly<Record<string, unknown>>, own: FlagSpecs): Readonly<Record<string, unknown>> {
+export function without(parsed: Readonly<Record<string, unknown>>, own: FlagSpecs): Readonly<Record<string, unknown>> {
   return Object.fromEntries(Object.entries(parsed).filter(([name]) => own[name] === undefined));
 }
 
@@ -121,12 +121,13 @@ function pflagTokens(tokens: readonly string[], specs: FlagSpecs, fail: (message
   return result;
 }
 
-function isNot(token: string | undefined, specs: FlagSpecs): boolean {
+/** Whether a token is the `--not` that turns the next flag round. */
+export function isNot(token: string | undefined, specs: FlagSpecs): boolean {
   return token === '--not' && Object.values(specs).some(({ negatable }) => negatable === true);
 }
 
 /** The flag that a token is, by its long name. */
-function knownFlag(token: string, specs: FlagSpecs): (FlagToken & { readonly spec: FlagSpec }) | undefined {
+export function knownFlag(token: string, specs: FlagSpecs): (FlagToken & { readonly spec: FlagSpec }) | undefined {
   const flag = splitFlag(token);
   const name = longName(flag?.name ?? '', specs);
   const spec = specs[name];
@@ -181,7 +182,8 @@ function runYargs(tokens: readonly string[], specs: FlagSpecs): { _: (string | n
   return parser.parseSync() as ReturnType<typeof runYargs>;
 }
 
-function valuesOf<F extends FlagSpecs>(
+/** The flags' values as they are declared: of parsed ones, each a value or a list of them. @throws UsageError */
+export function valuesOf<F extends FlagSpecs>(
   parsed: Readonly<Record<string, unknown>>,
   specs: F,
   fail: (message: string) => UsageError,

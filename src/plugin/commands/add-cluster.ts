@@ -44,6 +44,7 @@ kubectl mcm add-cluster prod-eu --managed-context prod-eu --wait`,
     'managed-context': {
       type: 'string',
       value: 'NAME',
+      completes: 'contexts',
       description: 'Apply the manifest to the cluster of this kubeconfig context.',
     },
     wait: {

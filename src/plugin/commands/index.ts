@@ -98,8 +98,20 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
   {
     title: 'The rest',
     commands: [
+      {
+        words: 'completion',
+        summary: 'Print a script by which a shell completes commands, flags and names',
+        load: () => import('./completion.ts'),
+      },
       { words: 'options', summary: 'List the flags that every command takes', load: () => import('./options.ts') },
       { words: 'version', summary: 'Print the version', load: () => import('./version.ts') },
     ],
   },
 ];
+
+export const COMMANDS: readonly CommandEntry[] = COMMAND_GROUPS.flatMap(({ commands }) => commands);
+
+/** Whether a command has these words, or begins with them. */
+export function isCommand(words: string): boolean {
+  return COMMANDS.some((entry) => entry.words === words || entry.words.startsWith(`${words} `));
+}

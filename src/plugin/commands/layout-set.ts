@@ -16,6 +16,7 @@ const POLL = 250;
 /** `layout set`: which indices logs are to be stored in. */
 export const command = defineCommand({
   args: ['LAYOUT'],
+  completes: [LAYOUT_NAMES],
   description: `
 Store logs in another layout (${LAYOUT_NAMES.join(' or ')}), or under another prefix, from the records of the day after
 tomorrow (UTC) on: by then everyone who writes knows of it. What is stored stays where it is and is read as before.

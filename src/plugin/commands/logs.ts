@@ -73,6 +73,7 @@ kubectl mcm logs --all-clusters --type audit --user jane --since 7d -o json > ja
       type: 'string',
       default: 'flow',
       value: 'TYPE',
+      completes: 'log-types',
       description: `Type of log, or several (flow,dns): ${SELECTOR_WORDS.join(', ')} (audit: both of Calico's and Kubernetes' audit logs).`,
     },
     source: {
@@ -117,6 +118,7 @@ kubectl mcm logs --all-clusters --type audit --user jane --since 7d -o json > ja
       short: 'o',
       default: 'compact',
       value: 'FORMAT',
+      completes: OUTPUT_FORMATS,
       description: `Output format: ${OUTPUT_FORMATS.join(', ')}. json is one object a line (as is jsonl); raw is the record as it was sent.`,
     },
     'no-headers': { type: 'boolean', description: 'Print tables without their headers.' },

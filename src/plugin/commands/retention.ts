@@ -27,7 +27,7 @@ kubectl mcm retention --preview
 # Keep the flows of one cluster longer
 kubectl mcm retention set --type flow --cluster prod-eu --days 30`,
   flags: {
-    cluster: { type: 'string', value: 'NAME', description: 'Only of this cluster.' },
+    cluster: { type: 'string', value: 'NAME', completes: 'clusters', description: 'Only of this cluster.' },
     preview: { type: 'boolean', description: 'Show what is closed and deleted within the next 24 hours.' },
     output: {
       type: 'string',

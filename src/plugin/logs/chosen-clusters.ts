@@ -15,6 +15,7 @@ export const CLUSTER_FLAGS = {
   cluster: {
     type: 'strings',
     value: 'NAME',
+    completes: 'clusters',
     description: `A managed cluster, several (a,b) or those of a pattern ('prod-*'); "${MANAGEMENT_CLUSTER}" is the management cluster. Can be repeated. Default: the only managed cluster, else the management cluster.`,
   },
   selector: {

@@ -16,6 +16,12 @@ interface FilterFlag {
   readonly ask: Ask;
 }
 
+/** As Calico writes them, whose case is of its own. */
+const RCODES = [
+  ...['NoError', 'FormErr', 'ServFail', 'NXDomain', 'NotImp', 'Refused', 'YXDomain', 'YXRRSet', 'NXRRSet', 'NotAuth'],
+  ...['NotZone', 'BADSIG', 'BADKEY', 'BADTIME', 'BADMODE', 'BADNAME', 'BADALG', 'BADTRUNC', 'BADCOOKIE'],
+];
+
 const NAME_WORDS = '* and ? stand for any text and any character';
 
 /** The flags that say which records to show. */
@@ -89,7 +95,10 @@ const FLAGS: Readonly<Record<string, FilterFlag>> = {
   },
   qname: ofAspect('qname', 'NAME', `Only queries for this name; ${NAME_WORDS}.`, (value) => value),
   qtype: ofAspect('qtype', 'TYPE', 'Only queries of this type (A, AAAA, SRV).', (value) => value.toUpperCase()),
-  rcode: ofAspect('rcode', 'CODE', 'Only these answers (NoError, NXDomain, ServFail), in either case.', rcode),
+  rcode: completing(
+    RCODES,
+    ofAspect('rcode', 'CODE', 'Only these answers (NoError, NXDomain, ServFail), in either case.', rcode),
+  ),
   user: ofAspect(
     'user',
     'USER',
@@ -175,15 +184,13 @@ function withAlias(alias: string, { spec, ask }: FilterFlag): FilterFlag {
   return { spec: { ...spec, alias }, ask };
 }
 
+function completing(completes: readonly string[], { spec, ask }: FilterFlag): FilterFlag {
+  return { spec: { ...spec, completes }, ask };
+}
+
 function lowerCase(value: string): string {
   return value.toLowerCase();
 }
-
-/** As Calico writes them, whose case is of its own. */
-const RCODES = [
-  ...['NoError', 'FormErr', 'ServFail', 'NXDomain', 'NotImp', 'Refused', 'YXDomain', 'YXRRSet', 'NXRRSet', 'NotAuth'],
-  ...['NotZone', 'BADSIG', 'BADKEY', 'BADTIME', 'BADMODE', 'BADNAME', 'BADALG', 'BADTRUNC', 'BADCOOKIE'],
-];
 
 function rcode(value: string): string {
   return RCODES.find((code) => code.toLowerCase() === value.toLowerCase()) ?? value;
