@@ -5,37 +5,34 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const ROOT = import.meta.dirname;
-const KERNEL = join(ROOT, 'src/logs/store/elasticsearch/line-kernel');
 
-/** The text of line-kernel/compiled.ts, as its assembly.ts is compiled. @throws Error with what the compiler says. */
-export function compiledLineKernel(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'kubectl-mcm-wasm-'));
+/** Folders with an assembly.ts, and how many pages of 64 KiB its memory has. */
+export const ASSEMBLIES = {
+  'src/logs/record/checksum': 1,
+  'src/logs/store/elasticsearch/line-kernel': 7,
+} as const;
+
+/** The text of compiled.ts, as assembly.ts of that folder is compiled. @throws Error with what the compiler says. */
+export function compiledAssembly(folder: keyof typeof ASSEMBLIES): string {
+  const pages = String(ASSEMBLIES[folder]);
+  const output = mkdtempSync(join(tmpdir(), 'kubectl-mcm-wasm-'));
   try {
-    const file = join(folder, 'kernel.wasm');
-    const memory = ['--initialMemory', '7', '--maximumMemory', '7'];
-    const options = [
-      '-O3',
-      '--enable',
-      'simd',
-      '--converge',
-      '--noAssert',
-      '--runtime',
-      'stub',
-      ...memory,
-      '--outFile',
-      file,
-    ];
-    execFileSync(process.execPath, [
-      join(ROOT, 'node_modules/assemblyscript/bin/asc.js'),
-      join(KERNEL, 'assembly.ts'),
-      ...options,
-    ]);
+    const file = join(output, 'assembly.wasm');
+    const memory = ['--initialMemory', pages, '--maximumMemory', pages];
+    const options = ['-O3', '--enable', 'simd', '--converge', '--noAssert', '--runtime', 'stub', ...memory];
+    const compiler = join(ROOT, 'node_modules/assemblyscript/bin/asc.js');
+    const args = [compiler, join(ROOT, folder, 'assembly.ts'), ...options, '--outFile', file];
+    execFileSync(process.execPath, args, { stdio: 'pipe' });
     const base64 = readFileSync(file).toString('base64');
     const lines = base64.match(/.{1,110}/g)?.map((line) => `  '${line}'`) ?? [];
     return `// What assembly.ts is compiled to, by npm run wasm.\nexport const WASM =\n${lines.join(' +\n')};\n`;
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(output, { recursive: true });
   }
 }
 
-if (import.meta.main) writeFileSync(join(KERNEL, 'compiled.ts'), compiledLineKernel());
+if (import.meta.main) {
+  for (const folder of Object.keys(ASSEMBLIES) as (keyof typeof ASSEMBLIES)[]) {
+    writeFileSync(join(ROOT, folder, 'compiled.ts'), compiledAssembly(folder));
+  }
+}

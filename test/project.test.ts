@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, it } from 'node:test';
-import { compiledLineKernel } from '../build-wasm.ts';
+import { ASSEMBLIES, compiledAssembly } from '../build-wasm.ts';
 import { cliReference } from '../src/plugin/reference.ts';
 import { run } from '../testbed/processes.ts';
 
@@ -67,10 +67,12 @@ describe('what a forwarder loads that writes straight into Elasticsearch', () =>
   });
 });
 
-describe('src/logs/store/elasticsearch/line-kernel', () => {
-  it('is compiled from its source', () => {
-    assert.equal(read('src/logs/store/elasticsearch/line-kernel/compiled.ts'), compiledLineKernel());
-  });
+describe('WebAssembly', () => {
+  for (const folder of Object.keys(ASSEMBLIES) as (keyof typeof ASSEMBLIES)[]) {
+    it(`of ${folder} is compiled from its source`, () => {
+      assert.equal(read(`${folder}/compiled.ts`), compiledAssembly(folder));
+    });
+  }
 });
 
 describe('src/kube', () => {

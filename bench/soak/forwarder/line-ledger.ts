@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib';
+import { checksum } from '../../../src/logs/record/checksum/checksum.ts';
 import { isBlank, MAX_LINE } from '../../../src/logs/record/lines.ts';
 import { fileKey } from '../../../src/logs/record/source.ts';
 import { flows } from '../../../src/logs/types/flows.ts';
@@ -19,7 +19,7 @@ export class LoggedFile {
     if (!isBlank(line)) {
       this.key ??= fileKey(line.subarray(0, MAX_LINE));
       const kept = line.length > MAX_LINE ? line.subarray(0, KEPT) : line;
-      this.#lines.push({ offset: this.size, checksum: crc32(kept).toString(36), poison });
+      this.#lines.push({ offset: this.size, checksum: checksum(kept).toString(36), poison });
     }
     this.size += line.length + 1;
   }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import { UserError } from '../../errors.ts';
 import type { LogType } from '../types/log-type.ts';
 import { base36 } from './base36.ts';
+import { checksum } from './checksum/checksum.ts';
 import type { Line } from './lines.ts';
 
 /** Where an upload's bytes stand on the node they come from: our forwarder says so, other shippers do not. */
@@ -89,7 +89,7 @@ export class RecordIds {
   next(line: Line): string {
     const { cluster, host, position } = this.#source;
     if (position !== undefined) {
-      return `${cluster}/${host}/${position.fileKey}/${base36(line.offset)}/${base36(crc32(line.bytes))}`;
+      return `${cluster}/${host}/${position.fileKey}/${base36(line.offset)}/${base36(checksum(line.bytes))}`;
     }
     const hash = createHash('sha256').update(line.bytes).digest('base64url').slice(0, 22);
     if (this.#linesAreUnique) return `${cluster}/${hash}`;

@@ -2,6 +2,7 @@
  * The inner loop of PlainLines, in AssemblyScript: TypeScript's syntax for WebAssembly. Numbers are WebAssembly's, and
  * memory is addresses. Nothing runs this file; `npm run wasm` makes compiled.ts of it.
  */
+import { checksum } from '../../../record/checksum/assembly';
 
 /** Where the caller puts whole lines, and how many bytes there may be. What is read beyond them is ignored. */
 export const PIECE: usize = 0x10000;
@@ -56,48 +57,6 @@ const CLOSE_BRACE: u8 = 0x7d;
 const OST_QUOTE: u32 = 0x2274736f;
 const OC_C: u32 = 0x635f636f;
 const ID_END: u32 = 0x0a7d7d22;
-
-/** Tables for the CRC of sixteen bytes at once: of a byte with so many bytes of zeros behind it. */
-const TABLES: usize = 0x1000;
-
-for (let byte: u32 = 0; byte < 256; byte++) {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0xedb88320 : 0);
-  store<u32>(TABLES + (byte << 2), crc);
-}
-for (let at: usize = TABLES; at < TABLES + 15 * 1024; at += 4) {
-  const crc = load<u32>(at);
-  store<u32>(at + 1024, (crc >>> 8) ^ load<u32>(TABLES + ((crc & 0xff) << 2)));
-}
-
-/** As zlib's crc32. All but the first four bytes are looked up without waiting for the sixteen before. */
-function crc32(from: usize, to: usize): u32 {
-  let crc: u32 = ~0;
-  let at = from;
-  for (; at + 16 <= to; at += 16) {
-    const rest =
-      load<u32>(u32(load<u8>(at, 4)) << 2, TABLES + 11 * 1024) ^
-      load<u32>(u32(load<u8>(at, 5)) << 2, TABLES + 10 * 1024) ^
-      (load<u32>(u32(load<u8>(at, 6)) << 2, TABLES + 9 * 1024) ^
-        load<u32>(u32(load<u8>(at, 7)) << 2, TABLES + 8 * 1024)) ^
-      (load<u32>(u32(load<u8>(at, 8)) << 2, TABLES + 7 * 1024) ^
-        load<u32>(u32(load<u8>(at, 9)) << 2, TABLES + 6 * 1024) ^
-        (load<u32>(u32(load<u8>(at, 10)) << 2, TABLES + 5 * 1024) ^
-          load<u32>(u32(load<u8>(at, 11)) << 2, TABLES + 4 * 1024))) ^
-      (load<u32>(u32(load<u8>(at, 12)) << 2, TABLES + 3 * 1024) ^
-        load<u32>(u32(load<u8>(at, 13)) << 2, TABLES + 2 * 1024) ^
-        (load<u32>(u32(load<u8>(at, 14)) << 2, TABLES + 1 * 1024) ^
-          load<u32>(u32(load<u8>(at, 15)) << 2, TABLES + 0 * 1024)));
-    const first = crc ^ load<u32>(at);
-    crc =
-      load<u32>((first << 2) & 0x3fc, TABLES + 15 * 1024) ^
-      load<u32>((first >>> 6) & 0x3fc, TABLES + 14 * 1024) ^
-      (load<u32>((first >>> 14) & 0x3fc, TABLES + 13 * 1024) ^ load<u32>((first >>> 22) & 0x3fc, TABLES + 12 * 1024)) ^
-      rest;
-  }
-  for (; at < to; at++) crc = (crc >>> 8) ^ load<u32>(((crc ^ load<u8>(at)) & 0xff) << 2, TABLES);
-  return ~crc;
-}
 
 /** Copies up to 15 bytes more than that. */
 function copy(to: usize, from: usize, length: usize): void {
@@ -193,7 +152,7 @@ export function take(from: i32, to: i32, offset: f64, beginning: i32, action: i3
     copy(at, ACTION, usize(action));
     at = base36(at + usize(action), u64(offset) + u64(start - PIECE));
     store<u8>(at, SLASH);
-    at = base36(at + 1, crc32(start, end));
+    at = base36(at + 1, checksum(start, end));
     store<u32>(at, ID_END);
     at += 4;
     copy(at, start, length - 1);

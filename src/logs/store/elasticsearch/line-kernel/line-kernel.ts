@@ -1,14 +1,5 @@
+import { type Global, instantiate } from '../../../web-assembly.ts';
 import { WASM } from './compiled.ts';
-
-/** WebAssembly, which TypeScript knows in browsers only. */
-declare const WebAssembly: {
-  readonly Module: new (bytes: Uint8Array) => object;
-  readonly Instance: new (module: object) => { readonly exports: object };
-};
-
-interface Global {
-  readonly value: number;
-}
 
 /** What assembly.ts exports, see there. */
 interface Assembly {
@@ -89,8 +80,7 @@ export class LineKernel {
   readonly #assembly: Assembly;
 
   constructor() {
-    const module = new WebAssembly.Module(Buffer.from(WASM, 'base64'));
-    const assembly = new WebAssembly.Instance(module).exports as Assembly;
+    const assembly = instantiate(WASM) as Assembly;
     const { buffer } = assembly.memory;
     this.piece = Buffer.from(buffer, assembly.PIECE.value, assembly.PIECE_BYTES.value);
     this.beginning = new Text(buffer, assembly.BEGINNING);
