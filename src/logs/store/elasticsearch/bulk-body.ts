@@ -50,7 +50,7 @@ export class BulkBody {
   /** Adds items that are whole, as far as `ends` says where each ends. */
   items(items: Uint8Array, ends: Int32Array): void {
     this.#reserve(items.length, ends.length);
-    for (const end of ends) this.#bounds[++this.#count] = this.#length + end;
+    for (let n = 0; n < ends.length; n++) this.#bounds[++this.#count] = this.#length + (ends[n] as number);
     this.bytes(items);
   }
 

@@ -46,18 +46,20 @@ export class BulkLines {
     this.#file = file;
     this.body.clear(now);
     const open = this.#openDays(file, now);
-    const plain = new PlainLines(this.body, this.#names, file, open, now);
-    const reader = new RecordReader(file.type, file, now);
     let items = 0;
-    const note = (start: number) => {
-      this.#items[items] = start;
-      this.#read[items++] = false;
+    const added = (starts: Int32Array, from: number) => {
+      for (let n = 0; n < starts.length; n++) {
+        this.#items[items] = from + (starts[n] as number);
+        this.#read[items++] = false;
+      }
     };
-    for (let start = plain.add(0, note), end = bytes.indexOf(NEWLINE, start); end !== -1; ) {
+    const plain = new PlainLines(this.body, this.#names, file, { open, now, added });
+    const reader = new RecordReader(file.type, file, now);
+    for (let start = plain.add(0), end = bytes.indexOf(NEWLINE, start); end !== -1; ) {
       const letter = this.#readLine(file, reader, open, start, end);
       if (letter !== undefined) letters.push(letter);
       items = this.body.count;
-      start = plain.add(end + 1, note);
+      start = plain.add(end + 1);
       end = bytes.indexOf(NEWLINE, start);
     }
     return letters;

@@ -9,6 +9,10 @@ import { actionOf, type IndexNames } from './index-names.ts';
 import { LineKernel, LONGEST_TEXT, Stop } from './line-kernel/line-kernel.ts';
 
 const ZERO = 0x30;
+const NEWLINE = 0x0a;
+
+/** Is told where the lines begin that were added, counted from there. */
+type LinesAdded = (starts: Int32Array, from: number) => void;
 
 /** Made when the first file is shipped; used by one after the other, each from beginning to end. */
 let kernel: LineKernel | undefined;
@@ -30,53 +34,66 @@ export class PlainLines {
   readonly #documents: DocumentReader;
   readonly #window: TimeWindow;
   readonly #open: OpenDays;
-  readonly #isUtf8: boolean;
+  readonly #added: LinesAdded;
   readonly #kernel: LineKernel;
   /** The part of the file that is in the kernel's piece. */
   #from = 0;
   #to = 0;
+  #isUtf8 = true;
   /** The line whose beginning is that of those that are taken. */
   #turned = -1;
   #day = '';
 
-  constructor(body: BulkBody, names: IndexNames, file: FileLines, open: OpenDays, now: number) {
+  constructor(
+    body: BulkBody,
+    names: IndexNames,
+    file: FileLines,
+    { open, now, added }: { readonly open: OpenDays; readonly now: number; readonly added: LinesAdded },
+  ) {
     this.#body = body;
     this.#names = names;
     this.#file = file;
     this.#documents = new DocumentReader(file.type);
     this.#window = new TimeWindow(now);
     this.#open = open;
-    this.#isUtf8 = isUtf8(file.bytes);
+    this.#added = added;
     kernel ??= new LineKernel();
     this.#kernel = kernel;
-    this.#kernel.beginning.length = 0;
+    this.#kernel.begin();
   }
 
   /**
-   * Adds lines, from the one that begins at `start` on, as long as they are in that form. `added` is told where each
-   * begins. Returns where the first one begins that is in another form, or has no end.
+   * Adds lines, from the one that begins at `start` on, as long as they are in that form. Returns where the first one
+   * begins that is in another form, or has no end.
    */
-  add(start: number, added: (start: number) => void): number {
-    const { bytes } = this.#file;
-    if (!this.#isUtf8) return start;
-    for (let at = start; at < bytes.length; ) {
+  add(start: number): number {
+    const { bytes, position } = this.#file;
+    let at = start;
+    while (at < bytes.length) {
       if (at >= this.#to) this.#load(at);
-      const { next, stopped } = this.#take(at, added);
-      if (!this.#canGoOn(next, stopped)) return next;
+      if (!this.#isUtf8) break;
+      const from = this.#from;
+      const next = from + this.#kernel.take(at - from, this.#to - from, position.offset + from);
+      const goesOn = this.#canGoOn(next);
       at = next;
+      if (!goesOn) break;
     }
-    return bytes.length;
+    this.#addItems();
+    return at;
   }
 
   /** Makes the kernel ready for what it has stopped at, if it may be in the form. */
-  #canGoOn(next: number, stopped: number): boolean {
-    switch (stopped) {
+  #canGoOn(next: number): boolean {
+    switch (this.#kernel.stopped) {
       case Stop.otherForm:
         return false;
       case Stop.otherBeginning:
         if (this.#turned === next) return false;
         this.#turned = next;
         return this.#turnTo(next);
+      case Stop.full:
+        this.#addItems();
+        return true;
       case Stop.part:
         if (next === this.#to) return true;
         // It has no end, or is longer than the form allows.
@@ -86,20 +103,22 @@ export class PlainLines {
     return true;
   }
 
-  #take(at: number, added: (start: number) => void): { readonly next: number; readonly stopped: number } {
-    const from = this.#from;
-    const taken = this.#kernel.take(at - from, this.#to - from, this.#file.position.offset + from);
-    this.#body.items(taken.items, taken.ends);
-    for (const start of taken.starts) added(from + start);
-    return { next: from + taken.next, stopped: taken.stopped };
+  #addItems(): void {
+    const { bytes, ends, starts } = this.#kernel.items();
+    this.#body.items(bytes, ends);
+    this.#added(starts, this.#from);
   }
 
+  /** Pieces are checked where they are: what was copied a moment ago is still at hand for the processor. */
   #load(from: number): void {
+    this.#addItems();
     const { bytes } = this.#file;
     const { piece } = this.#kernel;
     this.#from = from;
     this.#to = Math.min(from + piece.length, bytes.length);
-    bytes.copy(piece, 0, from, this.#to);
+    const length = bytes.copy(piece, 0, from, this.#to);
+    // A line that is cut may end within a character.
+    this.#isUtf8 = isUtf8(piece.subarray(0, piece.lastIndexOf(NEWLINE, length - 1) + 1));
   }
 
   /** Has lines taken that begin as the one there does up to its time, if that is one of a day that takes records. */

@@ -21,7 +21,7 @@ export const ITEMS: usize = 0x30000;
 export const STARTS: usize = 0x60000;
 export const ENDS: usize = 0x68000;
 
-/** What `take` has done: so many items in so many bytes, and why it went no further. */
+/** What `take` has done since `clear`: so many items in so many bytes, and why it went no further. */
 export let count: i32 = 0;
 export let written: i32 = 0;
 export let stopped: i32 = 0;
@@ -123,15 +123,20 @@ function digit(value: u32): u8 {
   return u8(value < 10 ? 0x30 + value : 0x57 + value);
 }
 
+/** Makes room for items. */
+export function clear(): void {
+  count = 0;
+  written = 0;
+}
+
 /**
- * Makes items of the lines from `from` on, of the `to` bytes in the piece, whose first has that offset in its file, for
+ * Adds items of the lines from `from` on, of the `to` bytes in the piece, whose first has that offset in its file, for
  * as long as they are in the form and begin with the first `beginning` bytes of BEGINNING. Returns where it has stopped.
  */
 export function take(from: i32, to: i32, offset: f64, beginning: i32, action: i32, members: i32): i32 {
   const last = PIECE + usize(to);
   let start = PIECE + usize(from);
-  let at = ITEMS;
-  count = 0;
+  let at = ITEMS + usize(written);
   stopped = PART;
   while (start < last) {
     const end = endOfLine(start, last);

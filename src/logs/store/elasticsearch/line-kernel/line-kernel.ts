@@ -15,6 +15,7 @@ interface Assembly {
   readonly count: Global;
   readonly written: Global;
   readonly stopped: Global;
+  clear(): void;
   take(from: number, to: number, offset: number, beginning: number, action: number, members: number): number;
 }
 
@@ -31,16 +32,12 @@ export const Stop = {
 } as const;
 
 /** What became of lines; good until more are taken. */
-interface Taken {
-  readonly items: Uint8Array;
-  /** Where each item ends. */
+interface Items {
+  readonly bytes: Uint8Array;
+  /** Where each of them ends. */
   readonly ends: Int32Array;
   /** Where in the piece the line of each began. */
   readonly starts: Int32Array;
-  /** Where in the piece the first line begins that was not taken. */
-  readonly next: number;
-  /** Why it was not, one of Stop. */
-  readonly stopped: number;
 }
 
 /** A part of the memory, and how many bytes of it count. */
@@ -92,20 +89,35 @@ export class LineKernel {
     this.#assembly = assembly;
   }
 
+  /** For another file: nothing is left of the one before. */
+  begin(): void {
+    this.beginning.length = 0;
+    this.#assembly.clear();
+  }
+
   /**
    * Makes items of the lines from `from` to before `to` in the piece, for as long as they can be; that offset is the
-   * piece's in the file.
+   * piece's in the file. Returns where the first line begins that was not taken; `stopped` says why.
    */
-  take(from: number, to: number, offset: number): Taken {
+  take(from: number, to: number, offset: number): number {
     const { beginning, action, members } = this;
-    const next = this.#assembly.take(from, to, offset, beginning.length, action.length, members.length);
-    const { written, count, stopped } = this.#assembly;
-    return {
-      items: this.#items.subarray(0, written.value),
+    return this.#assembly.take(from, to, offset, beginning.length, action.length, members.length);
+  }
+
+  /** Why no more lines were taken, one of Stop. */
+  get stopped(): number {
+    return this.#assembly.stopped.value;
+  }
+
+  /** All items since the last call. */
+  items(): Items {
+    const { written, count } = this.#assembly;
+    const items = {
+      bytes: this.#items.subarray(0, written.value),
       ends: this.#ends.subarray(0, count.value),
       starts: this.#starts.subarray(0, count.value),
-      next,
-      stopped: stopped.value,
     };
+    this.#assembly.clear();
+    return items;
   }
 }
