@@ -46,20 +46,34 @@ export type Found =
 /** Reads so many bytes from there, fewer where the file ends. */
 export type ReadAt = (at: number, length: number) => Buffer;
 
-export function frameLength(head: Buffer, body: Buffer): number {
-  return PREFIX + head.length + body.length;
+/** What a frame is of; its body is these pieces, one after the other. */
+export interface Frame {
+  readonly head: Buffer;
+  readonly body: readonly Buffer[];
+}
+
+export function frameLength({ head, body }: Frame): number {
+  return PREFIX + head.length + lengthOfAll(body);
 }
 
 /** The pieces of a frame, to be written one after the other. */
-export function frameOf(marker: Buffer, head: Buffer, body: Buffer): [Buffer, Buffer, Buffer] {
+export function frameOf(marker: Buffer, { head, body }: Frame): Buffer[] {
   const prefix = Buffer.alloc(PREFIX);
   marker.copy(prefix);
   prefix.writeUInt32BE(head.length, 8);
-  prefix.writeUInt32BE(body.length, 12);
+  prefix.writeUInt32BE(lengthOfAll(body), 12);
   prefix.writeUInt32BE(crc32(head), 16);
-  prefix.writeUInt32BE(crc32(body), 20);
+  prefix.writeUInt32BE(crcOfAll(body), 20);
   prefix.writeUInt32BE(crc32(prefix.subarray(0, 24)), 24);
-  return [prefix, head, body];
+  return [prefix, head, ...body];
+}
+
+function lengthOfAll(pieces: readonly Buffer[]): number {
+  return pieces.reduce((sum, piece) => sum + piece.length, 0);
+}
+
+function crcOfAll(pieces: readonly Buffer[]): number {
+  return pieces.reduce((crc, piece) => crc32(piece, crc), 0);
 }
 
 /** Takes a frame apart; undefined where a byte of it is not as it was written. */

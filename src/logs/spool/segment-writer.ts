@@ -1,11 +1,6 @@
-import { frameLength } from './frame.ts';
+import { type Frame, frameLength } from './frame.ts';
 import { chargeOf } from './room.ts';
 import { Segment } from './segment.ts';
-
-export interface Frame {
-  readonly head: Buffer;
-  readonly body: Buffer;
-}
 
 /** Where a frame is. */
 export interface Place {
@@ -82,7 +77,7 @@ export class SegmentWriter {
     let bytes = 0;
     let count = 0;
     for (const { frame } of this.#waiting) {
-      bytes += frameLength(frame.head, frame.body);
+      bytes += frameLength(frame);
       if (count === GROUP_FRAMES || (count > 0 && bytes > GROUP_BYTES)) break;
       count++;
     }
@@ -95,7 +90,7 @@ export class SegmentWriter {
       let at = segment.length;
       await segment.append(group.map(({ frame }) => frame));
       for (const { frame, resolve } of group) {
-        const length = frameLength(frame.head, frame.body);
+        const length = frameLength(frame);
         segment.charged += chargeOf(length);
         segment.enter(chargeOf(length));
         resolve({ segment, at });

@@ -4,7 +4,7 @@ import { type FileHandle, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { codeOf } from '../../errors.ts';
-import { type Found, findFrames, frameOf, MARKER_LENGTH } from './frame.ts';
+import { type Found, type Frame, findFrames, frameOf, MARKER_LENGTH } from './frame.ts';
 
 const NAME = new RegExp(`^(\\d{10})-([0-9a-f]{${2 * MARKER_LENGTH}})\\.frames$`);
 
@@ -115,8 +115,8 @@ export class Segment {
   }
 
   /** Appends frames and syncs them. When that fails, nothing of them is there. */
-  async append(frames: readonly { readonly head: Buffer; readonly body: Buffer }[]): Promise<void> {
-    const pieces = frames.flatMap(({ head, body }) => frameOf(this.#marker, head, body));
+  async append(frames: readonly Frame[]): Promise<void> {
+    const pieces = frames.flatMap((frame) => frameOf(this.#marker, frame));
     const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
     try {
       await this.#write(pieces, length);

@@ -24,7 +24,7 @@ describe('Spool', () => {
   const lane = (cluster: string): Lane => ({ cluster, type: flows, day: '20261122' });
   const append = async (cluster: string, body: string | Buffer) => {
     const source = { cluster, host: 'node-1', position: undefined };
-    await spool.append(lane(cluster), source, 1, Buffer.from(body));
+    await spool.append(lane(cluster), source, 1, [Buffer.from(body)]);
   };
   const segments = () =>
     readdirSync(directory)

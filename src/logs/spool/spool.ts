@@ -9,7 +9,7 @@ import { type Lane, laneKey, readHead, type Spooled, writeHead } from './lane.ts
 import { Quarantine } from './quarantine.ts';
 import { chargeOf, Room } from './room.ts';
 import { Segment } from './segment.ts';
-import { type Frame, type Place, SegmentWriter } from './segment-writer.ts';
+import { type Place, SegmentWriter } from './segment-writer.ts';
 
 /** Bytes of a spool that are not as they were written. */
 export interface Damage {
@@ -21,7 +21,9 @@ export interface Damage {
 }
 
 /** What was read back of a frame. */
-export interface SpooledBatch extends Frame {
+export interface SpooledBatch {
+  readonly head: Buffer;
+  readonly body: Buffer;
   readonly spooled: Spooled;
 }
 
@@ -104,10 +106,10 @@ export class Spool {
    * Resolves with the lane's backlog once the batch is on disk.
    * @throws StoreUnavailable when there is no room, or the disk does not take it.
    */
-  async append(lane: Lane, source: UploadSource, records: number, body: Buffer): Promise<Backlog> {
+  async append(lane: Lane, source: UploadSource, records: number, body: readonly Buffer[]): Promise<Backlog> {
     const spooled = { lane, source, sequence: ++this.#sequence, time: Date.now(), records };
-    const head = writeHead(spooled);
-    const length = frameLength(head, body);
+    const frame = { head: writeHead(spooled), body };
+    const length = frameLength(frame);
     const charge = chargeOf(length);
     try {
       this.#room.take(lane.cluster, charge);
@@ -116,7 +118,7 @@ export class Spool {
       throw error;
     }
     try {
-      const place = await this.#writer.append({ head, body });
+      const place = await this.#writer.append(frame);
       this.#trouble = undefined;
       return this.#wait(spooled, length, place);
     } catch (error) {
@@ -224,7 +226,7 @@ export class Spool {
     const charge = chargeOf(frame.length);
     this.#room.waste(charge);
     try {
-      Object.assign(frame, await this.#writer.append(parts));
+      Object.assign(frame, await this.#writer.append({ head: parts.head, body: [parts.body] }));
     } catch (error) {
       this.#room.release(charge);
       throw error;

@@ -31,7 +31,7 @@ describe('a spooled batch', () => {
     const { records } = read(lines);
     const checksummed = records.map((record, n) => (n % 3 === 0 ? { ...record, checksum: `${n}` } : record));
     assert.equal(records.length, 501);
-    assert.deepEqual(decodeRecords(encodeRecords(checksummed), dayOf(NOW)), checksummed);
+    assert.deepEqual(decodeRecords(Buffer.concat(encodeRecords(checksummed)), dayOf(NOW)), checksummed);
   });
 
   it('is the same dead letters again, whatever is in them', () => {
@@ -40,12 +40,31 @@ describe('a spooled batch', () => {
     const { letters } = read(Array.from({ length: 200 }, text));
     assert.equal(letters.length, 200);
     const named = letters.map((letter, n) => ({ ...letter, id: n % 2 === 0 ? letter.id : text(), reason: text() }));
-    assert.deepEqual(decodeLetters(encodeLetters(named)), named);
+    assert.deepEqual(decodeLetters(Buffer.concat(encodeLetters(named))), named);
+  });
+
+  it('is a few pieces where lines follow each other, and one where they do not', () => {
+    const lines = [...generateFlows({ seed: 1, count: 500, from: NOW - 60_000, to: NOW })];
+    const { records } = read(lines);
+    const [, , ...memory] = encodeRecords(records);
+    assert.equal(Buffer.concat(memory).toString(), lines.join('\n'));
+    assert.ok(memory.length <= 2, `${memory.length}`);
+    const apart = lines.flatMap((line) => read([line]).records);
+    const pieces = encodeRecords(apart);
+    assert.equal(pieces.length, 1);
+    assert.deepEqual(decodeRecords(Buffer.concat(pieces), dayOf(NOW)), apart);
+  });
+
+  it('holds nothing that only happens to stand between its lines', () => {
+    const memory = Buffer.from('{"end_time":1795348800}SECRET{"end_time":1795348800}');
+    const [first, second] = [memory.subarray(0, 23), memory.subarray(29)];
+    const letters = [first, second].map((bytes) => ({ id: 'a', reason: '', line: { offset: 0, length: 23, bytes } }));
+    assert.equal(Buffer.concat(encodeLetters(letters)).includes('SECRET'), false);
   });
 
   it('is nothing when a part is missing', () => {
     const { records } = read(generateFlows({ seed: 1, count: 5, from: NOW - 60_000, to: NOW }));
-    const body = encodeRecords(records);
+    const body = Buffer.concat(encodeRecords(records));
     for (const length of [1, 10, 100, body.length - 1]) {
       assert.throws(() => decodeRecords(body.subarray(0, length), '20261122'), RangeError);
     }

@@ -173,7 +173,7 @@ export class SpoolingStore implements LogStore {
     await Promise.all(appends);
   }
 
-  async #append(lane: Lane, source: UploadSource, records: number, body: Buffer): Promise<void> {
+  async #append(lane: Lane, source: UploadSource, records: number, body: readonly Buffer[]): Promise<void> {
     const backlog = await this.spool.append(lane, source, records, body);
     this.#events.spooled(lane.cluster, lane.type, records);
     this.#drainer.add(backlog);
