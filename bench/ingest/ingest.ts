@@ -4,7 +4,7 @@ import { type Result, result } from '../result.ts';
 import { type Cost, type Costs, compare } from './comparison.ts';
 import { IngestBench } from './ingest-bench.ts';
 import { flowMaterial, goldmaneMaterial, WINDOWS } from './material.ts';
-import { spoolRates } from './spool-rate.ts';
+import { type SpoolRates, spoolRates, uploadRates } from './spool-rate.ts';
 
 const PROJECT = join(import.meta.dirname, '..', '..');
 const RECORDS = 60_000;
@@ -19,6 +19,7 @@ const MEASUREMENTS: readonly {
   { rows: ['elasticsearch-vs-bare-bulk', 'ingest-cpu-vs-bare-client'], run: forwarder },
   { rows: ['goldmane-vs-bare-bulk'], run: goldmane },
   { rows: ['spool-rate-vs-disk'], run: spool },
+  { rows: ['spool-upload-rate-vs-disk'], run: spoolUploads },
 ];
 
 /** The manager's way into Elasticsearch beside a bare bulk client's, and its spool beside the bare disk. */
@@ -60,10 +61,20 @@ async function goldmane(bench: IngestBench, tell: Tell): Promise<Result[]> {
   return [rateOf('goldmane-vs-bare-bulk', costs)];
 }
 
+/** Batches that are ready. */
 async function spool(bench: IngestBench, tell: Tell): Promise<Result[]> {
-  const { ours, theirs } = await spoolRates(bench, await flowMaterial(bench.testbed.directory, RECORDS), tell);
-  const rates = { ours: median(ours), theirs: median(theirs) };
-  return [result({ name: 'spool-rate-vs-disk', ...rates, unit: 'MB/s', better: 'higher' })];
+  const material = await flowMaterial(bench.testbed.directory, RECORDS);
+  return [spoolRateOf('spool-rate-vs-disk', await spoolRates(bench, material, tell))];
+}
+
+/** A forwarder's uploads. */
+async function spoolUploads(bench: IngestBench, tell: Tell): Promise<Result[]> {
+  const material = await flowMaterial(bench.testbed.directory, RECORDS);
+  return [spoolRateOf('spool-upload-rate-vs-disk', await uploadRates(bench, material, tell))];
+}
+
+function spoolRateOf(name: string, { ours, theirs }: SpoolRates): Result {
+  return result({ name, ours: median(ours), theirs: median(theirs), unit: 'MB/s', better: 'higher' });
 }
 
 function rateOf(name: string, costs: Costs): Result {
