@@ -8,6 +8,7 @@ const ROOT = import.meta.dirname;
 
 /** Folders with an assembly.ts, and how many pages of 64 KiB its memory has. */
 export const ASSEMBLIES = {
+  'src/logs/goldmane/flow-kernel': 6,
   'src/logs/record/checksum': 1,
   'src/logs/store/elasticsearch/line-kernel': 7,
 } as const;
@@ -19,7 +20,18 @@ export function compiledAssembly(folder: keyof typeof ASSEMBLIES): string {
   try {
     const file = join(output, 'assembly.wasm');
     const memory = ['--initialMemory', pages, '--maximumMemory', pages];
-    const options = ['-O3', '--enable', 'simd', '--converge', '--noAssert', '--runtime', 'stub', ...memory];
+    const options = [
+      '-O3',
+      '--enable',
+      'simd',
+      '--converge',
+      '--noAssert',
+      '--runtime',
+      'stub',
+      '--use',
+      'abort=',
+      ...memory,
+    ];
     const compiler = join(ROOT, 'node_modules/assemblyscript/bin/asc.js');
     const args = [compiler, join(ROOT, folder, 'assembly.ts'), ...options, '--outFile', file];
     execFileSync(process.execPath, args, { stdio: 'pipe' });

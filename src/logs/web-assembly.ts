@@ -4,13 +4,13 @@ declare const WebAssembly: {
   readonly Instance: new (module: object) => { readonly exports: object };
 };
 
-/** An exported number. */
+/** A number that a module exports. */
 export interface Global {
   readonly value: number;
 }
 
-/** What a module exports whose bytes these are, in base64. */
-export function instantiate(wasm: string): object {
-  const module = new WebAssembly.Module(Buffer.from(wasm, 'base64'));
-  return new WebAssembly.Instance(module).exports;
+/** What a module exports, by its bytes as Base64; it asks for nothing itself. */
+export function instantiate<Exports extends object>(base64: string): Exports {
+  const module = new WebAssembly.Module(Buffer.from(base64, 'base64'));
+  return new WebAssembly.Instance(module).exports as Exports;
 }

@@ -7,8 +7,13 @@ import { hash } from 'node:crypto';
  * The Key goes in as it came, with what this version does not know of it, as `keyText` has it. So does the order of its
  * policies: up to Calico 3.31.4 one flow's policies come in any order, and Goldmane counts each order as a flow of its own.
  */
-export function flowIdentity(keyText: string, start: number, end: number): string {
-  return hash('sha256', `${keyText} ${start} ${end}`, 'base64url').slice(0, 22);
+export function flowIdentity(text: string | Buffer): string {
+  return hash('sha256', text, 'base64url').slice(0, 22);
+}
+
+/** What an identity is of. */
+export function identityText(key: unknown, start: number, end: number): string {
+  return `${keyText(key)} ${start} ${end}`;
 }
 
 /** The order in which Goldmane writes members, so that its own text of a Key is the text of that Key. */
@@ -22,7 +27,7 @@ const ORDER: ReadonlyMap<string, number> = new Map(
 );
 
 /** A Key as JSON, whatever order its members came in: in Goldmane's order, and then by their names. */
-export function keyText(key: unknown): string {
+function keyText(key: unknown): string {
   return JSON.stringify(inOrder(key));
 }
 

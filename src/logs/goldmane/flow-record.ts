@@ -135,8 +135,6 @@ export function flowRecord(flow: GoldmaneMembers): FlowRecord {
 }
 
 function unionOf(one: readonly string[], other: readonly string[]): readonly string[] {
-  // Most flows have one policy, or the same ones twice.
-  if (one === other && one.length < 2) return one;
   return [...new Set([...one, ...other])];
 }
 

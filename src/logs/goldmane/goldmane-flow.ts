@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { ENUM_RANGE } from './enums.ts';
-import { flowIdentity, keyText } from './flow-identity.ts';
+import { flowIdentity, identityText } from './flow-identity.ts';
 import {
   COUNT_RANGE,
   type FlowRecord,
@@ -10,7 +10,6 @@ import {
   TIME_RANGE,
 } from './flow-record.ts';
 import { JsonFields } from './json-fields.ts';
-import { readPlainFlow } from './plain-flow.ts';
 import { policyString, readPolicyHit } from './policy-string.ts';
 
 export type GoldmaneFlow =
@@ -35,19 +34,14 @@ export type GoldmaneFlow =
  */
 export function readGoldmaneFlow(line: Buffer | string): GoldmaneFlow {
   try {
-    const plain = typeof line === 'string' ? undefined : readPlainFlow(line);
-    if (plain !== undefined) return acceptedFlow(plain.members, plain.keyText);
     const flow = parse(line);
-    return acceptedFlow(membersOf(new JsonFields(flow)), keyText(flow.Key));
+    const members = membersOf(new JsonFields(flow));
+    const { start_time, end_time } = members;
+    const identity = flowIdentity(identityText(flow.Key, start_time, end_time));
+    return { kind: 'flow', identity, time: end_time * 1000, record: flowRecord(members) };
   } catch (error) {
     return { kind: 'refused', reason: (error as Error).message };
   }
-}
-
-function acceptedFlow(members: GoldmaneMembers, key: string): GoldmaneFlow {
-  const { start_time, end_time } = members;
-  const identity = flowIdentity(key, start_time, end_time);
-  return { kind: 'flow', identity, time: end_time * 1000, record: flowRecord(members) };
 }
 
 /** Goldmane's own nest 6 deep. Without a limit, what comes later and calls itself for each level could be made to fail. */

@@ -6,6 +6,7 @@ import type { UploadSource } from '../record/source.ts';
 import { dayOf } from '../record/time.ts';
 import { TimeWindow } from '../record/time-window.ts';
 import { readGoldmaneFlow } from './goldmane-flow.ts';
+import { type FlowText, readPlainFlow } from './plain-flow.ts';
 
 /**
  * Reads flows as Goldmane sends them. A flow's id is its cluster and its own identity: Goldmane sends a window again,
@@ -14,10 +15,12 @@ import { readGoldmaneFlow } from './goldmane-flow.ts';
  */
 export class GoldmaneReader implements LineReader {
   readonly #cluster: string;
+  readonly #member: string;
   readonly #window: TimeWindow;
 
   constructor({ cluster }: UploadSource, now = Date.now()) {
     this.#cluster = cluster;
+    this.#member = `"cluster":${JSON.stringify(cluster)}`;
     this.#window = new TimeWindow(now);
   }
 
@@ -25,11 +28,9 @@ export class GoldmaneReader implements LineReader {
     if (isBlank(line.bytes)) return { kind: 'blank' };
     try {
       if (line.length > line.bytes.length) throw new Error(`${line.length} bytes in one line are too many`);
-      const flow = readGoldmaneFlow(line.bytes);
-      if (flow.kind === 'refused') throw new Error(flow.reason);
-      const { identity, time, record } = flow;
+      const { identity, time, record } = readPlainFlow(line.bytes) ?? readOtherFlow(line.bytes);
       this.#window.check(time);
-      const open = Buffer.from(JSON.stringify(record).slice(0, -1));
+      const open = Buffer.from(record);
       const checksum = base36(crc32(open));
       return {
         kind: 'record',
@@ -38,7 +39,7 @@ export class GoldmaneReader implements LineReader {
           day: dayOf(time),
           line,
           document: { open, time, hasHost: false },
-          added: `"cluster":${JSON.stringify(this.#cluster)},"@timestamp":${time},"checksum":"${checksum}"`,
+          added: `${this.#member},"@timestamp":${time},"checksum":"${checksum}"`,
           checksum,
         },
       };
@@ -47,4 +48,12 @@ export class GoldmaneReader implements LineReader {
       return { kind: 'dead-letter', letter: { id, line, reason: (error as Error).message } };
     }
   }
+}
+
+/** @throws Error with the reason why it is no flow. */
+function readOtherFlow(line: Buffer): FlowText {
+  const flow = readGoldmaneFlow(line);
+  if (flow.kind === 'refused') throw new Error(flow.reason);
+  const { identity, time, record } = flow;
+  return { identity, time, record: Buffer.from(JSON.stringify(record).slice(0, -1)) };
 }

@@ -28,7 +28,7 @@ export function checksum(bytes: Uint8Array): number {
 }
 
 function load(): Assembly {
-  const loaded = instantiate(WASM) as Assembly;
+  const loaded = instantiate<Assembly>(WASM);
   piece = new Uint8Array(loaded.memory.buffer, loaded.PIECE.value, loaded.PIECE_BYTES.value);
   return loaded;
 }

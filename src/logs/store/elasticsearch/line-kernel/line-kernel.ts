@@ -77,7 +77,7 @@ export class LineKernel {
   readonly #assembly: Assembly;
 
   constructor() {
-    const assembly = instantiate(WASM) as Assembly;
+    const assembly = instantiate<Assembly>(WASM);
     const { buffer } = assembly.memory;
     this.piece = Buffer.from(buffer, assembly.PIECE.value, assembly.PIECE_BYTES.value);
     this.beginning = new Text(buffer, assembly.BEGINNING);
