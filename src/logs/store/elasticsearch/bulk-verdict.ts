@@ -44,6 +44,18 @@ interface ItemAnswer {
   readonly error?: { readonly type?: string; readonly reason?: string; readonly caused_by?: { reason?: string } };
 }
 
+const BEFORE = '{"errors":false,"items":[';
+const ITEM = '{"create":{"status":201}}';
+const AFTER = ']}';
+
+/** What it says, if that is that every document was created; undefined for every other answer. */
+export function createdAnswer(json: string): BulkAnswer | undefined {
+  const count = (json.length - BEFORE.length - AFTER.length + 1) / (ITEM.length + 1);
+  if (!Number.isInteger(count) || count < 1 || !json.startsWith(BEFORE)) return undefined;
+  if (json !== `${BEFORE}${`${ITEM},`.repeat(count - 1)}${ITEM}${AFTER}`) return undefined;
+  return { errors: false, items: Array(count).fill({ create: { status: 201 } }) };
+}
+
 /** A verdict for each item, in order. @throws StoreUnavailable when the answer is for another number of items. */
 export function verdictsOf(answer: BulkAnswer | null, count: number): readonly BulkVerdict[] {
   const items = Array.isArray(answer?.items) ? (answer.items as NonNullable<BulkAnswer['items']>) : [];

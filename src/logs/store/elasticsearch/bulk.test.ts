@@ -3,10 +3,12 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { after, before, describe, it } from 'node:test';
-import { Client } from '@elastic/elasticsearch';
+import { inspect } from 'node:util';
+import type { Client } from '@elastic/elasticsearch';
 import { StoreUnavailable } from '../log-store.ts';
 import { BodyMemory } from './body-memory.ts';
 import { bulkCreate } from './bulk.ts';
+import { newClient } from './client.ts';
 
 const signal = new AbortController().signal;
 const item = (id: string) => ({ at: { index: 'a', routing: undefined }, id, open: Buffer.from('{'), rest: '}' });
@@ -25,7 +27,7 @@ describe('bulkCreate', () => {
       });
     }).listen(0, '127.0.0.1');
     await once(server, 'listening');
-    client = new Client({ node: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, maxRetries: 0 });
+    client = newClient({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
   });
   after(async () => {
     await client.close();
@@ -69,6 +71,38 @@ describe('bulkCreate', () => {
     assert.deepEqual(kinds, ['held-back', 'held-back']);
     answer = { code: 200, body: { items: { length: 2 } } };
     await assert.rejects(bulkCreate(client, [item('1'), item('2')], new BodyMemory(), signal), StoreUnavailable);
+  });
+
+  it('says the same of an answer that it need not parse', async () => {
+    for (const count of [1, 2, 1000]) {
+      answer = { code: 200, body: { errors: false, items: Array(count).fill({ create: { status: 201 } }) } };
+      const sent = Array.from({ length: count }, (_, n) => item(`${n}`));
+      const verdicts = await bulkCreate(client, sent, new BodyMemory(), signal);
+      assert.deepEqual(verdicts, Array(count).fill({ kind: 'created' }));
+    }
+    answer = { code: 200, body: { errors: false, items: [{ create: { status: 201 } }, { create: { status: 503 } }] } };
+    const kinds = (await bulkCreate(client, [item('1'), item('2')], new BodyMemory(), signal)).map(({ kind }) => kind);
+    assert.deepEqual(kinds, ['created', 'held-back']);
+  });
+
+  it('does not look through a long request that was not taken', async () => {
+    answer = { code: 503, body: {} };
+    const long = { ...item('1'), open: Buffer.alloc(8 * 1024 * 1024, ' ') };
+    await assert.rejects(bulkCreate(client, [item('1')], new BodyMemory(), signal), StoreUnavailable);
+    const before = process.cpuUsage();
+    await assert.rejects(bulkCreate(client, [long], new BodyMemory(), signal), StoreUnavailable);
+    const { user } = process.cpuUsage(before);
+    assert.ok(user < 500_000, `${user} µs of processor time`);
+  });
+
+  it('says in no error who we are', async () => {
+    answer = { code: 503, body: {} };
+    const { port } = server.address() as AddressInfo;
+    const known = newClient({ url: `http://127.0.0.1:${port}`, auth: { apiKey: 'S3CRET' } });
+    const error = await bulkCreate(known, [item('1')], new BodyMemory(), signal).catch((failure: unknown) => failure);
+    assert.ok(error instanceof StoreUnavailable);
+    assert.doesNotMatch(inspect(error, { depth: 20 }), /S3CRET/);
+    await known.close();
   });
 
   it('takes no answer for fewer documents than it sent', async () => {

@@ -1,4 +1,4 @@
-import { Client, errors } from '@elastic/elasticsearch';
+import { type Client, errors } from '@elastic/elasticsearch';
 import type { LogQuery } from '../../query/log-query.ts';
 import type { DeadLetter, LogRecord } from '../../record/record.ts';
 import type { UploadSource } from '../../record/source.ts';
@@ -16,6 +16,7 @@ import type { CurrentSettings } from '../store-settings.ts';
 import { type BulkItem, unavailable } from './bulk.ts';
 import type { BulkVerdict } from './bulk-verdict.ts';
 import { BulkWriter } from './bulk-writer.ts';
+import { newClient } from './client.ts';
 import { DayKeeper } from './day-keeper.ts';
 import { deadLetterDocument } from './dead-letter.ts';
 import { type ElasticsearchOptions, REQUEST_TIMEOUT } from './elasticsearch-options.ts';
@@ -50,8 +51,7 @@ export class ElasticsearchStore implements LogStore {
     this.#options = options;
     this.#settings = settings;
     this.#names = new IndexNames(settings);
-    const { auth } = options;
-    this.#client = newClient(options, auth === undefined ? {} : { auth });
+    this.#client = newClient(options);
     this.#writer = new BulkWriter(this.#client, () => this.#templates.distrust(), patience);
     this.#conflicts = new MappingConflicts(this.#client);
     this.days = new DayKeeper(this.#client, settings);
@@ -207,9 +207,8 @@ export class ElasticsearchStore implements LogStore {
    * whoever reaches it reads past RBAC.
    */
   async answersAnybody(signal: AbortSignal): Promise<boolean | undefined> {
-    const { ca } = this.#options.tls ?? {};
-    const { tls: _tls, ...options } = this.#options;
-    const nobody = newClient({ ...options, ...(ca === undefined ? {} : { tls: { ca } }) }, {});
+    const { url, otherUrls = [], tls: { ca } = {} } = this.#options;
+    const nobody = newClient({ url, otherUrls, ...(ca === undefined ? {} : { tls: { ca } }) });
     try {
       await nobody.cluster.health({}, { signal });
       return true;
@@ -242,15 +241,4 @@ export class ElasticsearchStore implements LogStore {
 
 function heldBack({ at }: BulkItem, verdict: BulkVerdict & { readonly kind: 'held-back' }): StoreUnavailable {
   return new StoreUnavailable(`${at.index}: ${verdict.reason}`, { fault: faultOf(verdict) });
-}
-
-function newClient({ url, otherUrls = [], tls }: ElasticsearchOptions, as: Pick<ElasticsearchOptions, 'auth'>): Client {
-  return new Client({
-    nodes: [url, ...otherUrls],
-    ...as,
-    ...(tls === undefined ? {} : { tls }),
-    // Each other node once: the documents are known by their ids.
-    maxRetries: otherUrls.length,
-    requestTimeout: REQUEST_TIMEOUT,
-  });
 }
