@@ -75,5 +75,5 @@ it('the role in deploy/ allows every request of the store, and has no privilege 
   // Days are closed and deleted by what the conformance of the store shows, under the same privilege.
   assert.deepEqual([...needed.cluster].sort(), role.cluster.toSorted());
   assert.deepEqual([...needed.index].sort(), indices.privileges.toSorted());
-  assert.deepEqual(indices.names, ['tigera_secure_ee_*', 'kubectl_mcm_dead_letters.*']);
+  assert.deepEqual(indices.names, ['tigera_secure_ee_*', 'kubectl_mcm_dead_letters.*', 'kubectl_mcm_gaps.*']);
 });

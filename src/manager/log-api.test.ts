@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
-import type { Status } from '../kube/status.ts';
+import { failure, type Status, StatusError } from '../kube/status.ts';
 import type { LogQuery } from '../logs/query/log-query.ts';
 import type { LogStore } from '../logs/store/log-store.ts';
+import { FleetApi } from './fleet-api.ts';
 import { LogApi } from './log-api.ts';
 import { LogReader } from './log-reader.ts';
 
@@ -61,5 +62,21 @@ describe('a query that is none', () => {
       assert.equal((await apiOf(store).answer('GET', target, REQUESTER, t.signal)).code, 400, query);
     }
     assert.deepEqual(store.asked, []);
+  });
+});
+
+describe('a read of which nobody knows whether it is allowed', () => {
+  it('is to be tried again', async (t) => {
+    const busy = new StatusError(failure(429, 'TooManyRequests', 'please try again later'));
+    const reader = new LogReader({ store: new EndlessStore() as unknown as LogStore, silentSince: () => undefined });
+    const options = { reader, access: { mayRead: () => Promise.reject(busy) }, isRegistered: () => true };
+    for (const [api, path] of [
+      [new LogApi(options), '/apis/lma.tigera.io/v1/prod-eu/flows'],
+      [new FleetApi(options), '/apis/query.kubectl-mcm.io/v1/logs/flows?clusters=prod-eu,prod-us'],
+    ] as const) {
+      const { code, body } = await api.answer('GET', path, REQUESTER, t.signal);
+      assert.deepEqual([code, (body as Status).reason], [503, 'ServiceUnavailable']);
+      assert.match((body as Status).message ?? '', /^cannot ask who may read this: .*please try again later$/);
+    }
   });
 });

@@ -4,15 +4,20 @@ import { failure, type Status, StatusError } from '../kube/status.ts';
 import { formatCursor } from '../logs/query/cursor.ts';
 import type { LogQuery } from '../logs/query/log-query.ts';
 import type { Disconnected, Shortcoming } from '../logs/query/shortcoming.ts';
+import type { Backlog } from '../logs/spool/backlog.ts';
 import { type FoundRecord, type LogStore, StoreUnavailable } from '../logs/store/log-store.ts';
 import type { StoredRecord } from '../logs/types/log-type.ts';
 import { TooManyWaiting, Turns } from '../turns.ts';
 import type { Answer } from './aggregated-api.ts';
+import { gapsIn } from './answer-gaps.ts';
+import { waitingIn } from './waiting-records.ts';
 
 export interface LogReaderOptions {
   readonly store: LogStore;
   /** Since when a cluster's records may be missing, in milliseconds since 1970; undefined for one that is connected. */
   readonly silentSince: (cluster: string) => number | undefined;
+  /** What waits in the spool, where there is one. */
+  readonly backlogs?: () => Iterable<Backlog>;
   /** Milliseconds that one read may take. */
   readonly readTime?: number;
 }
@@ -51,16 +56,25 @@ export class LogReader {
   async read(apiVersion: string, query: LogQuery, signal: AbortSignal): Promise<LogList> {
     const { store, readTime = READ_TIME } = this.#options;
     const asOf = new Date().toISOString();
-    const { records, next } = await this.#turns.take(
-      () => inTime((limited) => store.search(query, limited), readTime, signal),
+    const { records, next, gaps } = await this.#turns.take(
+      () =>
+        inTime(
+          async (limited) => {
+            const found = await store.search(query, limited);
+            return { ...found, gaps: await gapsIn(store, query, found, limited) };
+          },
+          readTime,
+          signal,
+        ),
       signal,
     );
+    const waiting = waitingIn(this.#options.backlogs?.() ?? [], query, Date.now());
     return {
       kind: 'LogList',
       apiVersion,
       metadata: next === undefined ? {} : { continue: formatCursor(next) },
       asOf,
-      shortcomings: this.#disconnected(query),
+      shortcomings: [...this.#disconnected(query), ...waiting, ...gaps],
       items: records.map(itemOf),
     };
   }

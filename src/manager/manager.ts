@@ -130,7 +130,11 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
   };
   const clusterPort = new ClusterPort({ registry, ingest, tunnels, certificate, metrics, log, repeated, refusals });
   const reading: LogApiOptions = {
-    reader: new LogReader({ store, silentSince: (cluster) => status.silentSince(cluster) }),
+    reader: new LogReader({
+      store,
+      silentSince: (cluster) => status.silentSince(cluster),
+      backlogs: () => spooling?.spool.backlogs ?? [],
+    }),
     access: new LogAccess(client, signal),
     isRegistered: (cluster) => cluster === MANAGEMENT_CLUSTER || registry.has(cluster),
   };
