@@ -10,6 +10,7 @@ import { ElasticsearchStore } from '../src/logs/store/elasticsearch/elasticsearc
 import { CurrentSettings } from '../src/logs/store/store-settings.ts';
 import { flows } from '../src/logs/types/flows.ts';
 import type { Outcome } from '../testbed/processes.ts';
+import { Follower } from './follower.ts';
 import { addSender, eventually, forward, getObject, grant, mcm, post, sharedWorkbench, userOf } from './harness.ts';
 
 const workbench = sharedWorkbench();
@@ -304,6 +305,8 @@ describe('a cluster that is disconnected', () => {
     await eventually(async () => (await phase()) === 'Connected');
     const args = ['--cluster', 'asked-gone', '--since', '1h'];
     assert.deepEqual((await logs(args)).code, 0);
+    const following = new Follower(workbench, ['--cluster', 'asked-eu,asked-gone', '--tail', '0', '-v=6'], t);
+    await following.prints(/arrivedSince/);
     await agent.stop('SIGKILL');
     await eventually(async () => (await phase()) === 'Disconnected');
     const { code, stdout, stderr } = await logs(args);
@@ -317,9 +320,11 @@ describe('a cluster that is disconnected', () => {
     assert.deepEqual((await logs([...args, '--until', '10m'])).code, 0);
     const several = await logs(['--cluster', 'asked-eu,asked-gone', '--type', 'flow,dns', '--tail', '1']);
     assert.deepEqual([several.code, several.stderr.match(/disconnected/g)?.length], [3, 1]);
+    await following.prints(/^warning: cluster "asked-gone" has been disconnected for \d+s; /);
     // A forwarder needs no tunnel.
     await post(sender.credentials, '/api/v1/flows/logs/bulk', `{"end_time":${NOW / 1000}}\n`);
     assert.deepEqual((await logs(args)).code, 0);
+    await following.prints('note: cluster "asked-gone" is heard of again');
   });
 });
 

@@ -72,12 +72,12 @@ class Follower {
   async begin(): Promise<void> {
     const { clusters, asked, strict } = this.#options;
     const io = this.#io;
-    for (const source of this.#sources) await this.#beginWith(source);
+    await Promise.all(this.#sources.map((source) => this.#beginWith(source)));
     const types = asked.types.map(({ type }) => type);
     this.#shortcomings.throwIfNothingIsLeft(clusters, types);
     if (strict) refusePartial(this.#shortcomings.all, io.err, io.now());
     // What is not among the newest that are asked for is not shown as if it had arrived later.
-    if (asked.tail !== undefined) for (const source of this.#sources) await this.#skip(source);
+    if (asked.tail !== undefined) await Promise.all(this.#sources.map((source) => this.#skip(source)));
     if (asked.tail !== 0) {
       const shown = await showLogs(this.#options, io, (items) => {
         for (const source of this.#sources)

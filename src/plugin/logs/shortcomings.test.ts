@@ -65,7 +65,7 @@ describe('what an answer lacks', () => {
     ]);
     assert.deepEqual(LIST.slice(2, 4).map(overWords), [
       'cluster "prod-eu" is not behind with flow records any more',
-      'cluster "edge-07" is connected again',
+      'cluster "edge-07" is heard of again',
     ]);
   });
 

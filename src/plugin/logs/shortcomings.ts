@@ -61,7 +61,7 @@ export function overWords(shortcoming: Shortcoming): string | undefined {
     case 'Refused':
       return `${labelOf(shortcoming.type)} logs of cluster "${cluster}" are shown again`;
     case 'Disconnected':
-      return `cluster "${cluster}" is connected again`;
+      return `cluster "${cluster}" is heard of again`;
     case 'Behind':
       return `cluster "${cluster}" is not behind with ${recordsOf(shortcoming.type, undefined)} any more`;
     case 'Gap':
