@@ -213,7 +213,7 @@ describe('logs -f', () => {
       json: /"n":"streamed"/,
       jsonl: /"n":"streamed"/,
       raw: /^\{"end_time":.*"n":"streamed"/,
-      yaml: /^n: streamed$/,
+      yaml: /^"n": streamed$/,
       name: /^flows\/follow-c\//,
       'jsonpath={.n}': /^streamed$/,
       'custom-columns=N:.n': /^streamed$/,
