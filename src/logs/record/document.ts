@@ -43,6 +43,8 @@ export class DocumentReader {
   end = 0;
   time = 0;
   hasHost = false;
+  /** Of how many digits the time is that `earlyTime` found, which are seconds; 0 for one of another form. */
+  digits = 0;
   readonly #form: RecordForm;
   readonly #finder: MemberFinder;
   /** Where the members that hold a time begin among those that are looked for: behind `host` and ours. */
@@ -114,7 +116,11 @@ export class DocumentReader {
     const to = at === -1 ? -1 : endOfScalar(bytes, at);
     if (to === -1) return undefined;
     this.end = to + 1;
-    return timeOf(bytes, at, to);
+    const time = timeOf(bytes, at, to);
+    const seconds = wholeSeconds(bytes, at, to);
+    // A number with zeros before it is none of JSON's.
+    this.digits = seconds !== undefined && String(seconds).length === to - at ? to - at : 0;
+    return time;
   }
 
   #timeAt(bytes: Buffer, from: number): number | undefined {

@@ -6,14 +6,15 @@ const AHEAD = 43_200_000;
  * How old a record may be is the store's to say.
  */
 export class TimeWindow {
-  readonly #to: number;
+  /** The last moment of it. */
+  readonly to: number;
 
   constructor(now: number) {
-    this.#to = now + AHEAD;
+    this.to = now + AHEAD;
   }
 
   has(time: number): boolean {
-    return time <= this.#to;
+    return time <= this.to;
   }
 
   /** @throws Error with the reason why a record of that time is not taken. */

@@ -2,7 +2,7 @@
 const AROUND = 2048;
 
 /** The last member of every document and its end; the moment has 13 digits until the year 2286. */
-export const MOMENT_DIGITS = 13;
+const MOMENT_DIGITS = 13;
 const END = '}\n';
 
 /** Milliseconds by which the moment in a document may be before that at which it is sent. */
@@ -30,6 +30,11 @@ export class BulkBody {
     return this.#count;
   }
 
+  /** In bytes. */
+  get length(): number {
+    return this.#length;
+  }
+
   /** Begins anew, for items that are sent now. */
   clear(now: number): void {
     this.#count = 0;
@@ -47,10 +52,11 @@ export class BulkBody {
     this.#reserve(documentBytes + AROUND, 1);
   }
 
-  /** Adds items that are whole, as far as `ends` says where each ends. */
+  /** Adds items that are whole; `ends` says where in the body each ends. */
   items(items: Uint8Array, ends: Int32Array): void {
     this.#reserve(items.length, ends.length);
-    for (let n = 0; n < ends.length; n++) this.#bounds[++this.#count] = this.#length + (ends[n] as number);
+    this.#bounds.set(ends, this.#count + 1);
+    this.#count += ends.length;
     this.bytes(items);
   }
 

@@ -98,6 +98,29 @@ describe('BulkLines', () => {
     assert.equal(body.split('\n').length, 2801);
   });
 
+  it('takes lines that differ from the one before in digits alone, each by its own time', () => {
+    const midnight = Date.UTC(2026, 10, 22) / 1000;
+    const ahead = NOW / 1000 + 43_200;
+    const times = [
+      midnight - 1,
+      midnight,
+      midnight + 1,
+      midnight - 86_401,
+      midnight + 86_399,
+      ahead - 1,
+      ahead,
+      ahead + 1,
+    ];
+    const spelled = [...times, ...times.toReversed(), `${midnight}.5`, `${midnight}000`];
+    const file = fileOf(spelled.map((time, n) => `{"n1":${n},"start_time":${n * 7},"end_time":${time},"n2":${n}}`));
+    const { body, letters } = actual(file);
+    assert.deepEqual(
+      [body.split('\n').sort(), letters],
+      [expected(file).body.split('\n').sort(), expected(file).letters],
+    );
+    assert.equal(letters.length, 2);
+  });
+
   for (const line of [
     `{"end_time":${END},"a":1} //}`,
     `{"end_time":${END},"a":1} /*}`,

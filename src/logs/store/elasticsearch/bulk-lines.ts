@@ -29,9 +29,10 @@ export class BulkLines {
   readonly #settings: CurrentSettings;
   readonly #names: IndexNames;
   #file: FileLines | undefined;
-  /** Of each item: where its line begins in the file's bytes, and whether RecordReader has seen it. Used again as well. */
-  readonly #items: number[] = [];
-  readonly #read: boolean[] = [];
+  /** Where each item's line begins in the file's bytes. Used again as well. */
+  #starts = new Int32Array(4096);
+  /** Items that RecordReader has seen. */
+  readonly #read = new Set<number>();
 
   constructor(settings: CurrentSettings, capacity: number) {
     this.#settings = settings;
@@ -46,19 +47,13 @@ export class BulkLines {
     this.#file = file;
     this.body.clear(now);
     const open = this.#openDays(file, now);
-    let items = 0;
-    const added = (starts: Int32Array, from: number) => {
-      for (let n = 0; n < starts.length; n++) {
-        this.#items[items] = from + (starts[n] as number);
-        this.#read[items++] = false;
-      }
-    };
+    this.#read.clear();
+    const added = (starts: Int32Array) => this.#noteStarts(starts, this.body.count - starts.length);
     const plain = new PlainLines(this.body, this.#names, file, { open, now, added });
     const reader = new RecordReader(file.type, file, now);
     for (let start = plain.add(0), end = bytes.indexOf(NEWLINE, start); end !== -1; ) {
       const letter = this.#readLine(file, reader, open, start, end);
       if (letter !== undefined) letters.push(letter);
-      items = this.body.count;
       start = plain.add(end + 1);
       end = bytes.indexOf(NEWLINE, start);
     }
@@ -70,7 +65,7 @@ export class BulkLines {
    * of a type that also stands for what is no fault of the document's.
    */
   isMalformed(item: number, status: number): boolean {
-    return status === 400 && this.#read[item] === false;
+    return status === 400 && !this.#read.has(item);
   }
 
   /**
@@ -79,10 +74,10 @@ export class BulkLines {
    */
   refused(item: number, reason: string): DeadLetter | undefined {
     const file = this.#file as FileLines;
-    const start = this.#items[item] as number;
+    const start = this.#starts[item] as number;
     const end = file.bytes.indexOf(NEWLINE, start);
     const reader = new RecordReader(file.type, file);
-    if (this.#read[item] === false) return this.#readLine(file, reader, this.#openDays(file, Date.now()), start, end);
+    if (!this.#read.has(item)) return this.#readLine(file, reader, this.#openDays(file, Date.now()), start, end);
     const line = lineAt(file, start, end);
     const read = reader.read(line);
     return { id: read.kind === 'record' ? read.record.id : '', line, reason };
@@ -91,10 +86,19 @@ export class BulkLines {
   /** Leaves nothing but these items, which are given in their order. */
   keep(items: readonly number[]): void {
     this.body.keep(items);
-    for (const [at, item] of items.entries()) {
-      this.#items[at] = this.#items[item] as number;
-      this.#read[at] = this.#read[item] as boolean;
+    const read = items.flatMap((item, at) => (this.#read.has(item) ? [at] : []));
+    this.#read.clear();
+    for (const at of read) this.#read.add(at);
+    for (const [at, item] of items.entries()) this.#starts[at] = this.#starts[item] as number;
+  }
+
+  #noteStarts(starts: ArrayLike<number>, from: number): void {
+    if (from + starts.length > this.#starts.length) {
+      const longer = new Int32Array((from + starts.length) * 2);
+      longer.set(this.#starts);
+      this.#starts = longer;
     }
+    this.#starts.set(starts, from);
   }
 
   #openDays({ type, cluster }: FileLines, now: number): OpenDays {
@@ -108,8 +112,8 @@ export class BulkLines {
     const { id, line, day } = read.record;
     if (!open.has(day)) return { id, line, reason: open.reason(day) };
     this.#add(file, read.record);
-    this.#items[this.body.count - 1] = start;
-    this.#read[this.body.count - 1] = true;
+    this.#noteStarts([start], this.body.count - 1);
+    this.#read.add(this.body.count - 1);
     return undefined;
   }
 

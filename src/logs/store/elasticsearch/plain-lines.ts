@@ -3,16 +3,16 @@ import { DocumentReader } from '../../record/document.ts';
 import { dayOf } from '../../record/time.ts';
 import { TimeWindow } from '../../record/time-window.ts';
 import type { OpenDays } from '../retention.ts';
-import { type BulkBody, MOMENT_DIGITS } from './bulk-body.ts';
+import type { BulkBody } from './bulk-body.ts';
 import type { FileLines } from './bulk-lines.ts';
 import { actionOf, type IndexNames } from './index-names.ts';
 import { LineKernel, LONGEST_TEXT, Stop } from './line-kernel/line-kernel.ts';
 
-const ZERO = 0x30;
 const NEWLINE = 0x0a;
+const DAY = 86_400_000;
 
-/** Is told where the lines begin that were added, counted from there. */
-type LinesAdded = (starts: Int32Array, from: number) => void;
+/** Is told where the lines begin that were added. */
+type LinesAdded = (starts: Int32Array) => void;
 
 /** Made when the first file is shipped; used by one after the other, each from beginning to end. */
 let kernel: LineKernel | undefined;
@@ -24,8 +24,9 @@ let kernel: LineKernel | undefined;
  * the outermost object or makes no JSON, since just the one bracket is closed behind it that was cut off, and a string
  * that was left open ends at its first quote.
  *
- * Most lines of a file have the time of the one before, and all up to there in common with it. So the time is read once,
- * and then lines are taken as long as they begin with the same bytes.
+ * Most lines of a file have all up to their time in common with the one before, but for digits, and a time of the same
+ * day. So it is read once, and then lines are taken as long as they begin like that one. Digits can be other ones where
+ * the time is nothing but digits, seconds: they make no other member of what they stand in, since no name of a time has any.
  */
 export class PlainLines {
   readonly #body: BulkBody;
@@ -43,6 +44,8 @@ export class PlainLines {
   /** The line whose beginning is that of those that are taken. */
   #turned = -1;
   #day = '';
+  /** Where the moment stands in what is added to each line. */
+  #momentAt = 0;
 
   constructor(
     body: BulkBody,
@@ -69,11 +72,12 @@ export class PlainLines {
   add(start: number): number {
     const { bytes, position } = this.#file;
     let at = start;
+    this.#kernel.clear(this.#body.length);
     while (at < bytes.length) {
       if (at >= this.#to) this.#load(at);
       if (!this.#isUtf8) break;
       const from = this.#from;
-      const next = from + this.#kernel.take(at - from, this.#to - from, position.offset + from);
+      const next = from + this.#kernel.take(at - from, this.#to - from, from, position.offset);
       const goesOn = this.#canGoOn(next);
       at = next;
       if (!goesOn) break;
@@ -104,14 +108,14 @@ export class PlainLines {
   }
 
   #addItems(): void {
-    const { bytes, ends, starts } = this.#kernel.items();
+    const { bytes, ends, starts } = this.#kernel.items;
     this.#body.items(bytes, ends);
-    this.#added(starts, this.#from);
+    this.#added(starts);
+    this.#kernel.clear(this.#body.length);
   }
 
   /** Pieces are checked where they are: what was copied a moment ago is still at hand for the processor. */
   #load(from: number): void {
-    this.#addItems();
     const { bytes } = this.#file;
     const { piece } = this.#kernel;
     this.#from = from;
@@ -126,39 +130,32 @@ export class PlainLines {
     const { bytes } = this.#file;
     const time = this.#documents.earlyTime(bytes, start);
     if (time === undefined || !this.#window.has(time)) return false;
-    const { end } = this.#documents;
-    if (end - start > LONGEST_TEXT || !this.#has(time)) return false;
-    this.#kernel.beginning.put(bytes.subarray(start, end));
+    const { end, digits } = this.#documents;
+    if (end - start > LONGEST_TEXT || !this.#surround(time)) return false;
+    const day = Math.floor(time / DAY) * DAY;
+    this.#kernel.turn({
+      start: start - this.#from,
+      length: end - start,
+      digits,
+      from: day / 1000,
+      to: Math.floor(Math.min(day + DAY - 1, this.#window.to) / 1000),
+      at: this.#momentAt,
+    });
     return true;
   }
 
-  /** Whether that is a time of a day that takes records; then what stands around a document is of that time. */
-  #has(time: number): boolean {
+  /** Has that time put around documents, if it is of a day that takes records. */
+  #surround(time: number): boolean {
     const { type, cluster, host, position } = this.#file;
-    const { action, members } = this.#kernel;
     const day = dayOf(time);
-    const before = `,"cluster":"${cluster}","@timestamp":`;
-    // Both times have as many digits: a moment's.
-    if (day === this.#day) {
-      putDigits(members.bytes, before.length, time);
-      return true;
-    }
-    if (!this.#open.has(day)) return false;
+    if (day !== this.#day && !this.#open.has(day)) return false;
     this.#day = day;
-    action.put(
+    const before = `,"cluster":"${cluster}","@timestamp":`;
+    this.#momentAt = before.length;
+    this.#kernel.surround(
       Buffer.from(`${actionOf(this.#names.day(type, cluster, day))}"_id":"${cluster}/${host}/${position.fileKey}/`),
+      this.#body.lastMembers(`${before}${time},"host":"${host}"`),
     );
-    members.put(this.#body.lastMembers(`${before}${time},"host":"${host}"`));
     return true;
-  }
-}
-
-/** Writes a number over one that has as many digits. */
-function putDigits(bytes: Uint8Array, from: number, value: number): void {
-  let rest = value;
-  for (let at = from + MOMENT_DIGITS - 1; at >= from; at--) {
-    const next = Math.floor(rest / 10);
-    bytes[at] = ZERO + rest - next * 10;
-    rest = next;
   }
 }

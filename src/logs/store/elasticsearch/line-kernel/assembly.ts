@@ -8,15 +8,14 @@ import { checksum } from '../../../record/checksum/assembly';
 export const PIECE: usize = 0x10000;
 export const PIECE_BYTES: usize = 0x10000;
 
-/**
- * Where the caller puts how lines must begin, what stands before their offset in an item, and what ends an item; at most
- * 4096 bytes each.
- */
-export const BEGINNING: usize = 0x8000;
+/** How lines must begin, at most 4096 bytes. */
+const BEGINNING: usize = 0x8000;
+
+/** Where the caller puts what stands before a line's offset in its item, and what ends an item; as many at most. */
 export const ACTION: usize = 0x9000;
 export const MEMBERS: usize = 0xa000;
 
-/** Where the items are found, and as i32 where each line began in the piece and where its item ends. */
+/** Where the items are found, and as i32 where each line began and where its item ends. */
 export const ITEMS: usize = 0x30000;
 export const STARTS: usize = 0x60000;
 export const ENDS: usize = 0x68000;
@@ -25,6 +24,24 @@ export const ENDS: usize = 0x68000;
 export let count: i32 = 0;
 export let written: i32 = 0;
 export let stopped: i32 = 0;
+
+/** How many bytes of the caller's items stand before these. */
+let before: i32 = 0;
+
+/** How much of BEGINNING, ACTION and MEMBERS counts. */
+let beginning: usize = 0;
+let action: usize = 0;
+let members: usize = 0;
+
+/**
+ * Where in BEGINNING the digits of the time stand, how many they are, where in MEMBERS they stand as well, and between
+ * which numbers. Without digits nothing in the beginning may be another.
+ */
+let time: usize = 0;
+let digits: i32 = 0;
+let moment: usize = 0;
+let earliest: u64 = 0;
+let latest: u64 = 0;
 
 /** As `Stop` in line-kernel.ts. */
 const OTHER_BEGINNING: i32 = 0;
@@ -48,6 +65,7 @@ const NEWLINE: u8 = 0x0a;
 const ASTERISK: u8 = 0x2a;
 const SLASH: u8 = 0x2f;
 const BACKSLASH: u8 = 0x5c;
+const ZERO: u8 = 0x30;
 const UNDERSCORE: u8 = 0x5f;
 const SMALL_D: u8 = 0x64;
 const SMALL_H: u8 = 0x68;
@@ -63,12 +81,35 @@ function copy(to: usize, from: usize, length: usize): void {
   for (let at: usize = 0; at < length; at += 16) v128.store(to + at, v128.load(from + at));
 }
 
-/** Whether the bytes at an address are those of BEGINNING. */
-function begins(at: usize, length: usize): bool {
-  for (let done: usize = 0; done < length; done += 16) {
-    const same = i8x16.bitmask(i8x16.eq(v128.load(at + done), v128.load(BEGINNING + done)));
-    if (same !== 0xffff) return done + ctz(~same) >= length;
+/** Which of sixteen bytes are decimal digits. */
+function areDigits(bytes: v128): v128 {
+  return i8x16.lt_u(i8x16.sub(bytes, i8x16.splat(ZERO)), i8x16.splat(10));
+}
+
+/** Whether the bytes at an address are those of BEGINNING, or digits where there are digits and that is allowed. */
+function begins(at: usize): bool {
+  const any = i8x16.splat(digits > 0 ? -1 : 0);
+  for (let done: usize = 0; done < beginning; done += 16) {
+    const bytes = v128.load(at + done);
+    const wanted = v128.load(BEGINNING + done);
+    const digit = v128.and(v128.and(areDigits(bytes), areDigits(wanted)), any);
+    const same = i8x16.bitmask(v128.or(i8x16.eq(bytes, wanted), digit));
+    if (same !== 0xffff) return done + ctz(~same) >= beginning;
   }
+  return true;
+}
+
+/** Whether the time of the line there is one of those that are taken; then MEMBERS has it. */
+function hasTime(line: usize): bool {
+  let number: u64 = 0;
+  let isOther = false;
+  for (let n: usize = 0; n < usize(digits); n++) {
+    const digit = load<u8>(line + time + n);
+    isOther = isOther || digit !== load<u8>(MEMBERS + moment + n);
+    number = number * 10 + (digit - ZERO);
+  }
+  if (number < earliest || number > latest) return false;
+  if (isOther) memory.copy(MEMBERS + moment, line + time, usize(digits));
   return true;
 }
 
@@ -123,18 +164,47 @@ function digit(value: u32): u8 {
   return u8(value < 10 ? 0x30 + value : 0x57 + value);
 }
 
-/** Makes room for items. */
-export function clear(): void {
+/** For another file: no line begins as it should. */
+export function begin(): void {
+  beginning = 0;
+}
+
+/** Makes room for items, before which there are so many bytes. */
+export function clear(bytes: i32): void {
   count = 0;
   written = 0;
+  before = bytes;
+}
+
+/** So many bytes of ACTION and MEMBERS count. */
+export function surround(actionBytes: i32, memberBytes: i32): void {
+  action = usize(actionBytes);
+  members = usize(memberBytes);
 }
 
 /**
- * Adds items of the lines from `from` on, of the `to` bytes in the piece, whose first has that offset in its file, for
- * as long as they are in the form and begin with the first `beginning` bytes of BEGINNING. Returns where it has stopped.
+ * Has lines taken that begin with so many bytes of the one there in the piece. Where the time before the last of these
+ * is of nothing but digits, of which there are `timeDigits`, other digits are taken too, if the time is not before `from`
+ * nor after `to`; then its digits are put into MEMBERS, at `at`.
  */
-export function take(from: i32, to: i32, offset: f64, beginning: i32, action: i32, members: i32): i32 {
+export function turn(start: i32, bytes: i32, timeDigits: i32, from: f64, to: f64, at: i32): void {
+  beginning = usize(bytes);
+  memory.copy(BEGINNING, PIECE + usize(start), beginning);
+  digits = timeDigits;
+  time = beginning - 1 - usize(digits);
+  earliest = u64(from);
+  latest = u64(to);
+  moment = usize(at);
+}
+
+/**
+ * Adds items of the lines from `from` on, of the `to` bytes in the piece, for as long as they are in the form and begin
+ * as they should. The piece stands at `base` among the caller's lines, and these at `offset` in their file. Returns where
+ * it has stopped.
+ */
+export function take(from: i32, to: i32, base: i32, offset: f64): i32 {
   const last = PIECE + usize(to);
+  const place = u64(offset) + u64(base);
   let start = PIECE + usize(from);
   let at = ITEMS + usize(written);
   stopped = PART;
@@ -146,26 +216,26 @@ export function take(from: i32, to: i32, offset: f64, beginning: i32, action: i3
       stopped = OTHER_FORM;
       break;
     }
-    if (beginning === 0 || length < usize(beginning) || !begins(start, usize(beginning))) {
-      stopped = OTHER_BEGINNING;
-      break;
-    }
-    if (at - ITEMS + length + usize(action + members) + AROUND > ITEMS_BYTES || count === MOST_ITEMS) {
+    if (at - ITEMS + length + action + members + AROUND > ITEMS_BYTES || count === MOST_ITEMS) {
       stopped = FULL;
       break;
     }
-    copy(at, ACTION, usize(action));
-    at = base36(at + usize(action), u64(offset) + u64(start - PIECE));
+    if (beginning === 0 || length < beginning || !begins(start) || (digits > 0 && !hasTime(start))) {
+      stopped = OTHER_BEGINNING;
+      break;
+    }
+    copy(at, ACTION, action);
+    at = base36(at + action, place + u64(start - PIECE));
     store<u8>(at, SLASH);
     at = base36(at + 1, checksum(start, end));
     store<u32>(at, ID_END);
     at += 4;
     copy(at, start, length - 1);
     at += length - 1;
-    copy(at, MEMBERS, usize(members));
-    at += usize(members);
-    store<i32>(STARTS + (count << 2), i32(start - PIECE));
-    store<i32>(ENDS + (count << 2), i32(at - ITEMS));
+    copy(at, MEMBERS, members);
+    at += members;
+    store<i32>(STARTS + (count << 2), base + i32(start - PIECE));
+    store<i32>(ENDS + (count << 2), before + i32(at - ITEMS));
     count++;
     start = end + 1;
   }

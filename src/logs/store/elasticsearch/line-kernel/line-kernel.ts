@@ -6,7 +6,6 @@ interface Assembly {
   readonly memory: { readonly buffer: ArrayBuffer };
   readonly PIECE: Global;
   readonly PIECE_BYTES: Global;
-  readonly BEGINNING: Global;
   readonly ACTION: Global;
   readonly MEMBERS: Global;
   readonly ITEMS: Global;
@@ -15,8 +14,11 @@ interface Assembly {
   readonly count: Global;
   readonly written: Global;
   readonly stopped: Global;
-  clear(): void;
-  take(from: number, to: number, offset: number, beginning: number, action: number, members: number): number;
+  begin(): void;
+  clear(bytes: number): void;
+  surround(actionBytes: number, memberBytes: number): void;
+  turn(start: number, bytes: number, timeDigits: number, from: number, to: number, at: number): void;
+  take(from: number, to: number, base: number, offset: number): number;
 }
 
 /** Why no more lines were taken. */
@@ -34,28 +36,27 @@ export const Stop = {
 /** What became of lines; good until more are taken. */
 interface Items {
   readonly bytes: Uint8Array;
-  /** Where each of them ends. */
+  /** Where each of them ends, counted from the first byte of those before. */
   readonly ends: Int32Array;
-  /** Where in the piece the line of each began. */
+  /** Where the line of each begins. */
   readonly starts: Int32Array;
 }
 
-/** A part of the memory, and how many bytes of it count. */
-class Text {
-  readonly bytes: Buffer;
-  length = 0;
-
-  constructor(memory: ArrayBuffer, { value }: Global) {
-    this.bytes = Buffer.from(memory, value, LONGEST_TEXT);
-  }
-
-  put(bytes: Uint8Array): void {
-    this.bytes.set(bytes);
-    this.length = bytes.length;
-  }
+/** How lines must begin. */
+interface Beginning {
+  /** Where in the piece a line stands that does, and how many bytes of it count: up to behind the one after its time. */
+  readonly start: number;
+  readonly length: number;
+  /** Of how many digits the time is; 0 for times of another form. */
+  readonly digits: number;
+  /** The first and the last time that is taken, as those digits say it. */
+  readonly from: number;
+  readonly to: number;
+  /** Where the digits stand in what is added to each line. */
+  readonly at: number;
 }
 
-/** Bytes that a Text may have. */
+/** Bytes that the beginning of a line may have, and what stands around its bytes in an item. */
 export const LONGEST_TEXT = 4096;
 
 /**
@@ -65,12 +66,8 @@ export const LONGEST_TEXT = 4096;
 export class LineKernel {
   /** Where lines are put, to be taken. */
   readonly piece: Buffer;
-  /** How lines must begin. */
-  readonly beginning: Text;
-  /** What stands before a line's offset and checksum in its item. */
-  readonly action: Text;
-  /** What stands at the end of an item instead of the line's last byte. */
-  readonly members: Text;
+  readonly #action: Buffer;
+  readonly #members: Buffer;
   readonly #items: Buffer;
   readonly #starts: Int32Array;
   readonly #ends: Int32Array;
@@ -80,28 +77,38 @@ export class LineKernel {
     const assembly = instantiate<Assembly>(WASM);
     const { buffer } = assembly.memory;
     this.piece = Buffer.from(buffer, assembly.PIECE.value, assembly.PIECE_BYTES.value);
-    this.beginning = new Text(buffer, assembly.BEGINNING);
-    this.action = new Text(buffer, assembly.ACTION);
-    this.members = new Text(buffer, assembly.MEMBERS);
+    this.#action = Buffer.from(buffer, assembly.ACTION.value, LONGEST_TEXT);
+    this.#members = Buffer.from(buffer, assembly.MEMBERS.value, LONGEST_TEXT);
     this.#items = Buffer.from(buffer, assembly.ITEMS.value);
     this.#starts = new Int32Array(buffer, assembly.STARTS.value);
     this.#ends = new Int32Array(buffer, assembly.ENDS.value);
     this.#assembly = assembly;
   }
 
-  /** For another file: nothing is left of the one before. */
+  /** For another file: what its lines begin with is not known. */
   begin(): void {
-    this.beginning.length = 0;
-    this.#assembly.clear();
+    this.#assembly.begin();
+  }
+
+  /** What stands before a line's offset and checksum in its item, and at its end instead of the line's last byte. */
+  surround(action: Uint8Array, members: Uint8Array): void {
+    this.#action.set(action);
+    this.#members.set(members);
+    this.#assembly.surround(action.length, members.length);
+  }
+
+  /** Has lines taken that begin so, or with other digits where there are digits. */
+  turn({ start, length, digits, from, to, at }: Beginning): void {
+    this.#assembly.turn(start, length, digits, from, to, at);
   }
 
   /**
-   * Makes items of the lines from `from` to before `to` in the piece, for as long as they can be; that offset is the
-   * piece's in the file. Returns where the first line begins that was not taken; `stopped` says why.
+   * Makes items of the lines from `from` to before `to` in the piece, for as long as they can be. The piece stands at
+   * `base` among the caller's lines, and these at `offset` in their file. Returns where the first line begins that was
+   * not taken; `stopped` says why.
    */
-  take(from: number, to: number, offset: number): number {
-    const { beginning, action, members } = this;
-    return this.#assembly.take(from, to, offset, beginning.length, action.length, members.length);
+  take(from: number, to: number, base: number, offset: number): number {
+    return this.#assembly.take(from, to, base, offset);
   }
 
   /** Why no more lines were taken, one of Stop. */
@@ -109,15 +116,18 @@ export class LineKernel {
     return this.#assembly.stopped.value;
   }
 
-  /** All items since the last call. */
-  items(): Items {
+  /** All items that were made since `clear`. */
+  get items(): Items {
     const { written, count } = this.#assembly;
-    const items = {
+    return {
       bytes: this.#items.subarray(0, written.value),
       ends: this.#ends.subarray(0, count.value),
       starts: this.#starts.subarray(0, count.value),
     };
-    this.#assembly.clear();
-    return items;
+  }
+
+  /** Makes room for items, before which there are so many bytes of others. */
+  clear(before: number): void {
+    this.#assembly.clear(before);
   }
 }
