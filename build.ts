@@ -3,13 +3,18 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
-/** Of undici our own code gets what it uses: all of it takes longer to load than most commands to run. */
-const undiciParts: Plugin = {
-  name: 'undici-parts',
+/**
+ * What our own code gets of packages that take long to load: of undici what it uses, since all of it takes longer than
+ * most commands to run; yaml when there is something to read or write.
+ */
+const PARTS: Readonly<Record<string, string>> = { undici: 'undici-parts.cjs', yaml: 'yaml-parts.cjs' };
+
+const packageParts: Plugin = {
+  name: 'package-parts',
   setup: ({ onResolve }) => {
     const source = join(import.meta.dirname, 'src');
-    onResolve({ filter: /^undici$/ }, ({ importer }) =>
-      importer.startsWith(source) ? { path: join(import.meta.dirname, 'undici-parts.cjs') } : undefined,
+    onResolve({ filter: /^(undici|yaml)$/ }, ({ path, importer }) =>
+      importer.startsWith(source) ? { path: join(import.meta.dirname, PARTS[path] ?? '') } : undefined,
     );
   },
 };
@@ -33,7 +38,7 @@ await build({
     js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
   },
   alias: { cliui: './src/plugin/no-yargs-help.ts', 'string-width': './src/plugin/no-yargs-help.ts' },
-  plugins: [undiciParts],
+  plugins: [packageParts],
   // Loaded only by clients that use Arrow helpers.
   external: ['apache-arrow'],
   logLevel: 'warning',

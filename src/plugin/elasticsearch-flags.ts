@@ -1,6 +1,5 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { createSecureContext } from 'node:tls';
 import { parse } from 'yaml';
 import { systemWords, UserError } from '../errors.ts';
 import type { ElasticsearchOptions, TlsOptions } from '../logs/store/elasticsearch/elasticsearch-options.ts';
@@ -56,7 +55,8 @@ function readTls(flags: ElasticsearchFlags): TlsOptions | undefined {
   if (files.length === 0) return undefined;
   const tls = Object.fromEntries(files.map(([name, file]) => [name, readPem(file)]));
   try {
-    createSecureContext(tls);
+    // Loaded only here: it is memory that most forwarders have no use for.
+    process.getBuiltinModule('node:tls').createSecureContext(tls);
     // It takes a CA that is none, and trusts nobody then.
     if (tls.ca !== undefined) new X509Certificate(tls.ca);
   } catch {

@@ -13,7 +13,7 @@ import type { Spool } from './spool.ts';
 import type { ForwardEvents, ForwardSummary } from './summary.ts';
 
 /** Uploads under way at once, of all files; each is in memory. */
-export const IN_FLIGHT = 3;
+export const IN_FLIGHT = 2;
 
 /** What the ways of all files have in common. */
 export interface Crossing {

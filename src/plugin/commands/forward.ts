@@ -11,6 +11,7 @@ import { DEFAULT_STATE, durationOf, readForwardSettings } from '../forward-optio
 import { planJson, planTable, summaryJson, summaryLine } from '../forward-report.ts';
 import { parseListenAddress } from '../host-port.ts';
 import { printable } from '../print.ts';
+import { settleMemory } from '../settle-memory.ts';
 
 /** Exit code when not everything was acknowledged. */
 const INCOMPLETE = 3;
@@ -175,6 +176,7 @@ kubectl mcm forward --dry-run --config /etc/kubectl-mcm/forward.yaml`,
       },
     };
     if (dryRun) return await plan(read(), events, json, io);
+    settleMemory();
     if (once) return await runOnce(read(), events, json, io);
     // What only a service needs is a fifth of what a run would have in memory.
     const { runForwardService } = await import('../forward-service.ts');

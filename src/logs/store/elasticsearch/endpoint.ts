@@ -6,6 +6,8 @@ import { type ElasticsearchOptions, REQUEST_TIMEOUT } from './elasticsearch-opti
 /** More than Elasticsearch's answer to any request of ours: what comes in its place must not fill the memory. */
 const LONGEST_ANSWER = 64 * 1024 * 1024;
 
+const NOTHING = Buffer.alloc(0);
+
 /** What came back for one request. */
 export interface EndpointResponse {
   readonly code: number;
@@ -72,7 +74,10 @@ export class Endpoint {
         const { statusCode: code = 0, headers } = response;
         // An answer that came before all was sent: nobody reads the rest, and the connection is good for nothing else.
         if (!sent.writableFinished) sent.destroy();
-        resolve({ code, retryAfter: headers['retry-after'], body: Buffer.concat(parts, length) });
+        // One part, which it is nearly always, is not copied.
+        const [body = NOTHING, ...more] = parts;
+        const whole = more.length === 0 ? body : Buffer.concat(parts, length);
+        resolve({ code, retryAfter: headers['retry-after'], body: whole });
       });
     });
     sent.once('error', (error) => {

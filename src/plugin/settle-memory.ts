@@ -1,0 +1,15 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+/**
+ * Gives back what starting has taken. Much is made while modules are loaded, and V8 makes its young generation eight
+ * times as large for it; it would stay so for as long as the process lives, and be filled before it is looked at again,
+ * together with all the buffers that only wait to be collected. On a node that is memory taken from what it is for: 7 MiB
+ * of 95. Only V8's collection for want of memory makes the young generation small again, and only a flag leads there.
+ */
+export function settleMemory(): void {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as NonNullable<typeof globalThis.gc>;
+  setFlagsFromString('--no-expose-gc');
+  collect({ type: 'major', execution: 'sync', flavor: 'last-resort' });
+}
