@@ -26,4 +26,14 @@ describe('the health port', () => {
     assert.equal((await fetch(`${url}/livez`)).status, 200);
     assert.equal((await fetch(`${url}/else`)).status, 404);
   });
+
+  it('is ready without what is optional, and says so', async (t) => {
+    const away = { name: 'away', optional: true, check: () => Promise.reject(new Error('gone')) } as const;
+    const server = createHealthServer(new Registry(), [away, { name: 'good', check: async () => 'well' }]);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => server.close().closeAllConnections());
+    const ready = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/readyz?verbose`);
+    assert.equal(ready.status, 200);
+    assert.equal(await ready.text(), '[-]away failed: gone\n[+]good ok (well)\nreadyz check passed\n');
+  });
 });

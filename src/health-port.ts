@@ -9,6 +9,8 @@ import { messageOf } from './errors.ts';
  */
 export interface ReadinessCheck {
   readonly name: string;
+  /** Told of, but no reason not to be ready: without it there is still something to answer. */
+  readonly optional?: true;
   readonly check: (signal: AbortSignal) => Promise<unknown>;
 }
 
@@ -66,6 +68,8 @@ async function late(signal: AbortSignal): Promise<never> {
 export interface CheckOutcome {
   readonly name: string;
   readonly ok: boolean;
+  /** Where it is not in order, what was checked is ready all the same. */
+  readonly optional?: true;
   /** What is wrong, or worth knowing; may be empty. */
   readonly message: string;
 }
@@ -73,13 +77,14 @@ export interface CheckOutcome {
 /** Makes the checks, side by side. Resolves within the time that they have. */
 export async function makeChecks(checks: readonly ReadinessCheck[]): Promise<readonly CheckOutcome[]> {
   return await Promise.all(
-    checks.map(async ({ name, check }): Promise<CheckOutcome> => {
+    checks.map(async ({ name, check, optional }): Promise<CheckOutcome> => {
+      const checked = { name, ...(optional === undefined ? {} : { optional }) };
       try {
         const signal = AbortSignal.timeout(CHECK_TIMEOUT);
         const detail = await Promise.race([check(signal), late(signal)]);
-        return { name, ok: true, message: typeof detail === 'string' ? detail : '' };
+        return { ...checked, ok: true, message: typeof detail === 'string' ? detail : '' };
       } catch (error) {
-        return { name, ok: false, message: messageOf(error) };
+        return { ...checked, ok: false, message: messageOf(error) };
       }
     }),
   );
@@ -91,7 +96,7 @@ async function readiness(checks: readonly ReadinessCheck[]) {
     if (!ok) return `[-]${name} failed: ${message}`;
     return `[+]${name} ok${message === '' ? '' : ` (${message})`}`;
   });
-  const ready = outcomes.every(({ ok }) => ok);
+  const ready = outcomes.every(({ ok, optional }) => ok || optional === true);
   const text = `${[...lines, `readyz check ${ready ? 'passed' : 'failed'}`].join('\n')}\n`;
   return { code: ready ? 200 : 503, type: 'text/plain', text };
 }

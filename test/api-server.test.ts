@@ -135,8 +135,17 @@ describe('a manager', () => {
     // It has given the first one up by then.
     await eventually(async () => proxy.requests.filter((asked) => LIST.test(asked)).length >= 2);
     assert.deepEqual([await refused(ports.clusters), await refused(ports.api)], [true, true]);
+    const ready = async () => await fetch(`http://127.0.0.1:${ports.health}/readyz?verbose`);
+    const notYet = await ready();
+    assert.equal(notYet.status, 503);
+    assert.match(
+      await notYet.text(),
+      /^\[-\]managed-clusters failed: they have not been listed yet\n\[\+\]front-proxy ok\n\[-\]aggregated-api failed: not listening\n\[-\]cluster-port failed: not listening\nreadyz check failed$/m,
+    );
     find();
     await eventually(async () => !(await refused(ports.clusters)));
+    await eventually(async () => /^\[\+\]managed-clusters ok$/m.test(await (await ready()).text()));
+    assert.equal((await ready()).status, 200);
     const first = await post({ ...credentials, address: `127.0.0.1:${ports.clusters}` }, PATH, '');
     assert.equal(first.code, 200, first.text);
   });

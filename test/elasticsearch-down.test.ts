@@ -59,10 +59,11 @@ describe('when Elasticsearch', { concurrency: false }, () => {
   it('is not there yet, everything is left for the next run', async () => {
     const log = write('flows.log', generateFlows({ seed: 6, count: RECORDS, ...range }));
     const ready = await fetch(`http://127.0.0.1:${health}/readyz`);
-    assert.equal(ready.status, 503);
+    // Ready all the same: kube-apiserver and clusters are told why, instead of finding nobody.
+    assert.equal(ready.status, 200);
     assert.match(
       await ready.text(),
-      /^\[-\]log-store failed: Elasticsearch cannot be reached: connect ECONNREFUSED 127\.0\.0\.1:\d+$/m,
+      /^\[-\]log-store failed: Elasticsearch cannot be reached: connect ECONNREFUSED 127\.0\.0\.1:\d+\n(\[\+\].+ ok\n)+readyz check passed$/m,
     );
     const never = await forward(['--flow', log, ...SMALL]);
     assert.equal(never.code, 3);

@@ -1,11 +1,13 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import type { IncomingHttpHeaders } from 'node:http';
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { FORWARDER_KEYS } from '../src/clusters/connection-manifest.ts';
 import { type ForwarderCredentials, readForwarderCredentials } from '../src/clusters/forwarder-credentials.ts';
 import type { KeyPair } from '../src/clusters/key-pair.ts';
-import type { KubeObject } from '../src/kube/objects.ts';
+import { MANAGEMENT_CONFIG, MANAGEMENT_KEYS } from '../src/install/management.ts';
+import type { ConfigMap, KubeObject } from '../src/kube/objects.ts';
 import { type UserName, userKeys } from '../testbed/kubernetes/cluster.ts';
 import type { Outcome, RunOptions } from '../testbed/processes.ts';
 import { type TestbedFacts, Workbench } from '../testbed/testbed.ts';
@@ -109,6 +111,7 @@ export function credentialsFolder(
 export interface HttpAnswer {
   readonly code: number;
   readonly text: string;
+  readonly headers: IncomingHttpHeaders;
 }
 
 export interface PostOptions {
@@ -156,7 +159,7 @@ export async function rawRequest(origin: string, path: string, options: RawOptio
       response.setEncoding('utf8').on('data', (part: string) => {
         text += part;
       });
-      response.once('end', () => resolve({ code: response.statusCode ?? 0, text }));
+      response.once('end', () => resolve({ code: response.statusCode ?? 0, text, headers: response.headers }));
       response.once('error', reject);
     });
     sent.once('error', reject);
@@ -164,12 +167,31 @@ export async function rawRequest(origin: string, path: string, options: RawOptio
   });
 }
 
-/** A user of the management cluster, who asks its kube-apiserver for exact paths. */
-export async function userOf(workbench: Workbench, name: UserName): Promise<(path: string) => Promise<HttpAnswer>> {
+/** Asks for an exact path; GET, unless it says otherwise. */
+export type Ask = (path: string, options?: Pick<RawOptions, 'method' | 'headers' | 'body'>) => Promise<HttpAnswer>;
+
+/** A user of the management cluster, who asks its kube-apiserver. */
+export async function userOf(workbench: Workbench, name: UserName): Promise<Ask> {
   const { management } = workbench.facts;
   const keys = await userKeys(management, name);
-  const options = { ca: management.ca.certificate, cert: keys.certificate, key: keys.key };
-  return (path) => rawRequest(management.url, path, options);
+  const known = { ca: management.ca.certificate, cert: keys.certificate, key: keys.key };
+  return (path, options = {}) => rawRequest(management.url, path, { ...known, ...options });
+}
+
+/** Who comes to the manager's API port itself: by what certificate, if any. */
+export async function managerPort(workbench: Workbench, keys: KeyPair | undefined): Promise<Ask> {
+  const { data = {} } = await getObject<ConfigMap>(workbench, 'configmap', MANAGEMENT_CONFIG, '-n', 'kubectl-mcm');
+  const known = {
+    ...{ ca: data[MANAGEMENT_KEYS.ca] ?? '', servername: 'manager.kubectl-mcm.svc' },
+    ...(keys === undefined ? {} : { cert: keys.certificate, key: keys.key }),
+  };
+  return (path, options = {}) => rawRequest(`https://${workbench.apiAddress}`, path, { ...known, ...options });
+}
+
+/** What kube-apiserver itself proves itself with at the manager's API port. */
+export function frontProxyKeys({ facts }: Workbench): KeyPair {
+  const read = (file: string) => readFileSync(join(facts.management.directory, 'pki', file), 'utf8');
+  return { certificate: read('front-proxy.crt'), key: read('front-proxy.key') };
 }
 
 /** Applies objects to the management cluster. */

@@ -140,7 +140,7 @@ describe('status', () => {
 
   it('is what plain kubectl gets too', async () => {
     const { stdout } = await workbench.kubectl(['get', 'managers', '--no-headers']);
-    assert.match(stdout, /^\S+:\d+ +\d+\S+\n$/);
+    assert.match(stdout, /^\S+:\d+ +True +\w+ +\S+ +\d+\.\d+\.\d+\n$/);
   });
 
   it('says plainly that a cluster is no management cluster', async () => {

@@ -1,11 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
+import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import type { KeyPair } from '../clusters/key-pair.ts';
 import { failure } from '../kube/status.ts';
 import type { Requester } from '../rbac/log-access.ts';
+import type { ApiGroup } from './api-group.ts';
+import { Discovery, type Document } from './discovery.ts';
 import { authenticate, type FrontProxy } from './front-proxy.ts';
-import type { LogApi } from './log-api.ts';
+import { JSON_TYPE, negotiate, TABLE_TYPE } from './media-type.ts';
 
 /** Bytes of a request's headers and its first line, in which up to 250 names of clusters and a query can stand. */
 const MAX_HEADERS = 64 * 1024;
@@ -14,18 +17,19 @@ const MAX_HEADERS = 64 * 1024;
 export interface Answer {
   readonly code: number;
   readonly body: object;
+  /** The same as Kubernetes' table, where there is one. */
+  readonly table?: object;
 }
 
 /** One of the groups that are served. */
 export interface Api {
-  /** The group's path, without a slash at its end. */
-  readonly path: string;
+  readonly group: ApiGroup;
+  /** Answers what is no document of discovery; `target` is the path and query as they stand on the wire. */
   answer(method: string, target: string, requester: Requester, signal: AbortSignal): Promise<Answer>;
 }
 
 export interface AggregatedApiOptions {
-  /** The last one answers what is nobody's. */
-  readonly apis: readonly [...Api[], LogApi];
+  readonly apis: readonly Api[];
   readonly certificate: KeyPair;
   readonly frontProxy: FrontProxy;
   readonly log: Logger;
@@ -38,62 +42,114 @@ export interface AggregatedApiOptions {
 export class AggregatedApiServer {
   readonly server: Server;
   readonly #options: AggregatedApiOptions;
+  readonly #discovery: Discovery;
   #frontProxy: FrontProxy;
+  /** The CA that a connection's certificate was verified by: resumed or kept alive, none outlives its CA. */
+  readonly #verifiedBy = new WeakMap<Socket, string>();
 
   constructor(options: AggregatedApiOptions) {
     this.#options = options;
     this.#frontProxy = options.frontProxy;
-    this.server = createServer({ ...this.#tlsOptions(), maxHeaderSize: MAX_HEADERS }, (request, response) => {
+    this.#discovery = new Discovery(options.apis.map(({ group }) => group));
+    this.server = createServer(tlsOptions(options.certificate, options.frontProxy), (request, response) => {
       this.#serve(request, response).catch((error: unknown) => {
         options.log.error({ err: error, path: request.url }, 'aggregated API request failed');
         const message = 'Internal error occurred: see the log of the manager';
-        if (!response.headersSent) send(response, { code: 500, body: failure(500, 'InternalError', message) });
+        if (!response.headersSent) this.#send(request, response, refusal(500, 'InternalError', message));
         else response.destroy();
       });
     });
+    this.server.on('secureConnection', (socket) => this.#verifiedBy.set(socket, this.#frontProxy.ca));
   }
 
-  /** Takes a new front-proxy configuration (a rotated CA) for the connections from now on. */
+  /** Takes a new front-proxy configuration. With another CA, connections that the old one verified end. */
   setFrontProxy(frontProxy: FrontProxy): void {
+    const isRotated = frontProxy.ca !== this.#frontProxy.ca;
+    if (isRotated) this.server.setSecureContext(tlsOptions(this.#options.certificate, frontProxy));
     this.#frontProxy = frontProxy;
-    this.server.setSecureContext(this.#tlsOptions());
-  }
-
-  #tlsOptions() {
-    const { certificate } = this.#options;
-    return {
-      cert: certificate.certificate,
-      key: certificate.key,
-      ca: this.#frontProxy.ca,
-      requestCert: true,
-      // Refused in #serve instead, where the refusal can be a sentence.
-      rejectUnauthorized: false,
-      minVersion: 'TLSv1.2' as const,
-    };
+    // Those with a request under way end after its answer.
+    if (isRotated) this.server.closeIdleConnections();
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const requester = authenticate(request, this.#frontProxy);
+    const requester = this.#isStale(request) ? undefined : authenticate(request, this.#frontProxy);
     if (requester === undefined) {
-      send(response, { code: 401, body: failure(401, 'Unauthorized', 'only kube-apiserver is served here') });
+      this.#send(request, response, refusal(401, 'Unauthorized', 'only kube-apiserver is served here'));
       return;
     }
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     try {
-      const { method = '', url = '' } = request;
-      const { apis } = this.#options;
-      const api =
-        apis.find(({ path }) => /^[/?]?$/.test(url.charAt(path.length)) && url.startsWith(path)) ?? apis.at(-1);
-      send(response, await (api as Api).answer(method, url, requester, gone.signal));
+      this.#send(request, response, await this.#answer(request, requester, gone.signal));
     } catch (error) {
       if (!gone.signal.aborted) throw error;
     }
   }
+
+  async #answer(request: IncomingMessage, requester: Requester, signal: AbortSignal): Promise<Sent> {
+    const { method = '', url = '', headers } = request;
+    const path = url.split('?')[0] ?? '';
+    const document = this.#discovery.find(path);
+    if (document !== undefined) return method === 'GET' ? inForm(headers.accept, document) : notAllowed(method);
+    const api = this.#options.apis.find(({ group: { name } }) => path.startsWith(`/apis/${name}/`));
+    if (api === undefined) return refusal(404, 'NotFound', 'the server could not find the requested resource');
+    // Before anything is read for somebody who takes none of it.
+    if (negotiate(headers.accept, FORMS) === undefined) return notAcceptable(FORMS);
+    const { code, body, table } = await api.answer(method, url, requester, signal);
+    if (code !== 200) return { code, body, type: JSON_TYPE };
+    return inForm(
+      headers.accept,
+      new Map([[JSON_TYPE, body], ...(table === undefined ? [] : [[TABLE_TYPE, table] as const])]),
+    );
+  }
+
+  #isStale({ socket }: IncomingMessage): boolean {
+    return this.#verifiedBy.get(socket) !== this.#frontProxy.ca;
+  }
+
+  #send(request: IncomingMessage, response: ServerResponse, { code, body, type }: Sent): void {
+    const text = JSON.stringify(body);
+    response.writeHead(code, {
+      'content-type': type,
+      'content-length': Buffer.byteLength(text),
+      ...(code === 405 ? { allow: 'GET' } : {}),
+      ...(this.#isStale(request) ? { connection: 'close' } : {}),
+    });
+    response.end(text);
+  }
 }
 
-function send(response: ServerResponse, { code, body }: Answer): void {
-  const text = JSON.stringify(body);
-  response.writeHead(code, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
-  response.end(text);
+function tlsOptions({ certificate, key }: KeyPair, { ca }: FrontProxy) {
+  return {
+    ...{ cert: certificate, key, ca },
+    requestCert: true,
+    // Refused in #serve instead, where the refusal can be a sentence.
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.2' as const,
+    maxHeaderSize: MAX_HEADERS,
+  };
+}
+
+const FORMS = [JSON_TYPE, TABLE_TYPE];
+
+interface Sent extends Omit<Answer, 'table'> {
+  readonly type: string;
+}
+
+function inForm(accept: string | undefined, document: Document): Sent {
+  const type = negotiate(accept, [...document.keys()]) ?? '';
+  const body = document.get(type);
+  return body === undefined ? notAcceptable([...document.keys()]) : { code: 200, body, type };
+}
+
+function notAcceptable(offered: readonly string[]): Sent {
+  return refusal(406, 'NotAcceptable', `only the following media types are accepted: ${offered.join(', ')}`);
+}
+
+function notAllowed(method: string): Sent {
+  return refusal(405, 'MethodNotAllowed', `${method} is not allowed here; GET is`);
+}
+
+function refusal(code: number, reason: string, message: string): Sent {
+  return { code, body: failure(code, reason, message), type: JSON_TYPE };
 }

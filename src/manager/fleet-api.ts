@@ -9,15 +9,15 @@ import type { LogType } from '../logs/types/log-type.ts';
 import { forbiddenMessage, type Requester } from '../rbac/log-access.ts';
 import { Turns } from '../turns.ts';
 import type { Answer, Api } from './aggregated-api.ts';
+import type { ApiGroup } from './api-group.ts';
 import { type LogApiOptions, noSuchCluster } from './log-api.ts';
+import { LOG_LIST, QUERY_PARAMETERS } from './log-list-schema.ts';
 import { explainFailure, type LogList, refuse } from './log-reader.ts';
 
 /** Reviews under way at once, of all reads together: the API server is everybody's. */
 const MOST_REVIEWS = 16;
 
-const GROUP_PATH = `/apis/${FLEET_API_GROUP}`;
-const VERSION_PATH = `/apis/${FLEET_API}`;
-const LOGS_PATH = `${VERSION_PATH}/logs/`;
+const LOGS_PATH = `/apis/${FLEET_API}/logs/`;
 
 /**
  * `GET /apis/query.kubectl-mcm.io/v1/logs/<type>?clusters=a,b,c`: the logs of one type of many clusters as one list.
@@ -27,7 +27,7 @@ const LOGS_PATH = `${VERSION_PATH}/logs/`;
  * is not there is told from one that is forbidden only to those who might read it.
  */
 export class FleetApi implements Api {
-  readonly path = GROUP_PATH;
+  readonly group = GROUP;
   readonly #options: LogApiOptions;
   readonly #reviews = new Turns({ atOnce: MOST_REVIEWS, waiting: Number.POSITIVE_INFINITY });
 
@@ -38,8 +38,6 @@ export class FleetApi implements Api {
   async answer(method: string, target: string, requester: Requester, signal: AbortSignal): Promise<Answer> {
     if (method !== 'GET') return refuse(failure(405, 'MethodNotAllowed', `${method} is not allowed here; GET is`));
     const [path = '', search = ''] = target.split(/\?(.*)/s);
-    if (path === GROUP_PATH) return { code: 200, body: API_GROUP };
-    if (path === VERSION_PATH) return { code: 200, body: API_RESOURCES };
     // The path as it stands on the wire: nothing is decoded, and a second reading of it is none.
     const type = LOG_TYPES.find(({ name }) => path === `${LOGS_PATH}${name}`);
     if (type === undefined) return refuse(failure(404, 'NotFound', 'the server could not find the requested resource'));
@@ -96,17 +94,17 @@ function nothing(shortcomings: readonly Refused[]): LogList {
   return { kind: 'LogList', apiVersion: FLEET_API, metadata: {}, asOf, shortcomings, items: [] };
 }
 
-const VERSIONED = { groupVersion: FLEET_API, version: FLEET_API.split('/')[1] ?? '' };
-const API_GROUP = {
-  kind: 'APIGroup',
-  apiVersion: 'v1',
+const GROUP: ApiGroup = {
   name: FLEET_API_GROUP,
-  versions: [VERSIONED],
-  preferredVersion: VERSIONED,
-};
-const API_RESOURCES = {
-  kind: 'APIResourceList',
-  apiVersion: 'v1',
-  groupVersion: FLEET_API,
-  resources: [{ name: 'logs', singularName: 'log', kind: 'LogList', namespaced: false, verbs: ['get'] }],
+  version: FLEET_API.slice(FLEET_API_GROUP.length + 1),
+  resources: [{ name: 'logs', singularName: 'log', kind: 'LogList', verbs: ['get'], schema: LOG_LIST }],
+  paths: [
+    {
+      path: '/logs/{type}',
+      operationId: 'readFleetLogs',
+      description: 'The logs of one type of many clusters, as far as the caller may read them; the others are named.',
+      query: { clusters: 'Names of clusters, with commas between them.', ...QUERY_PARAMETERS },
+      schema: LOG_LIST,
+    },
+  ],
 };

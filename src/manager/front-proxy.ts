@@ -1,5 +1,7 @@
+import { X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
+import { messageOf } from '../errors.ts';
 import type { ConfigMap } from '../kube/objects.ts';
 import type { Requester } from '../rbac/log-access.ts';
 
@@ -18,7 +20,7 @@ export interface FrontProxy {
   readonly extraPrefixes: readonly string[];
 }
 
-/** @throws Error when the API server runs without an aggregation layer. */
+/** @throws Error when the API server runs without an aggregation layer, or what it says is not of its form. */
 export function readFrontProxy({ data = {} }: ConfigMap): FrontProxy {
   const ca = data['requestheader-client-ca-file'];
   if (ca === undefined || ca === '') {
@@ -27,6 +29,7 @@ export function readFrontProxy({ data = {} }: ConfigMap): FrontProxy {
         'the API server runs without its aggregation layer (--requestheader-client-ca-file)',
     );
   }
+  checkCertificates(ca);
   return {
     ca,
     allowedNames: stringsOf(data['requestheader-allowed-names']),
@@ -35,6 +38,17 @@ export function readFrontProxy({ data = {} }: ConfigMap): FrontProxy {
     groupHeaders: headersOf(data['requestheader-group-headers']),
     extraPrefixes: headersOf(data['requestheader-extra-headers-prefix']),
   };
+}
+
+/** TLS would take a CA that is none for no CA, and then trust nobody. */
+function checkCertificates(pem: string): void {
+  try {
+    for (const certificate of pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? ['']) {
+      new X509Certificate(certificate);
+    }
+  } catch (error) {
+    throw new Error(`requestheader-client-ca-file holds no certificates in PEM: ${messageOf(error)}`);
+  }
 }
 
 /**

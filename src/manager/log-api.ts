@@ -12,6 +12,8 @@ import {
   type Requester,
 } from '../rbac/log-access.ts';
 import type { Answer, Api } from './aggregated-api.ts';
+import type { ApiGroup } from './api-group.ts';
+import { LOG_LIST, QUERY_PARAMETERS } from './log-list-schema.ts';
 import { explainFailure, type LogReader, refuse } from './log-reader.ts';
 
 export interface LogApiOptions {
@@ -21,7 +23,6 @@ export interface LogApiOptions {
   readonly isRegistered: (cluster: string) => boolean;
 }
 
-const GROUP_PATH = `/apis/${LOG_ACCESS_GROUP}`;
 const VERSION_PATH = `/apis/${LOG_ACCESS_API}`;
 
 /** Every name a read can be asked under, and the types it covers. */
@@ -37,7 +38,7 @@ const NAMES: ReadonlyMap<string, readonly LogType[]> = new Map(
  * and the right to each type that is read is asked for again.
  */
 export class LogApi implements Api {
-  readonly path = GROUP_PATH;
+  readonly group = GROUP;
   readonly #options: LogApiOptions;
 
   constructor(options: LogApiOptions) {
@@ -49,8 +50,6 @@ export class LogApi implements Api {
     if (method !== 'GET') return refuse(failure(405, 'MethodNotAllowed', `${method} is not allowed here; GET is`));
     const mark = target.indexOf('?');
     const path = mark === -1 ? target : target.slice(0, mark);
-    if (path === GROUP_PATH) return { code: 200, body: API_GROUP };
-    if (path === VERSION_PATH) return { code: 200, body: API_RESOURCES };
     const subject = readPath(path);
     if (subject === undefined) return refuse(noSuchPath(path));
     if (!this.#options.isRegistered(subject.cluster)) return refuse(noSuchCluster(subject.cluster));
@@ -122,13 +121,18 @@ export function noSuchCluster(name: string): Status {
   return failure(404, 'NotFound', `managedclusters.${MANAGED_CLUSTER_GROUP} "${name}" not found`, details);
 }
 
-const API_GROUP = {
-  kind: 'APIGroup',
-  apiVersion: 'v1',
+/** Without resources, and the same for everybody: the resources are clusters, whose names are not everyone's business. */
+const GROUP: ApiGroup = {
   name: LOG_ACCESS_GROUP,
-  versions: [{ groupVersion: LOG_ACCESS_API, version: 'v1' }],
-  preferredVersion: { groupVersion: LOG_ACCESS_API, version: 'v1' },
+  version: LOG_ACCESS_API.slice(LOG_ACCESS_GROUP.length + 1),
+  resources: [],
+  paths: [
+    {
+      path: '/{cluster}/{name}',
+      operationId: 'readLogs',
+      description: 'The logs of one cluster, of the types that the name covers and the caller may read.',
+      query: { type: 'Only this log type, of those that the name covers.', ...QUERY_PARAMETERS },
+      schema: LOG_LIST,
+    },
+  ],
 };
-
-/** Empty, and the same for everybody: the resources are clusters, whose names are not everyone's business. */
-const API_RESOURCES = { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: LOG_ACCESS_API, resources: [] };

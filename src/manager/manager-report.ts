@@ -9,6 +9,7 @@ import type { LetterCounts, StoreFacts, StoreReport } from '../logs/store/elasti
 import { type LogStore, StoreUnavailable } from '../logs/store/log-store.ts';
 import { dayAfter } from '../logs/store/retention.ts';
 import type { CurrentSettings } from '../logs/store/store-settings.ts';
+import { MANAGER_COLUMNS, MANAGER_SCHEMA } from './manager-schema.ts';
 import type { LayoutStatus, ManagerItem, RetentionStatus, StoreStatus } from './manager-status.ts';
 import type { Resource } from './resource-api.ts';
 import { spoolStatus } from './spool-service.ts';
@@ -36,10 +37,12 @@ export interface ReportOptions {
 const PATIENCE = 5_000;
 
 /** `managers`: the manager that answers, how it is, and what is behind it. */
-export class ManagerReport implements Resource {
+export class ManagerReport implements Resource<ManagerItem> {
   readonly name = 'managers';
   readonly singularName = 'manager';
   readonly kind = 'Manager';
+  readonly schema = MANAGER_SCHEMA;
+  readonly columns = MANAGER_COLUMNS;
   readonly #options: ReportOptions;
   readonly #started = new Date().toISOString();
 

@@ -10,7 +10,6 @@ import { codeOf, messageOf, UserError } from '../errors.ts';
 import { createHealthServer, type ReadinessCheck } from '../health-port.ts';
 import type { HostPort } from '../install/management.ts';
 import type { KubeClient } from '../kube/client.ts';
-import type { ConfigMap } from '../kube/objects.ts';
 import { isStatus, StatusError } from '../kube/status.ts';
 import { watchCollection } from '../kube/watch.ts';
 import { HttpIngest } from '../logs/ingest/http-ingest.ts';
@@ -26,7 +25,7 @@ import { ClusterPort } from './cluster-port.ts';
 import { ClusterStatusWriter } from './cluster-status.ts';
 import { ConnectionStates } from './connection-states.ts';
 import { FleetApi } from './fleet-api.ts';
-import { FRONT_PROXY_CONFIG, readFrontProxy } from './front-proxy.ts';
+import { FollowedFrontProxy } from './followed-front-proxy.ts';
 import { LogApi, type LogApiOptions } from './log-api.ts';
 import { LogReader } from './log-reader.ts';
 import { ManagerReport } from './manager-report.ts';
@@ -79,7 +78,8 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
   const failed = new AbortController();
   const signal = AbortSignal.any([stopped, failed.signal]);
   const certificate = await readServingCertificate(client, signal);
-  const frontProxy = readFrontProxy(await readFrontProxyConfig(client, signal));
+  const followedFrontProxy = new FollowedFrontProxy(client, log);
+  const frontProxy = await followedFrontProxy.read(signal);
 
   const registry = new CertificateRegistry();
   const metrics = new ManagerMetrics();
@@ -138,11 +138,18 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     access: new LogAccess(client, signal),
     isRegistered: (cluster) => cluster === MANAGEMENT_CLUSTER || registry.has(cluster),
   };
+  const filled = registryFilled(registry, signal);
+  let isFilled = false;
   const checks: readonly ReadinessCheck[] = [
     {
       name: 'log-store',
+      // Who is not ready gets no requests, and then nobody is told why: kube-apiserver says that the API is away, which
+      // holds up the deletion of namespaces, and clusters cannot connect.
+      optional: true,
       check: (timeout) => (spooling === undefined ? store.ping(timeout) : checkSpooling(spooling, timeout)),
     },
+    { name: 'managed-clusters', check: async () => assertSo(isFilled, 'they have not been listed yet') },
+    { name: 'front-proxy', check: async () => followedFrontProxy.refusal },
     { name: 'aggregated-api', check: () => listening(aggregatedApi.server) },
     { name: 'cluster-port', check: () => listening(clusterPort) },
   ];
@@ -170,10 +177,9 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     storeIsOpen = open;
     metrics.storeIsOpen(open);
   };
-  const filled = registryFilled(registry, signal);
   const watches = [
     followClusters(client, registry, status, signal, log),
-    followFrontProxy(client, aggregatedApi, signal, log),
+    followedFrontProxy.follow((changed) => aggregatedApi.setFrontProxy(changed), signal),
     writeStatuses(status, signal),
     storeService.run(signal),
     watchOpenStore({ answersAnybody: options.answersAnybody, found, log }, signal),
@@ -181,6 +187,7 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
   try {
     await listen(health, options.health);
     await filled;
+    isFilled = true;
     if (signal.aborted) return;
     await listen(aggregatedApi.server, options.api);
     await explained(clusterPort.listen(options.clusters), options.clusters);
@@ -206,11 +213,6 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     await spooling?.close();
     repeated.close();
   }
-}
-
-async function readFrontProxyConfig(client: KubeClient, signal: AbortSignal): Promise<ConfigMap> {
-  const { namespace, name } = FRONT_PROXY_CONFIG;
-  return await client.get<ConfigMap>(`/api/v1/namespaces/${namespace}/configmaps/${name}`, { signal });
 }
 
 async function followClusters(
@@ -246,29 +248,6 @@ async function followClusters(
   }
 }
 
-async function followFrontProxy(
-  client: KubeClient,
-  server: AggregatedApiServer,
-  signal: AbortSignal,
-  log: Logger,
-): Promise<void> {
-  const { namespace, name } = FRONT_PROXY_CONFIG;
-  const events = watchCollection<ConfigMap>(client, `/api/v1/namespaces/${namespace}/configmaps`, {
-    signal,
-    fieldSelector: `metadata.name=${name}`,
-    onError: (error) => log.warn({ reason: messageOf(error) }, 'front-proxy configuration cannot be watched'),
-  });
-  for await (const event of events) {
-    const config = event.type === 'list' ? event.objects[0] : event.object;
-    if (config === undefined || event.type === 'delete') continue;
-    try {
-      server.setFrontProxy(readFrontProxy(config));
-    } catch (error) {
-      log.error({ reason: messageOf(error) }, 'front-proxy configuration not taken');
-    }
-  }
-}
-
 async function writeStatuses(status: ClusterStatusWriter, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     status.writeDue(signal);
@@ -300,5 +279,9 @@ async function explained(listening: Promise<unknown>, { host, port }: HostPort):
 }
 
 async function listening(server: { readonly listening: boolean }): Promise<void> {
-  if (!server.listening) throw new Error('not listening');
+  assertSo(server.listening, 'not listening');
+}
+
+function assertSo(isSo: boolean, otherwise: string): void {
+  if (!isSo) throw new Error(otherwise);
 }

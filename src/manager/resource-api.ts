@@ -4,23 +4,33 @@ import { StoreUnavailable } from '../logs/store/log-store.ts';
 import type { Requester } from '../rbac/log-access.ts';
 import { TooManyWaiting, Turns } from '../turns.ts';
 import type { Answer, Api } from './aggregated-api.ts';
+import type { ApiGroup, Schema } from './api-group.ts';
+import { type TableColumn, tableOf } from './table.ts';
+
+/** An item of a list; it has no kind, which the list says. */
+export interface Item {
+  readonly metadata: { readonly name: string };
+}
 
 /** A collection of the manager's own API group, which can be listed and nothing else. */
-export interface Resource {
+export interface Resource<T extends Item = Item> {
   /** The last part of its path. */
   readonly name: string;
   readonly singularName: string;
   /** Of its items; the list's has `List` behind it. */
   readonly kind: string;
+  /** What an item holds. */
+  readonly schema: Schema;
+  /** What `kubectl get` shows of an item behind its name. */
+  readonly columns: readonly TableColumn<T>[];
   /** @throws StoreUnavailable */
-  list(signal: AbortSignal): Promise<readonly object[]>;
+  list(signal: AbortSignal): Promise<readonly T[]>;
 }
 
 /** Lists of each resource at once, and those that wait: most ask Elasticsearch a good deal. */
 const AT_ONCE = 1;
 const WAITING = 20;
 
-const GROUP_PATH = `/apis/${MANAGER_API_GROUP}`;
 const VERSION_PATH = `/apis/${MANAGER_API}`;
 
 /**
@@ -28,10 +38,19 @@ const VERSION_PATH = `/apis/${MANAGER_API}`;
  * record. kube-apiserver has authorized `list` on the resource; its one path, compared byte by byte, has one reading only.
  */
 export class ResourceApi implements Api {
-  readonly path = GROUP_PATH;
+  readonly group: ApiGroup;
   readonly #resources: ReadonlyMap<string, { readonly resource: Resource; readonly turns: Turns }>;
 
   constructor(resources: readonly Resource[]) {
+    this.group = {
+      name: MANAGER_API_GROUP,
+      version: MANAGER_API.slice(MANAGER_API_GROUP.length + 1),
+      resources: resources.map(({ name, singularName, kind, schema }) => ({
+        ...{ name, singularName, kind, schema },
+        verbs: ['list'],
+      })),
+      paths: [],
+    };
     this.#resources = new Map(
       resources.map((resource) => [
         `${VERSION_PATH}/${resource.name}`,
@@ -43,14 +62,13 @@ export class ResourceApi implements Api {
   async answer(method: string, target: string, _requester: Requester, signal: AbortSignal): Promise<Answer> {
     if (method !== 'GET') return refuse(405, 'MethodNotAllowed', `${method} is not allowed here; GET is`);
     const path = target.split('?')[0] ?? '';
-    if (path === GROUP_PATH) return { code: 200, body: API_GROUP };
-    if (path === VERSION_PATH) return { code: 200, body: this.#apiResources() };
     const served = this.#resources.get(path);
     if (served === undefined) return refuse(404, 'NotFound', 'the server could not find the requested resource');
     const { resource, turns } = served;
     try {
       const items = await turns.take(() => resource.list(signal), signal);
-      return { code: 200, body: { kind: `${resource.kind}List`, apiVersion: MANAGER_API, metadata: {}, items } };
+      const body = { kind: `${resource.kind}List`, apiVersion: MANAGER_API, metadata: {}, items };
+      return { code: 200, body, table: tableOf(resource.columns, items) };
     } catch (error) {
       if (error instanceof StoreUnavailable) {
         return refuse(503, 'ServiceUnavailable', `the log store does not answer: ${error.message}`);
@@ -59,28 +77,8 @@ export class ResourceApi implements Api {
       throw error;
     }
   }
-
-  #apiResources(): object {
-    const resources = [...this.#resources.values()].map(({ resource: { name, singularName, kind } }) => ({
-      name,
-      singularName,
-      kind,
-      namespaced: false,
-      verbs: ['list'],
-    }));
-    return { kind: 'APIResourceList', apiVersion: 'v1', groupVersion: MANAGER_API, resources };
-  }
 }
 
 function refuse(code: number, reason: string, message: string): Answer {
   return { code, body: failure(code, reason, message) };
 }
-
-const VERSIONED = { groupVersion: MANAGER_API, version: MANAGER_API.split('/')[1] ?? '' };
-const API_GROUP = {
-  kind: 'APIGroup',
-  apiVersion: 'v1',
-  name: MANAGER_API_GROUP,
-  versions: [VERSIONED],
-  preferredVersion: VERSIONED,
-};

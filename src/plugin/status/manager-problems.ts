@@ -20,7 +20,7 @@ const NEARLY_ALL_SPOOL = 0.8;
 export function managerProblems({ metadata, status }: ManagerItem, now: number): Problem[] {
   const { checks, store, spool, retention, refusedSettings, certificateExpires } = status;
   // How the store is, is told in other words below.
-  const failed = checks.filter(({ name, ok }) => !ok && name !== 'log-store');
+  const failed = checks.filter(({ ok, optional }) => !ok && optional !== true);
   const heldBack = heldBackProblems(status, now);
   const isAtLimit = heldBack.some(({ reason }) => reason === 'ShardLimit');
   return [

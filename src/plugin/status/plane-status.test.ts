@@ -116,7 +116,7 @@ ${rows(0, 5, (n) => `  c${n}, flow: tigera_secure_ee_flows.c${n}.20261123: close
     const heldBack = [{ ...trouble, tried: ago(1) }];
     const backlog = [{ cluster: 'a', type: 'dns', records: 1, bytes: 99, oldest: ago(5), heldBack } as const];
     const spool = { size: GIB, used: 8192, free: GIB, records: 1, bytes: 99, backlog };
-    const checks = [{ name: 'log-store', ok: false, message: trouble.message }];
+    const checks = [{ name: 'log-store', optional: true, ok: false, message: trouble.message } as const];
     const store = { urls: ['http://a', 'http://b'], trouble };
     const { reasons, code } = read({ items: [manager({ spool, checks, store, retention: { error: 'away' } })] });
     assert.deepEqual([reasons, code], [['Unreachable'], 1]);

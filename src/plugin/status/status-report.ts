@@ -42,7 +42,7 @@ export function statusReport({ managers, clusters, problems, notRead }: PlaneSta
 }
 
 function managerLine({ metadata, status: { version, checks } }: ManagerItem, now: number): string {
-  const failed = checks.filter(({ ok }) => !ok).map(({ name }) => name);
+  const failed = checks.filter(({ ok, optional }) => !ok && optional !== true).map(({ name }) => name);
   const ready = failed.length === 0 ? 'ready' : `not ready (${failed.join(', ')})`;
   const up = humanDuration(now - Date.parse(metadata.creationTimestamp));
   return `${metadata.name}, v${version}, ${ready}, up for ${up}`;
