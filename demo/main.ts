@@ -127,6 +127,7 @@ async function walk(testbed: Testbed, nodes: readonly ClusterTraffic[]): Promise
   await show(testbed, 'kubectl mcm logs --cluster prod-eu --as alice --tail 2');
   await show(testbed, 'kubectl mcm logs --cluster prod-eu --type dns --as alice', 1);
   await show(testbed, 'kubectl mcm logs --cluster prod-us --as alice', 1);
+  await show(testbed, 'kubectl mcm can-i logs --cluster prod-eu --as alice');
 }
 
 function forwardLine({ cluster, flow, dns, audit, state }: ClusterTraffic): string {

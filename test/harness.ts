@@ -178,6 +178,17 @@ export async function userOf(workbench: Workbench, name: UserName): Promise<Ask>
   return (path, options = {}) => rawRequest(management.url, path, { ...known, ...options });
 }
 
+/** Arguments that make kubectl that user, by a certificate of their own. */
+export async function as(workbench: Workbench, name: string): Promise<string[]> {
+  const { management, directory } = workbench.facts;
+  const keys = await userKeys(management, { name });
+  const certificate = join(directory, `${name}.crt`);
+  const key = join(directory, `${name}.key`);
+  writeFileSync(certificate, keys.certificate);
+  writeFileSync(key, keys.key);
+  return ['--client-certificate', certificate, '--client-key', key];
+}
+
 /** Who comes to the manager's API port itself: by what certificate, if any. */
 export async function managerPort(workbench: Workbench, keys: KeyPair | undefined): Promise<Ask> {
   const { data = {} } = await getObject<ConfigMap>(workbench, 'configmap', MANAGEMENT_CONFIG, '-n', 'kubectl-mcm');

@@ -5,7 +5,7 @@ import { before, describe, it } from 'node:test';
 import { generateDns } from '../fixtures/generate-dns.ts';
 import { generateFlows } from '../fixtures/generate-flows.ts';
 import { userKeys } from '../testbed/kubernetes/cluster.ts';
-import { addSender, forward, grant, type HttpAnswer, mcm, rawRequest, sharedWorkbench, userOf } from './harness.ts';
+import { addSender, as, forward, grant, type HttpAnswer, mcm, rawRequest, sharedWorkbench, userOf } from './harness.ts';
 
 const workbench = sharedWorkbench();
 const API = '/apis/lma.tigera.io/v1';
@@ -20,17 +20,6 @@ interface Item {
 function itemsOf({ code, text }: HttpAnswer): readonly Item[] {
   assert.equal(code, 200, text);
   return (JSON.parse(text) as { items: Item[] }).items;
-}
-
-/** Arguments that make kubectl that user, by a certificate of their own. */
-async function as(name: string): Promise<string[]> {
-  const { management, directory } = workbench.facts;
-  const keys = await userKeys(management, { name });
-  const certificate = join(directory, `${name}.crt`);
-  const key = join(directory, `${name}.key`);
-  writeFileSync(certificate, keys.certificate);
-  writeFileSync(key, keys.key);
-  return ['--client-certificate', certificate, '--client-key', key];
 }
 
 before(async () => {
@@ -66,7 +55,7 @@ describe("a user who may read one cluster's flows", () => {
       'access-a',
       '-o',
       'json',
-      ...(await as('flora')),
+      ...(await as(workbench, 'flora')),
     ]);
     assert.equal(code, 0);
     const items = stdout
@@ -84,7 +73,7 @@ describe("a user who may read one cluster's flows", () => {
     ['the flows of a cluster that does not exist', ['--cluster', 'access-c'], 'access-c', 'flows'],
   ] as const) {
     it(`gets kubectl's Forbidden line for ${what}`, async () => {
-      const { code, stdout, stderr } = await mcm(workbench, ['logs', ...args, ...(await as('flora'))]);
+      const { code, stdout, stderr } = await mcm(workbench, ['logs', ...args, ...(await as(workbench, 'flora'))]);
       assert.equal(code, 1);
       assert.equal(stdout, '');
       assert.equal(
@@ -186,7 +175,7 @@ describe('a user who may read flows of every cluster', () => {
 
 /** Whether a user gets logs of a type, and nothing but those; who does not gets kubectl's Forbidden line. */
 async function reads(user: string, type: string): Promise<boolean> {
-  const args = ['logs', '--cluster', 'access-a', '--type', type, '-o', 'json', ...(await as(user))];
+  const args = ['logs', '--cluster', 'access-a', '--type', type, '-o', 'json', ...(await as(workbench, user))];
   const { code, stdout, stderr } = await mcm(workbench, args);
   if (code !== 0) {
     assert.match(stderr, /^Error from server \(Forbidden\)/);
@@ -233,11 +222,25 @@ describe('grants as the documentation writes them', () => {
   }
 
   it('show both audit logs in order of time, and say which one is not allowed', async () => {
-    const both = await mcm(workbench, ['logs', '--cluster', 'access-a', '--type', 'audit', ...(await as('ann'))]);
+    const both = await mcm(workbench, [
+      'logs',
+      '--cluster',
+      'access-a',
+      '--type',
+      'audit',
+      ...(await as(workbench, 'ann')),
+    ]);
     assert.equal(both.code, 0, both.stderr);
     assert.match(both.stdout, /joe/);
     assert.match(both.stdout, /jane/);
-    const one = await mcm(workbench, ['logs', '--cluster', 'access-a', '--type', 'audit', ...(await as('cat'))]);
+    const one = await mcm(workbench, [
+      'logs',
+      '--cluster',
+      'access-a',
+      '--type',
+      'audit',
+      ...(await as(workbench, 'cat')),
+    ]);
     assert.equal(one.code, 3);
     assert.match(one.stdout, /jane/);
     assert.doesNotMatch(one.stdout, /joe/);

@@ -61,6 +61,16 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
     ],
   },
   {
+    title: 'Access',
+    commands: [
+      {
+        words: 'can-i logs',
+        summary: 'Say whether you, or somebody else, may read logs, and why',
+        load: () => import('./can-i-logs.ts'),
+      },
+    ],
+  },
+  {
     title: 'Health',
     commands: [
       {

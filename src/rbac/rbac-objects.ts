@@ -1,0 +1,60 @@
+import type { KubeObject } from '../kube/objects.ts';
+
+export const RBAC_GROUP = 'rbac.authorization.k8s.io';
+export const RBAC_API = `${RBAC_GROUP}/v1`;
+
+/** A rule of RBAC, as far as it is about resources. */
+export interface PolicyRule {
+  readonly apiGroups?: readonly string[];
+  readonly resources?: readonly string[];
+  /** None are all. */
+  readonly resourceNames?: readonly string[];
+  readonly verbs: readonly string[];
+}
+
+export interface Role extends KubeObject {
+  /** null where they come from other roles and none is there yet. */
+  readonly rules?: readonly PolicyRule[] | null;
+}
+
+export interface Subject {
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string;
+  readonly apiGroup?: string;
+}
+
+export interface RoleBinding extends KubeObject {
+  readonly roleRef: { readonly apiGroup: string; readonly kind: string; readonly name: string };
+  readonly subjects: readonly Subject[];
+}
+
+/** The subject that a user name stands for: Kubernetes has names for ServiceAccounts that RBAC writes otherwise. */
+export function subjectOf(user: string): Subject {
+  const [, namespace, name] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(user) ?? [];
+  if (namespace !== undefined && name !== undefined) return { kind: 'ServiceAccount', name, namespace };
+  return { kind: 'User', name: user, apiGroup: RBAC_GROUP };
+}
+
+/** Whether a rule lets do `verb` with the resource of that name; RBAC compares all of these literally, but for `*`. */
+export function allows(
+  { apiGroups = [], resources = [], resourceNames = [], verbs }: PolicyRule,
+  asked: { readonly group: string; readonly resource: string; readonly name: string; readonly verb: string },
+): boolean {
+  return (
+    has(verbs, asked.verb) &&
+    has(apiGroups, asked.group) &&
+    has(resources, asked.resource) &&
+    hasName(resourceNames, asked.name)
+  );
+}
+
+/** Whether a list of verbs, groups or resources covers a word. */
+export function has(list: readonly string[], word: string): boolean {
+  return list.includes('*') || list.includes(word);
+}
+
+/** The same for the names of resources, among which `*` is a name like any other, and none are all. */
+export function hasName(list: readonly string[], name: string): boolean {
+  return list.length === 0 || list.includes(name);
+}
