@@ -199,10 +199,10 @@ export async function managerPort(workbench: Workbench, keys: KeyPair | undefine
   return (path, options = {}) => rawRequest(`https://${workbench.apiAddress}`, path, { ...known, ...options });
 }
 
-/** What kube-apiserver itself proves itself with at the manager's API port. */
-export function frontProxyKeys({ facts }: Workbench): KeyPair {
+/** What kube-apiserver itself proves itself with at the manager's API port, or the CA of that. */
+export function frontProxyKeys({ facts }: Workbench, name: 'front-proxy' | 'front-proxy-ca' = 'front-proxy'): KeyPair {
   const read = (file: string) => readFileSync(join(facts.management.directory, 'pki', file), 'utf8');
-  return { certificate: read('front-proxy.crt'), key: read('front-proxy.key') };
+  return { certificate: read(`${name}.crt`), key: read(`${name}.key`) };
 }
 
 /** Applies objects to the management cluster. */

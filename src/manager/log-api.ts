@@ -52,7 +52,6 @@ export class LogApi implements Api {
     const path = mark === -1 ? target : target.slice(0, mark);
     const subject = readPath(path);
     if (subject === undefined) return refuse(noSuchPath(path));
-    if (!this.#options.isRegistered(subject.cluster)) return refuse(noSuchCluster(subject.cluster));
     try {
       const parameters = new URLSearchParams(mark === -1 ? '' : target.slice(mark + 1));
       return await this.#read(subject, parameters, requester, signal);
@@ -69,13 +68,15 @@ export class LogApi implements Api {
   ): Promise<Answer> {
     const { reader, access } = this.#options;
     const asked = narrow(types, parameters.get('type'));
-    const query = parseParameters(parameters, asked);
     const allowed: LogType[] = [];
     for (const type of asked) if (await access.mayRead(requester, cluster, type)) allowed.push(type);
     if (allowed.length === 0) {
       const message = forbiddenMessage(requester.user, cluster, asked.length === 1 ? (asked[0]?.name ?? name) : name);
       return refuse(failure(403, 'Forbidden', message, { name, group: LOG_ACCESS_GROUP, kind: cluster }));
     }
+    // Which clusters there are is not everybody's business.
+    if (!this.#options.isRegistered(cluster)) return refuse(noSuchCluster(cluster));
+    const query = parseParameters(parameters, asked);
     return {
       code: 200,
       body: await reader.read(LOG_ACCESS_API, { clusters: [cluster], types: allowed, ...query }, signal),

@@ -197,7 +197,7 @@ class ClusterFiles {
     );
     // A CA of its own: who may speak for the aggregation layer must be nobody's ordinary client certificate.
     const frontProxyCa = await createCa('front-proxy-ca');
-    this.#write('front-proxy-ca.crt', frontProxyCa.certificate);
+    this.#writePair('front-proxy-ca', frontProxyCa);
     this.#writePair(
       'front-proxy',
       await createKeyPair(
