@@ -49,7 +49,7 @@ export interface LogStore {
   /** Keeps dead letters where an operator finds them. @throws StoreUnavailable like write. */
   setAside(letters: readonly DeadLetter[], type: LogType, source: UploadSource, signal: AbortSignal): Promise<void>;
 
-  /** @throws StoreUnavailable */
+  /** @throws StoreUnavailable, ScanTooWide */
   search(query: LogQuery, signal: AbortSignal): Promise<FoundRecords>;
 
   /** @throws StoreUnavailable with the reason while the store cannot be reached. */

@@ -1,5 +1,6 @@
 import { type Logger, pino } from 'pino';
 import { messageOf, UserError } from '../../errors.ts';
+import { MOST_SCANNED } from '../../logs/query/scan.ts';
 import type { SpoolingOptions } from '../../logs/spool/spooling-store.ts';
 import { ElasticsearchStore } from '../../logs/store/elasticsearch/elasticsearch-store.ts';
 import { CurrentSettings } from '../../logs/store/store-settings.ts';
@@ -48,6 +49,13 @@ kubectl mcm manager --kubeconfig manager.kubeconfig \\
       description:
         "Leave it to this policy of Elasticsearch's index lifecycle management to delete old days; the retention then only says which records are too old to be taken.",
     },
+    'query-records': {
+      type: 'string',
+      value: 'NUMBER',
+      default: String(MOST_SCANNED),
+      description:
+        'How many records one query with a filter may have to look through; a tenth of it where a pattern begins with a wildcard. 0: any number.',
+    },
     spool: {
       type: 'string',
       value: 'DIR',
@@ -90,7 +98,8 @@ kubectl mcm manager --kubeconfig manager.kubeconfig \\
     // Without one, an API server that is cut off in silence would be waited for for ever.
     const client = connect({ ...global, requestTimeout: global.requestTimeout || REQUEST_TIMEOUT }, io);
     const settings = new CurrentSettings();
-    const elasticsearch = elasticsearchOptions(flags.elasticsearch, flags);
+    const mostScanned = numberOf('query-records', flags['query-records']);
+    const elasticsearch = { ...elasticsearchOptions(flags.elasticsearch, flags), mostScanned };
     const store = new ElasticsearchStore(elasticsearch, settings);
     const { 'ilm-policy': policy } = flags;
     if (policy !== undefined) await usePolicy(store, settings, policy, io.signal, log);
@@ -114,6 +123,11 @@ kubectl mcm manager --kubeconfig manager.kubeconfig \\
     return 0;
   },
 });
+
+function numberOf(flag: string, text: string): number {
+  if (/^\d{1,12}$/.test(text)) return Number(text);
+  throw new UserError(`error: invalid argument "${text}" for "--${flag}" flag: must be a whole number, or 0 for any`);
+}
 
 /** What may be shown: a query could hold anything. */
 function originOf(url: string): string {

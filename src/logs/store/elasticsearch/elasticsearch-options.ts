@@ -9,6 +9,8 @@ export interface ElasticsearchOptions {
   /** As whom; nobody where it is left out. */
   readonly auth?: { readonly username: string; readonly password: string } | { readonly apiKey: string };
   readonly tls?: TlsOptions;
+  /** How many records one query may have to look through; 0 for any number. */
+  readonly mostScanned?: number;
 }
 
 /** All PEM. */

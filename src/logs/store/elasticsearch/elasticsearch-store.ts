@@ -172,7 +172,7 @@ export class ElasticsearchStore implements LogStore {
   }
 
   async search(query: LogQuery, signal: AbortSignal): Promise<FoundRecords> {
-    return await searchRecords(this.#client, this.#names, query, signal);
+    return await searchRecords(this.#client, this.#names, query, signal, this.#options.mostScanned);
   }
 
   async ping(signal: AbortSignal): Promise<void> {

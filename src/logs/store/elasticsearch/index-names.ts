@@ -93,6 +93,11 @@ export class IndexNames {
     return daily.length > 0 && isShort(daily) ? daily : bases.map((base) => `${base}.*`);
   }
 
+  /** Whether a pattern of `reading` stands for other clusters' records as well. */
+  reachesOthers(pattern: string): boolean {
+    return [SHARED, '*'].includes(pattern.split('.')[1] ?? '');
+  }
+
   /** Of all clusters and days, under all prefixes there have been: the patterns of index templates. */
   all(type: LogType): string[] {
     return this.#bases(type.name).map((base) => `${base}.*`);

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Client, errors, type estypes } from '@elastic/elasticsearch';
 import type { Cursor } from '../../query/cursor.ts';
 import { type LogQuery, MAX_ANSWER_BYTES, type Order } from '../../query/log-query.ts';
+import { MOST_SCANNED, mostToScan, scanTooWide } from '../../query/scan.ts';
 import type { StoredRecord } from '../../types/log-type.ts';
 import type { FoundRecord, FoundRecords } from '../log-store.ts';
 import { DEAD_LETTERS } from '../retention.ts';
@@ -21,16 +22,21 @@ const MAX_PAGE_BYTES = 2 * MAX_ANSWER_BYTES;
 /**
  * The matching records in their order. They are read in pages, so that neither end ever holds more than MAX_ANSWER_BYTES
  * and a page of them, whatever somebody asks for. Each page goes on behind the last record of the one before, by what
- * never changes of a record, so nothing is read twice or left out whatever is stored meanwhile. @throws StoreUnavailable
+ * never changes of a record, so nothing is read twice or left out whatever is stored meanwhile.
+ *
+ * @throws StoreUnavailable, ScanTooWide where there are more than `mostScanned` records to look through (0: any number)
  */
 export async function searchRecords(
   client: Client,
   names: IndexNames,
   query: LogQuery,
   signal: AbortSignal,
+  mostScanned = MOST_SCANNED,
 ): Promise<FoundRecords> {
   try {
-    return await new Search(client, names, query, signal).read();
+    const search = new Search(client, names, query, signal);
+    await search.refuseWideScan(mostScanned);
+    return await search.read();
   } catch (error) {
     // What is wrong here itself is no matter of Elasticsearch's.
     if (signal.aborted || !(error instanceof errors.ElasticsearchClientError)) throw error;
@@ -65,6 +71,28 @@ class Search {
       sort: sortBy(order),
       query: { bool: { filter: filters(query) } },
     };
+  }
+
+  /**
+   * Counts the records of the query's time before they are looked through, which needs no look at any of them. In
+   * indices of its clusters alone, all of them are theirs. @throws ScanTooWide
+   */
+  async refuseWideScan(mostScanned: number): Promise<void> {
+    const most = mostToScan(this.#query, mostScanned);
+    if (most === undefined) return;
+    const { index, routing } = this.#request;
+    const times = timeFilters(this.#query);
+    const reachesOthers = [index ?? []].flat().some((pattern) => this.#names.reachesOthers(pattern));
+    const { count } = await this.#client.count(
+      {
+        ...(index === undefined ? {} : { index }),
+        ...(routing === undefined ? {} : { routing }),
+        ignore_unavailable: true,
+        query: { bool: { filter: reachesOthers ? [clusterFilter(this.#query), ...times] : times } },
+      },
+      { signal: this.#signal },
+    );
+    if (count > most) throw scanTooWide(this.#query, count, most);
   }
 
   async read(): Promise<FoundRecords> {
@@ -151,18 +179,24 @@ function preferenceOf(clusters: readonly string[]): string {
   return clusters.length === 1 ? first : createHash('sha256').update(clusters.join()).digest('hex');
 }
 
-function filters({ clusters, since, until, arrivedSince, filter }: LogQuery): Query[] {
-  // Whatever the names of indices say: so no mistake in them can show another's logs.
-  const list: Query[] = [{ terms: { cluster: [...clusters] } }];
-  if (since !== undefined || until !== undefined) {
-    const range = {
-      ...(since === undefined ? {} : { gte: since }),
-      ...(until === undefined ? {} : { lt: until }),
-      format: 'epoch_millis',
-    };
-    list.push({ range: { '@timestamp': range } });
-  }
-  if (arrivedSince !== undefined) list.push({ range: { ingested: { gte: arrivedSince, format: 'epoch_millis' } } });
-  if (filter !== undefined) list.push(compileFilter(filter));
-  return list;
+function filters(query: LogQuery): Query[] {
+  const { filter } = query;
+  return [clusterFilter(query), ...timeFilters(query), ...(filter === undefined ? [] : [compileFilter(filter)])];
+}
+
+/** Whatever the names of indices say: so no mistake in them can show another's logs. */
+function clusterFilter({ clusters }: LogQuery): Query {
+  return { terms: { cluster: [...clusters] } };
+}
+
+function timeFilters({ since, until, arrivedSince }: LogQuery): Query[] {
+  const times = {
+    ...(since === undefined ? {} : { gte: since }),
+    ...(until === undefined ? {} : { lt: until }),
+  };
+  const format = 'epoch_millis';
+  return [
+    ...(Object.keys(times).length === 0 ? [] : [{ range: { '@timestamp': { ...times, format } } }]),
+    ...(arrivedSince === undefined ? [] : [{ range: { ingested: { gte: arrivedSince, format } } }]),
+  ];
 }

@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { flows } from '../types/flows.ts';
+import { type LogQuery, parseParameters } from './log-query.ts';
+import { mostToScan, scanTooWide } from './scan.ts';
+
+function asking(text: string | undefined): LogQuery {
+  const parameters = new URLSearchParams(text === undefined ? {} : { query: text });
+  return { clusters: ['prod-eu'], types: [flows], ...parseParameters(parameters, [flows]) };
+}
+
+describe('how much a query may look through', () => {
+  for (const [text, most] of [
+    [undefined, undefined],
+    ['action = deny', 1000],
+    ['source_name IN {"web-*", "w*b"}', 1000],
+    ['source_name = "*web"', 1000],
+    ['source_name IN {"\\*web"}', 1000],
+    ['source_name IN {"*"}', 1000],
+    ['source_name IN {"*web"}', 100],
+    ['action = deny AND NOT (source_name IN {"web", "?eb"} OR dest_port = 80)', 100],
+  ] as const) {
+    it(`${text}: ${most}`, () => {
+      assert.equal(mostToScan(asking(text), 1000), most);
+      assert.equal(mostToScan(asking(text), 0), undefined);
+    });
+  }
+
+  it('is told with what to narrow', () => {
+    const { message } = scanTooWide(asking('source_name IN {"*web"}'), 12_345_678, 1_000_000);
+    assert.equal(
+      message,
+      'too much to look through: 12,345,678 records of flow logs of cluster "prod-eu" are of that time, and 1,000,000 are the most for such a query: ask for a shorter time (since, until) or patterns that do not begin with a wildcard, as "*web" does',
+    );
+  });
+});

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { generateFlows } from '../fixtures/generate-flows.ts';
+import { parseParameters } from '../src/logs/query/log-query.ts';
+import { ScanTooWide } from '../src/logs/query/scan.ts';
+import { ElasticsearchStore } from '../src/logs/store/elasticsearch/elasticsearch-store.ts';
+import {
+  DEFAULT_LAYOUT,
+  LAYOUT_NAMES,
+  LayoutHistory,
+  type LayoutName,
+} from '../src/logs/store/elasticsearch/layout.ts';
+import { Retention } from '../src/logs/store/retention.ts';
+import { CurrentSettings } from '../src/logs/store/store-settings.ts';
+import { flows } from '../src/logs/types/flows.ts';
+import { freePorts, type ServerProcess } from '../testbed/processes.ts';
+import { Workbench } from '../testbed/testbed.ts';
+import { type Ask, addSender, frontProxyKeys, managerPort, post, sharedWorkbench } from './harness.ts';
+
+const workbench = sharedWorkbench();
+const MOST = 100;
+const NOON = Date.UTC(2026, 10, 22, 12);
+
+describe('a query that would look through too much', () => {
+  const PREFIX: Readonly<Record<LayoutName, string>> = { 'per-cluster': 'cost_per_', shared: 'cost_shared_' };
+
+  // 90 records of one cluster and 60 of another one, a second apart.
+  before(async () => {
+    const mappings = {
+      properties: {
+        ...{ cluster: { type: 'keyword' }, action: { type: 'keyword' }, source_name: { type: 'keyword' } },
+        ...{ '@timestamp': { type: 'date' }, ingested: { type: 'date' } },
+      },
+    };
+    for (const layout of LAYOUT_NAMES) {
+      const indexOf = (cluster: string) =>
+        `${PREFIX[layout]}flows.${layout === 'shared' ? 'shared' : cluster}.20261122`;
+      for (const index of new Set(['wide', 'other'].map(indexOf))) {
+        await workbench.elasticsearch.request('PUT', `/${index}`, { mappings });
+      }
+      const documents = ['wide', 'other'].flatMap((cluster) =>
+        Array.from({ length: cluster === 'wide' ? 90 : 60 }, (_, at) => ({ cluster, '@timestamp': NOON + at * 1000 })),
+      );
+      const lines = documents.flatMap((document) => [
+        { create: { _index: indexOf(document.cluster), routing: document.cluster } },
+        { ...document, ingested: NOON, action: 'deny', source_name: 'web' },
+      ]);
+      const body = `${lines.map((line) => JSON.stringify(line)).join('\n')}\n`;
+      const headers = { 'content-type': 'application/x-ndjson' };
+      const url = `${workbench.elasticsearch.url}/_bulk?refresh=true`;
+      assert.equal((await fetch(url, { method: 'POST', headers, body })).status, 200);
+    }
+  });
+
+  for (const layout of LAYOUT_NAMES) {
+    const search = async (mostScanned: number, query: Readonly<Record<string, string>>) => {
+      const layouts = new LayoutHistory([{ from: '', ...DEFAULT_LAYOUT, layout, prefix: PREFIX[layout] }]);
+      const settings = new CurrentSettings({ layouts, retention: new Retention() });
+      const store = new ElasticsearchStore({ url: workbench.elasticsearch.url, mostScanned }, settings);
+      const parameters = parseParameters(new URLSearchParams({ limit: '1000', ...query }), [flows]);
+      const found = await store.search(
+        { clusters: ['wide'], types: [flows], ...parameters },
+        new AbortController().signal,
+      );
+      return found.records.length;
+    };
+    const until = new Date(NOON + 10_000).toISOString();
+    const ANY = { query: 'action = deny' };
+    const LEADING = { query: 'source_name IN {"*b"}' };
+
+    it(`is refused by what it would look through of its own cluster and time, ${layout}`, async () => {
+      // Other clusters' records do not count.
+      assert.equal(await search(90, ANY), 90);
+      await assert.rejects(search(89, ANY), (error) => {
+        assert.ok(error instanceof ScanTooWide);
+        assert.match(
+          error.message,
+          /: 90 records of flow logs of cluster "wide" are of that time, and 89 are the most/,
+        );
+        return true;
+      });
+      assert.equal(await search(10, { ...ANY, until }), 10);
+      await assert.rejects(search(9, { ...ANY, until }), ScanTooWide);
+      assert.equal(await search(900, LEADING), 90);
+      await assert.rejects(search(899, LEADING), /as "\*b" does$/);
+      assert.deepEqual([await search(0, LEADING), await search(1, {})], [90, 90]);
+    });
+  }
+});
+
+describe('a manager with --query-records', () => {
+  let ask: Ask;
+  let manager: ServerProcess | undefined;
+
+  after(() => manager?.stop());
+  before(async () => {
+    const [clusters = 0, api = 0, health = 0] = await freePorts(3);
+    const ports = { clusters, api, health };
+    manager = await workbench.startManager({ ports, flags: [`--query-records=${MOST}`] });
+    const { credentials } = await addSender(workbench, 'costly');
+    const lines = [...generateFlows({ seed: 5, count: MOST + 1, from: Date.now() - 60_000, to: Date.now() })];
+    const { code, text } = await post(credentials, '/api/v1/flows/logs/bulk', `${lines.join('\n')}\n`);
+    assert.equal(code, 200, text);
+    await workbench.elasticsearch.request('POST', '/_refresh');
+    const own = new Workbench({ ...workbench.facts, managerPorts: ports });
+    ask = await managerPort(own, frontProxyKeys(workbench));
+  });
+
+  it('answers with a Status that says what to narrow', async () => {
+    const headers = { 'X-Remote-User': 'admin', 'X-Remote-Group': 'system:masters' };
+    const path = '/apis/lma.tigera.io/v1/costly/flows';
+    const refused = await ask(`${path}?query=action+%3D+deny`, { headers });
+    assert.equal(refused.code, 400, refused.text);
+    const { kind, reason, message } = JSON.parse(refused.text);
+    assert.deepEqual([kind, reason], ['Status', 'BadRequest']);
+    assert.match(
+      message,
+      /^too much to look through: 101 records of flow logs of cluster "costly" are of that time, and 100 are the most for such a query: ask for a shorter time \(since, until\)$/,
+    );
+    const since = new Date(Date.now() + 1000).toISOString();
+    assert.equal((await ask(`${path}?query=action+%3D+deny&since=${since}`, { headers })).code, 200);
+    assert.equal((await ask(path, { headers })).code, 200);
+  });
+});
