@@ -23,6 +23,7 @@ import {
 const workbench = sharedWorkbench();
 const LOGS = '/apis/lma.tigera.io/v1';
 const STATUS = '/apis/logs.kubectl-mcm.io/v1';
+const FLEET = '/apis/query.kubectl-mcm.io/v1/logs';
 const [A, B] = ['secret-a', 'secret-b'] as const;
 /** No cluster of that name is registered. */
 const NONE = 'secret-none';
@@ -253,6 +254,72 @@ const OF_THE_MANAGER = [
   ...attempts('stan', 403, [`${STATUS}/managers%2f..%2fdays`, `${STATUS}/managers/${A}`]),
 ];
 
+/** Everybody may ask for many clusters: the manager alone decides what of them. */
+const MANY_CLUSTERS = [
+  ...attempts('wanda', 200, [`${FLEET}/flows?clusters=${A},${B}`], { shows: SEES.wanda }),
+  ...attempts('wanda', 200, [`${FLEET}/dns?clusters=${A},${B}`], { shows: [] }),
+  ...attempts(
+    'flora',
+    200,
+    [
+      `clusters=${A},${B}`,
+      `clusters=${B},${A},${NONE},cluster`,
+      `clusters=${A}%2C${B}`,
+      `clusters=${A}&clusters=${B}`,
+      `clusters=${A},${B}&type=dns`,
+      `clusters=${A},${B}&cluster=${B}&user=wanda`,
+      `clusters=${A},${B}&query=cluster+IN+%7B%22*%22%7D`,
+      `clusters=${A},${B}&query=NOT+cluster+%3D+x`,
+      `clusters=${A},${B}&order=arrival`,
+      `clusters=${A},${B}&order=asc&limit=10000`,
+    ].map((query) => `${FLEET}/flows?${query}`),
+    { shows: SEES.flora },
+  ),
+  ...attempts('flora', 200, [
+    `${FLEET}/flows?clusters=${B}`,
+    `${FLEET}/flows?clusters=${B}&clusters=${A}`,
+    `${FLEET}/flows?clusters=${A},${B}&query=cluster+%3D+${B}`,
+    ...['dns', 'audit_ee', 'audit_kube', 'l7', 'bgp', 'events', 'waf'].map(
+      (type) => `${FLEET}/${type}?clusters=${A},${B}`,
+    ),
+  ]),
+  ...attempts('nobody', 200, [`${FLEET}/flows?clusters=${A},${B},${NONE}`, `${FLEET}/dns?clusters=${A}`]),
+  ...attempts('flora', 400, [
+    `${FLEET}/flows`,
+    `${FLEET}/flows?clusters=`,
+    `${FLEET}/flows?clusters=*`,
+    `${FLEET}/flows?clusters=secret-*`,
+    `${FLEET}/flows?clusters=${A},`,
+    `${FLEET}/flows?clusters=${A}/../${B}`,
+    `${FLEET}/flows?clusters=${A},${B}%00`,
+    `${FLEET}/flows?clusters=${A}%20${B}`,
+    `${FLEET}/flows?clusters=shared`,
+    `${FLEET}/flows?CLUSTERS=${A}`,
+    `${FLEET}/flows?clusters=${Array.from({ length: 300 }, (_, at) => `c${at}`)}`,
+  ]),
+  ...attempts(
+    'wanda',
+    404,
+    ['Flows', 'flows%00', 'flows;dns', 'flows,dns', 'flows/', '*', 'audit*', 'audit', 'gaps', 'dead_letters'].map(
+      (name) => `${FLEET}/${name}?clusters=${A}`,
+    ),
+  ),
+  // To kube-apiserver these are subresources of logs, which nobody was granted.
+  ...attempts(
+    'wanda',
+    403,
+    ['flows/../dns', 'flows/%2e%2e/dns', 'flows%2f..%2fdns', 'flows/dns', `flows/${A}`].map(
+      (name) => `${FLEET}/${name}?clusters=${A}`,
+    ),
+  ),
+  ...attempts('wanda', 403, [
+    '/apis/query.kubectl-mcm.io/v1/other/flows',
+    `/apis/query.kubectl-mcm.io/v1/LOGS/dns?clusters=${A}`,
+    `${FLEET}?clusters=${A}`,
+    `/apis/query.kubectl-mcm.io/v1/namespaces/default/pods/logs/flows?clusters=${A}`,
+  ]),
+];
+
 for (const [what, list] of Object.entries({
   'a path that kube-apiserver reads otherwise': READ_OTHERWISE,
   'a path that kube-apiserver refuses': REFUSED_BEFORE,
@@ -260,6 +327,7 @@ for (const [what, list] of Object.entries({
   'a header': HEADERS,
   'somebody without rights': WITHOUT_RIGHTS,
   'a right to something else': OF_THE_MANAGER,
+  'a read of many clusters': MANY_CLUSTERS,
 })) {
   describe(what, () => {
     for (const attempt of list) {
@@ -286,6 +354,46 @@ describe('an error', () => {
     const [there, none] = await Promise.all([B, NONE].map((cluster) => port(`${LOGS}/${cluster}/flows`, asFlora)));
     assert.deepEqual([there?.code, none?.code], [403, 403]);
     assert.equal(there?.text.replaceAll(B, 'CLUSTER'), none?.text.replaceAll(NONE, 'CLUSTER'));
+  });
+});
+
+describe('a read of many clusters, in part', () => {
+  const read = async (user: User, query: string) => {
+    const { text } = await assertComesTo({ user, path: `${FLEET}/flows?${query}`, code: 200, shows: SEES[user] });
+    return JSON.parse(text) as {
+      metadata: { continue?: string };
+      shortcomings: { kind: string; cluster: string; reason: string; message: string }[];
+      items: { cluster: string }[];
+    };
+  };
+
+  it('names what it leaves out, whether it is there or not', async () => {
+    const { shortcomings, items } = await read('flora', `clusters=${A},${B},${NONE}`);
+    assert.deepEqual(new Set(items.map(({ cluster }) => cluster)), new Set([A]));
+    assert.deepEqual(
+      shortcomings.map(({ kind, cluster, reason }) => [kind, cluster, reason]),
+      [B, NONE].map((cluster) => ['Refused', cluster, 'Forbidden']),
+    );
+    const [there, none] = shortcomings.map(({ message, cluster }) => message.replaceAll(cluster, 'CLUSTER'));
+    assert.equal(there, none);
+  });
+
+  it('counts and goes on in what is shown alone', async () => {
+    const { metadata } = await read('flora', `clusters=${A},${B}&limit=1`);
+    const from = encodeURIComponent(metadata.continue ?? '');
+    const more = await (await ask('flora'))(`${FLEET}/flows?clusters=${A},${B}&limit=1&continue=${from}`);
+    assert.deepEqual([more.code, markersIn(more.text)], [200, []]);
+    assert.equal((JSON.parse(more.text) as { metadata: { continue?: string } }).metadata.continue, undefined);
+  });
+
+  it("goes on from another user's cursor in one's own records, or nowhere", async () => {
+    for (const order of ['asc', 'desc', 'arrival']) {
+      const { text } = await (await ask('wanda'))(`${FLEET}/flows?clusters=${A},${B}&limit=1&order=${order}`);
+      const from = encodeURIComponent((JSON.parse(text) as { metadata: { continue: string } }).metadata.continue);
+      const answer = await (await ask('flora'))(`${FLEET}/flows?clusters=${A},${B}&order=${order}&continue=${from}`);
+      assert.equal(answer.code, 200, answer.text);
+      for (const marker of markersIn(answer.text)) assert.equal(marker, SEES.flora[0]);
+    }
   });
 });
 
