@@ -17,8 +17,8 @@ const MAX_HEADERS = 64 * 1024;
 export interface Answer {
   readonly code: number;
   readonly body: object;
-  /** The same as Kubernetes' table, where there is one. */
-  readonly table?: object;
+  /** Makes Kubernetes' table of the same, where there is one. */
+  readonly table?: () => object;
 }
 
 /** One of the groups that are served. */
@@ -44,8 +44,11 @@ export class AggregatedApiServer {
   readonly #options: AggregatedApiOptions;
   readonly #discovery: Discovery;
   #frontProxy: FrontProxy;
-  /** The CA that a connection's certificate was verified by: resumed or kept alive, none outlives its CA. */
-  readonly #verifiedBy = new WeakMap<Socket, string>();
+  /**
+   * By which CA the certificates of open connections are verified, by where these come from: resumed, kept alive or still
+   * shaking hands, none outlives its CA.
+   */
+  readonly #verifiedBy = new Map<string, string>();
 
   constructor(options: AggregatedApiOptions) {
     this.#options = options;
@@ -59,7 +62,11 @@ export class AggregatedApiServer {
         else response.destroy();
       });
     });
-    this.server.on('secureConnection', (socket) => this.#verifiedBy.set(socket, this.#frontProxy.ca));
+    this.server.on('connection', (socket: Socket) => {
+      const ends = endsOf(socket);
+      this.#verifiedBy.set(ends, this.#frontProxy.ca);
+      socket.once('close', () => this.#verifiedBy.delete(ends));
+    });
   }
 
   /** Takes a new front-proxy configuration. With another CA, connections that the old one verified end. */
@@ -97,14 +104,14 @@ export class AggregatedApiServer {
     if (negotiate(headers.accept, FORMS) === undefined) return notAcceptable(FORMS);
     const { code, body, table } = await api.answer(method, url, requester, signal);
     if (code !== 200) return { code, body, type: JSON_TYPE };
-    return inForm(
-      headers.accept,
-      new Map([[JSON_TYPE, body], ...(table === undefined ? [] : [[TABLE_TYPE, table] as const])]),
-    );
+    const forms = table === undefined ? [JSON_TYPE] : FORMS;
+    const type = negotiate(headers.accept, forms);
+    if (type === undefined) return notAcceptable(forms);
+    return { code, body: type === TABLE_TYPE && table !== undefined ? table() : body, type };
   }
 
   #isStale({ socket }: IncomingMessage): boolean {
-    return this.#verifiedBy.get(socket) !== this.#frontProxy.ca;
+    return this.#verifiedBy.get(endsOf(socket)) !== this.#frontProxy.ca;
   }
 
   #send(request: IncomingMessage, response: ServerResponse, { code, body, type }: Sent): void {
@@ -117,6 +124,11 @@ export class AggregatedApiServer {
     });
     response.end(text);
   }
+}
+
+/** Of no two open connections the same. */
+function endsOf({ remoteAddress, remotePort, localAddress }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress}`;
 }
 
 function tlsOptions({ certificate, key }: KeyPair, { ca }: FrontProxy) {

@@ -68,7 +68,7 @@ export class ResourceApi implements Api {
     try {
       const items = await turns.take(() => resource.list(signal), signal);
       const body = { kind: `${resource.kind}List`, apiVersion: MANAGER_API, metadata: {}, items };
-      return { code: 200, body, table: tableOf(resource.columns, items) };
+      return { code: 200, body, table: () => tableOf(resource.columns, items) };
     } catch (error) {
       if (error instanceof StoreUnavailable) {
         return refuse(503, 'ServiceUnavailable', `the log store does not answer: ${error.message}`);

@@ -17,8 +17,8 @@ export class ScanTooWide extends UserError {
 }
 
 /**
- * How many of the records of its time a query may at most be about; undefined for any number. Without a filter it is
- * answered from the ends of what is stored, however much that is.
+ * How many of the records of its time a query may at most be about; undefined for any number, as where there is no
+ * filter: then nothing is looked for in them.
  */
 export function mostToScan({ filter }: LogQuery, mostScanned: number): number | undefined {
   if (filter === undefined || mostScanned === 0) return undefined;
