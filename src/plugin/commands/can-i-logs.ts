@@ -50,6 +50,7 @@ kubectl mcm can-i logs --cluster prod-eu --as alice -o json`,
     type: {
       type: 'string',
       value: 'TYPE',
+      completes: 'log-types',
       description: `Type of log, or several (flow,dns): ${SELECTOR_WORDS.join(', ')}. Default: flow, or all with --list.`,
     },
     list: { type: 'boolean', description: 'Show all that may be read.' },
