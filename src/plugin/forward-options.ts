@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { readForwarderCredentials } from '../clusters/forwarder-credentials.ts';
 import { isClusterName, MANAGEMENT_CLUSTER } from '../clusters/managed-cluster.ts';
 import { UserError } from '../errors.ts';
+import type { Compression } from '../logs/forward/compression.ts';
 import { type ForwardConfig, type ForwardInput, readForwardConfig, usualInputs } from '../logs/forward/config.ts';
 import type { ForwardSettings } from '../logs/forward/crossing.ts';
 import type { WhenFull } from '../logs/forward/spool.ts';
@@ -29,6 +30,7 @@ interface DestinationFlags extends ElasticsearchFlags {
   readonly credentials: string | undefined;
   readonly elasticsearch: string | undefined;
   readonly cluster: string | undefined;
+  readonly compression: string | undefined;
 }
 
 /** Reads the configuration file and the credentials. @throws UserError */
@@ -55,7 +57,7 @@ export function durationOf(flag: string, text: string): number {
 
 /** The manager, unless flags name an Elasticsearch. */
 function destinationOf(flags: DestinationFlags, config: ForwardConfig, env: NodeJS.ProcessEnv) {
-  const { elasticsearch, cluster } = flags;
+  const { elasticsearch, cluster, compression = 'gzip' } = flags;
   if (elasticsearch === undefined) {
     for (const name of Object.keys(ELASTICSEARCH_FLAGS) as (keyof ElasticsearchFlags)[]) {
       if (flags[name] !== undefined) throw new UserError(`error: --${name} needs --elasticsearch`);
@@ -66,6 +68,7 @@ function destinationOf(flags: DestinationFlags, config: ForwardConfig, env: Node
     const credentials = managerCredentials(flags.credentials ?? config.credentials);
     return {
       ...credentials,
+      compression: compression as Compression,
       connect: async (signal: AbortSignal) => {
         const { dial } = await import('../tunnel/agent/dial.ts');
         return await dial({ ...credentials, env }, signal);
@@ -76,6 +79,9 @@ function destinationOf(flags: DestinationFlags, config: ForwardConfig, env: Node
     throw new UserError(
       'error: --credentials is for the manager and --elasticsearch for writing past it: give one of them',
     );
+  }
+  if (flags.compression !== undefined) {
+    throw new UserError('error: --compression is for uploads to the manager, and not for --elasticsearch');
   }
   if (cluster === undefined) {
     throw new UserError('error: --elasticsearch needs --cluster NAME: under which name the records are stored');

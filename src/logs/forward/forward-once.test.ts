@@ -3,6 +3,7 @@ import { appendFileSync, copyFileSync, readFileSync, truncateSync, writeFileSync
 import { after, before, beforeEach, describe, it } from 'node:test';
 import { lines, Node, type Peer, textOf, UNAVAILABLE } from '../../../fixtures/ingest-peer.ts';
 import { dns } from '../types/dns.ts';
+import { COMPRESSIONS } from './compression.ts';
 
 let node: Node;
 let peer: Peer;
@@ -13,6 +14,19 @@ before(async () => {
 });
 after(() => node.stop());
 beforeEach(() => node.reset());
+
+describe('an upload', () => {
+  for (const compression of [undefined, ...COMPRESSIONS]) {
+    it(`is compressed as it is said: ${compression}`, async () => {
+      writeFileSync(node.file('flows.log'), textOf(lines('a', 10)));
+      await node.run([node.file('flows.log')], compression === undefined ? {} : { compression });
+      assert.deepEqual(
+        peer.uploads.map(({ encoding, lines: { length } }) => [encoding, length]),
+        [[compression ?? 'gzip', 10]],
+      );
+    });
+  }
+});
 
 describe('what the manager answers', () => {
   for (const [what, body] of [

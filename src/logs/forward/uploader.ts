@@ -1,7 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
 import { type buildConnector, Pool } from 'undici';
 import { codeOf, messageOf, UserError } from '../../errors.ts';
 import { Backoff } from '../backoff.ts';
@@ -14,10 +12,9 @@ import {
   type UploadFailure,
   type UploadRequest,
 } from './chunk-uploader.ts';
+import { type CompressedBody, type Compression, compress } from './compression.ts';
 import { halves } from './file-chunk.ts';
 import { readUploadAnswer } from './upload-answer.ts';
-
-const compress = promisify(gzip);
 
 /** Milliseconds to wait for an answer: the manager's own writes time out at 30 s. */
 const ANSWER_TIMEOUT = 60_000;
@@ -40,6 +37,8 @@ export interface UploaderOptions {
   readonly key: string;
   /** Connects to the manager, perhaps through a proxy; without it that is done directly. */
   readonly connect?: (signal: AbortSignal) => Promise<TLSSocket>;
+  /** gzip where it is not said. */
+  readonly compression?: Compression;
   /** This node, in records and ids. */
   readonly host: string;
   /** Uploads at once. */
@@ -85,7 +84,7 @@ export class Uploader implements ChunkUploader {
   }
 
   async #upload(request: UploadRequest, signal: AbortSignal, retryFor: number): Promise<UploadAnswer> {
-    const body = await compress(request.chunk.bytes, { level: 1 });
+    const body = await compress(request.chunk.bytes, this.#options.compression ?? 'gzip');
     const backoff = new Backoff();
     for (;;) {
       const attempt = await this.#attempt(request, body, signal);
@@ -127,7 +126,7 @@ export class Uploader implements ChunkUploader {
     await this.#pool.destroy();
   }
 
-  async #attempt(request: UploadRequest, body: Buffer, signal: AbortSignal): Promise<Attempt> {
+  async #attempt(request: UploadRequest, compressed: CompressedBody, signal: AbortSignal): Promise<Attempt> {
     const { address, host } = this.#options;
     const [path = ''] = request.type.ingestPaths;
     let code: number;
@@ -139,12 +138,12 @@ export class Uploader implements ChunkUploader {
         path,
         headers: {
           'content-type': 'application/x-ndjson',
-          'content-encoding': 'gzip',
+          ...compressed.headers,
           [SOURCE_HEADERS.host]: host,
           [SOURCE_HEADERS.fileKey]: request.fileKey,
           [SOURCE_HEADERS.offset]: String(request.chunk.offset),
         },
-        body,
+        body: compressed.body,
         signal,
       });
       code = response.statusCode;

@@ -1,4 +1,5 @@
 import { UserError } from '../../errors.ts';
+import { COMPRESSIONS } from '../../logs/forward/compression.ts';
 import type { ForwardSettings } from '../../logs/forward/crossing.ts';
 import { forwardOnce } from '../../logs/forward/forward-once.ts';
 import { planForward } from '../../logs/forward/plan.ts';
@@ -126,6 +127,13 @@ kubectl mcm forward --dry-run --config /etc/kubectl-mcm/forward.yaml`,
       value: 'BYTES',
       default: '2097152',
       description: 'About how much to send in one upload.',
+    },
+    compression: {
+      type: 'string',
+      value: COMPRESSIONS.join('|'),
+      choices: COMPRESSIONS,
+      description:
+        'How uploads to the manager are compressed (default gzip, at its fastest). zstd takes half the processor time at both ends, and the manager of this version understands it.',
     },
     'spool-size': {
       type: 'string',
