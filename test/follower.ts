@@ -35,6 +35,15 @@ export class Follower {
     });
   }
 
+  /** Stops it where it is, and lets it go on. */
+  pause(): void {
+    if (this.#pid !== undefined) process.kill(this.#pid, 'SIGSTOP');
+  }
+
+  resume(): void {
+    if (this.#pid !== undefined) process.kill(this.#pid, 'SIGCONT');
+  }
+
   /** Ends it as Ctrl-C does. */
   async stop(): Promise<Outcome> {
     if (this.#pid !== undefined) process.kill(this.#pid, 'SIGINT');

@@ -8,7 +8,7 @@ import { gaps } from '../logs/types/gaps.ts';
 import type { StoredRecord } from '../logs/types/log-type.ts';
 
 /** Gaps that are named with one answer, the newest. */
-const MOST_GAPS = 100;
+const MOST_GAPS = 1_000;
 
 const FIELDS = new Fields([gaps]);
 

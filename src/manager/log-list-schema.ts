@@ -4,8 +4,9 @@ import type { Schema } from './api-group.ts';
 export const QUERY_PARAMETERS = {
   since: 'Records from this RFC 3339 time on.',
   until: 'Records before this RFC 3339 time.',
+  arrivedSince: 'Records that were stored from this RFC 3339 time on, whatever their own time is.',
   query: "Only what this finds, in the query language of Calico's GlobalAlerts.",
-  order: 'asc or desc (the default): by the time of the records.',
+  order: 'asc or desc (the default): by the time of the records; arrival: as they were stored.',
   limit: 'At most so many records.',
   continue: 'Where the answer before ended.',
 } as const;

@@ -21,6 +21,9 @@ const PATIENCE = 40_000;
 /** Milliseconds before something that has failed is tried again, and more where it fails again. */
 const SHORTEST_PAUSE = 500;
 
+/** Failures in a row of which the last one is told. */
+const TOLD_AT = 2;
+
 /** Records that one poll takes; where there are more, the next one follows at once. */
 const MOST_TAKEN = 20_000;
 
@@ -105,10 +108,10 @@ class Follower {
     for await (const { items } of this.#reads.pages(source.next)) this.#see(source, items);
   }
 
-  /** Waits for its time, and prints what is new. What may pass is told once, and tried again. */
+  /** Waits for its time, and prints what is new. What may pass is tried again, and told once if it has not passed by then. */
   async poll(): Promise<void> {
     let pause = POLL_INTERVAL;
-    for (;;) {
+    for (let attempt = 1; ; attempt++) {
       await sleep(pause, undefined, { signal: this.#io.signal });
       try {
         while (await this.#takeNew());
@@ -116,8 +119,8 @@ class Follower {
       } catch (error) {
         if (!mayPass(error)) throw error;
         await this.#print(this.#order.rest());
-        if (!this.#isAway) this.#io.err.write(`warning: ${wordsOf(error)}; trying again\n`);
-        this.#isAway = true;
+        if (attempt === TOLD_AT) this.#io.err.write(`warning: ${wordsOf(error)}; trying again\n`);
+        this.#isAway = attempt >= TOLD_AT;
         pause = this.#backoff.next(retryAfter(error));
       }
     }

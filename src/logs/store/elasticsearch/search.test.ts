@@ -16,10 +16,12 @@ interface Answer {
   readonly body: object;
 }
 
-/** Searches in what answers so to a search: no real Elasticsearch does when asked to. */
-async function search(t: TestContext, answer: Answer) {
+/** Searches in what answers so to one search after the other: no real Elasticsearch does when asked to. */
+async function search(t: TestContext, ...answers: readonly [Answer, ...Answer[]]) {
+  let searches = 0;
   const server = createServer((request, response) => {
     request.resume().once('end', () => {
+      const answer = answers[Math.min(searches++, answers.length - 1)] as Answer;
       response.writeHead(answer.code, { 'content-type': 'application/json', 'x-elastic-product': 'Elasticsearch' });
       response.end(JSON.stringify(answer.body));
     });
@@ -42,6 +44,13 @@ describe('a search', () => {
       assert.match(thrown.message, /^Elasticsearch answered 503 search_phase_execution_exception: all shards failed$/);
       return true;
     });
+  });
+
+  it('waits while the index of a new day is being made', async (t) => {
+    const error = { type: 'search_phase_execution_exception', reason: 'start' };
+    const starting = { code: 503, body: { error } };
+    const { records } = await search(t, starting, starting, { code: 200, body: { hits: { hits: [] } } });
+    assert.deepEqual(records, []);
   });
 
   it('that fails by what we make of the answer does not say that Elasticsearch cannot be reached', async (t) => {

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, errors, type estypes } from '@elastic/elasticsearch';
 import type { Cursor } from '../../query/cursor.ts';
 import { type LogQuery, MAX_ANSWER_BYTES, type Order } from '../../query/log-query.ts';
@@ -12,6 +13,10 @@ import type { IndexNames } from './index-names.ts';
 
 type Hit = estypes.SearchHit<StoredRecord>;
 type Query = estypes.QueryDslQueryContainer;
+
+/** Milliseconds that a day's index has to start when it is just being made, and how often. */
+const SHARD_STARTS = 250;
+const ATTEMPTS = 8;
 
 /** Records asked for at once. */
 const PAGE = 500;
@@ -122,6 +127,17 @@ class Search {
 
   /** The next records; undefined where so many of them are too long for one answer. */
   async #page(size: number, after: Cursor | undefined): Promise<readonly Hit[] | undefined> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#ask(size, after);
+      } catch (error) {
+        if (attempt === ATTEMPTS || !mayBeStarting(error)) throw error;
+        await sleep(SHARD_STARTS, undefined, { signal: this.#signal });
+      }
+    }
+  }
+
+  async #ask(size: number, after: Cursor | undefined): Promise<readonly Hit[] | undefined> {
     const from = after === undefined ? {} : { search_after: behind(after, this.#query.order) };
     try {
       const answer = await this.#client.search<StoredRecord>(
@@ -199,4 +215,11 @@ function timeFilters({ since, until, arrivedSince }: LogQuery): Query[] {
     ...(Object.keys(times).length === 0 ? [] : [{ range: { '@timestamp': { ...times, format } } }]),
     ...(arrivedSince === undefined ? [] : [{ range: { ingested: { gte: arrivedSince, format } } }]),
   ];
+}
+
+/** Elasticsearch cannot tell an index that it is making from one that it has lost; a moment later it can. */
+function mayBeStarting(error: unknown): boolean {
+  if (!(error instanceof errors.ResponseError) || error.statusCode !== 503) return false;
+  const { error: cause } = (error.body ?? {}) as { readonly error?: { readonly type?: string } };
+  return cause?.type === 'search_phase_execution_exception';
 }
