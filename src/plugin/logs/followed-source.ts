@@ -37,7 +37,7 @@ export class FollowedSource {
   /** The newest record at most: only to learn what time it is, and what may be read. */
   get first(): LogSource {
     const { parameters, ...source } = this.#source;
-    return { ...source, parameters: { ...parameters, order: 'desc', limit: 1 } };
+    return { ...source, parameters: { ...parameters, filter: undefined, order: 'desc', limit: 1 } };
   }
 
   /** What the next poll reads. */

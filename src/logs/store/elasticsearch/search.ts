@@ -88,14 +88,16 @@ class Search {
     const { index, routing } = this.#request;
     const times = timeFilters(this.#query);
     const reachesOthers = [index ?? []].flat().some((pattern) => this.#names.reachesOthers(pattern));
-    const { count } = await this.#client.count(
-      {
-        ...(index === undefined ? {} : { index }),
-        ...(routing === undefined ? {} : { routing }),
-        ignore_unavailable: true,
-        query: { bool: { filter: reachesOthers ? [clusterFilter(this.#query), ...times] : times } },
-      },
-      { signal: this.#signal },
+    const { count } = await this.#onceStarted(() =>
+      this.#client.count(
+        {
+          ...(index === undefined ? {} : { index }),
+          ...(routing === undefined ? {} : { routing }),
+          ignore_unavailable: true,
+          query: { bool: { filter: reachesOthers ? [clusterFilter(this.#query), ...times] : times } },
+        },
+        { signal: this.#signal },
+      ),
     );
     if (count > most) throw scanTooWide(this.#query, count, most);
   }
@@ -127,9 +129,13 @@ class Search {
 
   /** The next records; undefined where so many of them are too long for one answer. */
   async #page(size: number, after: Cursor | undefined): Promise<readonly Hit[] | undefined> {
+    return await this.#onceStarted(() => this.#ask(size, after));
+  }
+
+  async #onceStarted<T>(ask: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#ask(size, after);
+        return await ask();
       } catch (error) {
         if (attempt === ATTEMPTS || !mayBeStarting(error)) throw error;
         await sleep(SHARD_STARTS, undefined, { signal: this.#signal });
