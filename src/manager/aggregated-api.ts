@@ -1,13 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 import type { KeyPair } from '../clusters/key-pair.ts';
 import { failure } from '../kube/status.ts';
 import type { Requester } from '../rbac/log-access.ts';
 import type { ApiGroup } from './api-group.ts';
 import { Discovery, type Document } from './discovery.ts';
-import { authenticate, type FrontProxy } from './front-proxy.ts';
+import { authenticate, type FrontProxy, isIssuedBy } from './front-proxy.ts';
 import { JSON_TYPE, negotiate, TABLE_TYPE } from './media-type.ts';
 
 /** Bytes of a request's headers and its first line, in which up to 250 names of clusters and a query can stand. */
@@ -69,17 +70,16 @@ export class AggregatedApiServer {
     });
   }
 
-  /** Takes a new front-proxy configuration. With another CA, connections that the old one verified end. */
+  /** Takes a new front-proxy configuration, for open connections too. */
   setFrontProxy(frontProxy: FrontProxy): void {
-    const isRotated = frontProxy.ca !== this.#frontProxy.ca;
-    if (isRotated) this.server.setSecureContext(tlsOptions(this.#options.certificate, frontProxy));
+    if (frontProxy.ca !== this.#frontProxy.ca) {
+      this.server.setSecureContext(tlsOptions(this.#options.certificate, frontProxy));
+    }
     this.#frontProxy = frontProxy;
-    // Those with a request under way end after its answer.
-    if (isRotated) this.server.closeIdleConnections();
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const requester = this.#isStale(request) ? undefined : authenticate(request, this.#frontProxy);
+    const requester = this.#isCurrent(request.socket) ? authenticate(request, this.#frontProxy) : undefined;
     if (requester === undefined) {
       this.#send(request, response, refusal(401, 'Unauthorized', 'only kube-apiserver is served here'));
       return;
@@ -110,8 +110,16 @@ export class AggregatedApiServer {
     return { code, body: type === TABLE_TYPE && table !== undefined ? table() : body, type };
   }
 
-  #isStale({ socket }: IncomingMessage): boolean {
-    return this.#verifiedBy.get(endsOf(socket)) !== this.#frontProxy.ca;
+  /** Whether what a connection came with counts by the CA of now, whichever verified it. */
+  #isCurrent(socket: Socket): boolean {
+    const { ca } = this.#frontProxy;
+    const ends = endsOf(socket);
+    const verifiedBy = this.#verifiedBy.get(ends);
+    if (verifiedBy === ca) return true;
+    const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
+    if (verifiedBy === undefined || certificate === undefined || !isIssuedBy(certificate, ca)) return false;
+    this.#verifiedBy.set(ends, ca);
+    return true;
   }
 
   #send(request: IncomingMessage, response: ServerResponse, { code, body, type }: Sent): void {
@@ -120,7 +128,7 @@ export class AggregatedApiServer {
       'content-type': type,
       'content-length': Buffer.byteLength(text),
       ...(code === 405 ? { allow: 'GET' } : {}),
-      ...(this.#isStale(request) ? { connection: 'close' } : {}),
+      ...(this.#isCurrent(request.socket) ? {} : { connection: 'close' }),
     });
     response.end(text);
   }

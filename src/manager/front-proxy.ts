@@ -43,12 +43,31 @@ export function readFrontProxy({ data = {} }: ConfigMap): FrontProxy {
 /** TLS would take a CA that is none for no CA, and then trust nobody. */
 function checkCertificates(pem: string): void {
   try {
-    for (const certificate of pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? ['']) {
-      new X509Certificate(certificate);
-    }
+    if (certificatesIn(pem).length === 0) throw new Error('there is none in it');
   } catch (error) {
     throw new Error(`requestheader-client-ca-file holds no certificates in PEM: ${messageOf(error)}`);
   }
+}
+
+function certificatesIn(pem: string): X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  return blocks.map((block) => new X509Certificate(block));
+}
+
+/**
+ * Whether one of these CAs (PEM) has signed the certificate itself, and both are valid now. For connections that another
+ * CA verified; one with intermediate certificates has to be opened anew.
+ */
+export function isIssuedBy(certificate: X509Certificate, ca: string): boolean {
+  const isValid = ({ validFromDate, validToDate }: X509Certificate) =>
+    validFromDate.getTime() <= Date.now() && Date.now() < validToDate.getTime();
+  return certificatesIn(ca).some(
+    (issuer) =>
+      isValid(issuer) &&
+      isValid(certificate) &&
+      certificate.checkIssued(issuer) &&
+      certificate.verify(issuer.publicKey),
+  );
 }
 
 /**
