@@ -101,7 +101,7 @@ describe('the shim for kubectl', () => {
     }
     const env = { ...workbench.env, PATH: `${folder}:${workbench.env.PATH}` };
     const asked = await run('kubectl', ['__complete', 'calico-mcm', 'logs', '--order', ''], { env });
-    assert.equal(asked.stdout, 'asc\ndesc\n:4\n');
+    assert.equal(asked.stdout, 'asc\ndesc\narrival\n:4\n');
     const gone = await run('kubectl_complete-gone', [''], { env });
     assert.deepEqual([gone.code, gone.stdout, gone.stderr], [0, ':1\n', '']);
   });

@@ -20,10 +20,10 @@ const PRIVILEGES: readonly (readonly [request: RegExp, on: 'cluster' | 'index', 
   [/^PUT \/_(index|component)_template\/kubectl-mcm-[-a-z0-9_]+$/, 'cluster', 'manage_index_templates'],
   [/^GET \/_ilm\/policy\/[^/]+$/, 'cluster', 'read_ilm'],
   [/^POST \/_bulk$/, 'index', 'create_doc'],
-  [/^POST \/[^/]+\/_search$|^POST \/_mget$/, 'index', 'read'],
+  [/^POST \/[^/]+\/_(search|count)$|^POST \/_mget$/, 'index', 'read'],
   [/^(GET|PUT) \/[^/]+\/_mapping$/, 'index', 'manage'],
   [/^GET \/_cat\/indices\/[^/]+$/, 'index', 'manage'],
-  [/^(PUT|DELETE) \/[a-z][^/*]*$/, 'index', 'manage'],
+  [/^(HEAD|PUT|DELETE) \/[a-z][^/*]*$/, 'index', 'manage'],
 ];
 
 it('the role in deploy/ allows every request of the store, and has no privilege that none takes', async (t) => {
@@ -54,7 +54,10 @@ it('the role in deploy/ allows every request of the store, and has no privilege 
   for (let time = 0; time < 2; time++) await store.write({ type: flows, source, records }, signal);
   await store.setAside([{ id: 'x', line, reason: 'because' }], flows, source, signal);
   const types = [flows];
-  await store.search({ clusters: ['role'], types, ...parseParameters(new URLSearchParams(), types) }, signal);
+  await store.search(
+    { clusters: ['role'], types, ...parseParameters(new URLSearchParams({ query: 'action = deny' }), types) },
+    signal,
+  );
   await store.ping(signal);
   await store.days.measure(signal);
   await store.days.refuseLayout(DEFAULT_LAYOUT, 1, signal);
