@@ -64,7 +64,10 @@ kubectl mcm logs --cluster prod-eu -q 'dest_namespace = "store" AND dest_port IN
 kubectl mcm logs --cluster prod-eu --type dns --rcode NXDOMAIN --since 5m
 
 # Everything that jane did this week, as JSON, one record a line
-kubectl mcm logs --all-clusters --type audit --user jane --since 7d -o json > jane.json`,
+kubectl mcm logs --all-clusters --type audit --user jane --since 7d -o json > jane.json
+
+# A month of flows, as files that DuckDB, jq or a data lake can read; the same again after an interruption
+kubectl mcm logs --all-clusters --since 30d --export flows-of-november --gzip`,
   flags: {
     ...CLUSTER_FLAGS,
     ...TIME_FLAGS,
@@ -121,6 +124,13 @@ kubectl mcm logs --all-clusters --type audit --user jane --since 7d -o json > ja
       completes: OUTPUT_FORMATS,
       description: `Output format: ${OUTPUT_FORMATS.join(', ')}. json is one object a line (as is jsonl); raw is the record as it was sent.`,
     },
+    export: {
+      type: 'string',
+      value: 'DIR',
+      description:
+        'Write all of it into this folder instead, as files of JSON lines for each type and cluster, with a manifest.json. Run again after an interruption it goes on where it was.',
+    },
+    gzip: { type: 'boolean', description: 'With --export: compress the files.' },
     'no-headers': { type: 'boolean', description: 'Print tables without their headers.' },
     'time-format': {
       type: 'string',
@@ -159,6 +169,10 @@ kubectl mcm logs --all-clusters --type audit --user jane --since 7d -o json > ja
     if (flags['print-query']) {
       io.out.write(printAsked(asked));
       return 0;
+    }
+    if (flags.export !== undefined) {
+      const { runExport } = await import('../export/run-export.ts');
+      return await runExport({ path: flags.export, asked, flags, global }, io);
     }
     const newPrinterFor = (severalClusters: boolean) =>
       newPrinter({

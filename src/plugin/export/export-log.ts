@@ -1,0 +1,100 @@
+import type { KubeClient } from '../../kube/client.ts';
+import { isStatus } from '../../kube/status.ts';
+import { Shortcomings } from '../logs/shortcomings.ts';
+import { printableJson } from '../print.ts';
+import type { ExportDirectory } from './export-directory.ts';
+import { LogPages, type LogSource } from './log-pages.ts';
+import { addFile, type ExportedLog } from './manifest.ts';
+import { Part } from './part.ts';
+
+/** Text of a file, before it is compressed: a kill costs what a file has so far, and tools read several at once. */
+const PART_CHARACTERS = 32 * 1024 * 1024;
+
+export interface ExportLogOptions {
+  readonly client: KubeClient;
+  readonly directory: ExportDirectory;
+  readonly compressed: boolean;
+  /** Told of records as they are written. */
+  readonly onRecords: (count: number) => void;
+  /** Told of a file that is in place and noted in the manifest. */
+  readonly onFile: () => Promise<void>;
+  readonly signal: AbortSignal;
+  readonly partCharacters?: number;
+}
+
+/** Exports what is still missing of one type of one cluster. That the API server refuses it is noted, and no failure. */
+export async function exportLog(source: LogSource, log: ExportedLog, options: ExportLogOptions): Promise<void> {
+  const writing = new LogExport(source, log, options);
+  try {
+    await writing.run();
+  } catch (error) {
+    if (!isStatus(error, 403) && !(isStatus(error, 404) && error.status.details?.name !== undefined)) throw error;
+    const reason = error.code === 404 ? 'NotFound' : 'Forbidden';
+    const refused = { kind: 'Refused', type: source.type.name, cluster: source.cluster, reason } as const;
+    log.shortcomings = [...log.shortcomings, { ...refused, message: error.status.message ?? error.reason }];
+  } finally {
+    await writing.abandon();
+  }
+}
+
+class LogExport {
+  readonly #log: ExportedLog;
+  readonly #options: ExportLogOptions;
+  readonly #pages: LogPages;
+  readonly #shortcomings = new Shortcomings();
+  #part: Part | undefined;
+
+  constructor(source: LogSource, log: ExportedLog, options: ExportLogOptions) {
+    this.#log = log;
+    this.#options = options;
+    this.#shortcomings.add(log.shortcomings);
+    this.#pages = new LogPages(options.client, source, options.signal);
+  }
+
+  async run(): Promise<void> {
+    let reading = this.#pages.read(this.#log.continue);
+    for (;;) {
+      const { items, next, shortcomings } = await reading;
+      this.#shortcomings.add(shortcomings);
+      this.#log.shortcomings = this.#shortcomings.all;
+      if (next !== undefined) {
+        // Read while this page is written.
+        reading = this.#pages.read(next);
+        reading.catch(() => undefined);
+      }
+      if (items.length > 0) {
+        this.#part ??= await this.#begin();
+        await this.#part.write(items.map((item) => `${printableJson(item)}\n`).join(''), items.length);
+        this.#options.onRecords(items.length);
+      }
+      const { partCharacters = PART_CHARACTERS } = this.#options;
+      if (next === undefined || (this.#part?.characters ?? 0) >= partCharacters) await this.#commit(next);
+      if (next === undefined) break;
+    }
+    this.#log.finished = true;
+    this.#log.continue = undefined;
+  }
+
+  async abandon(): Promise<void> {
+    await this.#part?.abandon();
+  }
+
+  /** `flow/prod-eu.00001.ndjson`: names of clusters have no dots. */
+  async #begin(): Promise<Part> {
+    const { type, cluster, files } = this.#log;
+    const number = String(files.length + 1).padStart(5, '0');
+    const ending = this.#options.compressed ? 'ndjson.gz' : 'ndjson';
+    return await Part.begin(this.#options.directory, `${type}/${cluster}.${number}.${ending}`);
+  }
+
+  async #commit(next: string | undefined): Promise<void> {
+    const part = this.#part;
+    if (part === undefined) return;
+    const file = await part.commit();
+    this.#part = undefined;
+    addFile(this.#options.directory.manifest, this.#log, file, next);
+    // In the same save as the file: from the beginning is where a log goes on that has nowhere to go on from.
+    this.#log.finished = next === undefined;
+    await this.#options.onFile();
+  }
+}
