@@ -128,9 +128,10 @@ describe('an export', () => {
     assert.deepEqual([clusters, finished], [['exported', 'exported-too'], true]);
     const span = Date.parse(until) - Date.parse(String(since));
     assert.ok(span >= 50 * 60_000 && span < 51 * 60_000, String(span));
+    const times = `since: "${since}"\nuntil: "${until}"\norder: asc\n`;
     assert.equal(
       query,
-      `type: flow\nsince: ${since}\nuntil: ${until}\norder: asc\nquery: dest_namespace = "store"\n---\ntype: dns\nsince: ${since}\nuntil: ${until}\norder: asc\nquery: '"servers.namespace" = "store"'\n`,
+      `type: flow\n${times}query: dest_namespace = "store"\n---\ntype: dns\n${times}query: '"servers.namespace" = "store"'\n`,
     );
     const sum = (of: 'records' | 'bytes') => logs.reduce((total, log) => total + log[of], 0);
     assert.deepEqual([sum('records'), sum('bytes')], [records, bytes]);
