@@ -2,7 +2,7 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { generateFlows } from '../../fixtures/generate-flows.ts';
 
 /** What Felix leaves out where it is not configured; without it lines have 882 bytes on average. */
-const NOT_CONFIGURED = /,"http_requests_allowed_in":.*?"num_original_source_ips":0/;
+export const NOT_CONFIGURED = /,"http_requests_allowed_in":.*?"num_original_source_ips":0/;
 
 /** A day and a half, in milliseconds. */
 const SPAN = 36 * 3_600_000;
