@@ -72,7 +72,7 @@ describe('completion', () => {
     [['logs', '--ord'], ['--order']],
     [
       ['logs', '--order', ''],
-      ['asc', 'desc'],
+      ['asc', 'desc', 'arrival'],
     ],
     [['logs', '--order=d'], ['desc']],
     [['logs', '--order', 'asc', '--ord'], []],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { describe, it, type TestContext } from 'node:test';
 import { Client } from '@elastic/elasticsearch';
 import { parseParameters } from '../../query/log-query.ts';
@@ -16,12 +17,17 @@ interface Answer {
   readonly body: object;
 }
 
-/** Searches in what answers so to one search after the other: no real Elasticsearch does when asked to. */
-async function search(t: TestContext, ...answers: readonly [Answer, ...Answer[]]) {
+/** Searches in what answers so, to one search after the other or by what is asked: no real Elasticsearch does when asked to. */
+async function search(
+  t: TestContext,
+  answers: readonly [Answer, ...Answer[]] | ((body: string) => Answer),
+  parameters = {},
+) {
   let searches = 0;
   const server = createServer((request, response) => {
-    request.resume().once('end', () => {
-      const answer = answers[Math.min(searches++, answers.length - 1)] as Answer;
+    text(request).then((body) => {
+      const answer =
+        typeof answers === 'function' ? answers(body) : (answers[Math.min(searches++, answers.length - 1)] as Answer);
       response.writeHead(answer.code, { 'content-type': 'application/json', 'x-elastic-product': 'Elasticsearch' });
       response.end(JSON.stringify(answer.body));
     });
@@ -32,14 +38,14 @@ async function search(t: TestContext, ...answers: readonly [Answer, ...Answer[]]
     await client.close();
     server.close().closeAllConnections();
   });
-  const query = { clusters: ['prod-eu'], types: [flows], ...parseParameters(new URLSearchParams(), [flows]) };
+  const query = { clusters: ['prod-eu'], types: [flows], ...parseParameters(new URLSearchParams(parameters), [flows]) };
   return await searchRecords(client, new IndexNames(new CurrentSettings()), query, new AbortController().signal);
 }
 
 describe('a search', () => {
   it('that Elasticsearch fails says what Elasticsearch said', async (t) => {
     const error = { type: 'search_phase_execution_exception', reason: 'all shards failed' };
-    await assert.rejects(search(t, { code: 503, body: { error } }), (thrown) => {
+    await assert.rejects(search(t, [{ code: 503, body: { error } }]), (thrown) => {
       assert.ok(thrown instanceof StoreUnavailable);
       assert.match(thrown.message, /^Elasticsearch answered 503 search_phase_execution_exception: all shards failed$/);
       return true;
@@ -49,16 +55,39 @@ describe('a search', () => {
   it('waits while the index of a new day is being made', async (t) => {
     const error = { type: 'search_phase_execution_exception', reason: 'start' };
     const starting = { code: 503, body: { error } };
-    const { records } = await search(t, starting, starting, { code: 200, body: { hits: { hits: [] } } });
+    const { records } = await search(t, [starting, starting, { code: 200, body: { hits: { hits: [] } } }]);
     assert.deepEqual(records, []);
   });
 
   it('that fails by what we make of the answer does not say that Elasticsearch cannot be reached', async (t) => {
     const hits = { hits: [{ _index: 'somebody-elses', _source: {} }] };
-    await assert.rejects(search(t, { code: 200, body: { hits } }), (thrown) => {
+    await assert.rejects(search(t, [{ code: 200, body: { hits } }]), (thrown) => {
       assert.ok(!(thrown instanceof StoreUnavailable), String(thrown));
       assert.match(String(thrown), /an index of no known type answered: somebody-elses/);
       return true;
     });
   });
+
+  for (const [what, length, sizes] of [
+    ['short', 100, [500, 5_000, 4_500]],
+    ['long', 16_000, [500, 548]],
+  ] as const) {
+    it(`asks for as many ${what} records at once as the answer has room for`, async (t) => {
+      const asked: number[] = [];
+      const record = { '@timestamp': 1, text: 'x'.repeat(length) };
+      const hit = {
+        _index: 'tigera_secure_ee_flows.prod-eu.20261123',
+        _source: record,
+        sort: [1, 1, 'i', 'prod-eu', 1],
+      };
+      const answer = (body: string) => {
+        const { size } = JSON.parse(body) as { size: number };
+        asked.push(size);
+        return { code: 200, body: { hits: { hits: Array<object>(size).fill(hit) } } };
+      };
+      const { records } = await search(t, answer, { limit: '10000' });
+      assert.deepEqual(asked, sizes);
+      assert.ok(records.length <= 10_000);
+    });
+  }
 });

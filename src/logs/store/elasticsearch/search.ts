@@ -18,8 +18,9 @@ type Query = estypes.QueryDslQueryContainer;
 const SHARD_STARTS = 250;
 const ATTEMPTS = 8;
 
-/** Records asked for at once. */
-const PAGE = 500;
+/** Records asked for first, and at most at once where they have turned out to be short: each page costs a search. */
+const FIRST_PAGE = 500;
+const LARGEST_PAGE = 5_000;
 
 /** What Elasticsearch may answer to one page; a longer one is asked for again in smaller pages. */
 const MAX_PAGE_BYTES = 2 * MAX_ANSWER_BYTES;
@@ -106,7 +107,7 @@ class Search {
     const { limit } = this.#query;
     const records: FoundRecord[] = [];
     let bytes = 0;
-    let size = PAGE;
+    let size = FIRST_PAGE;
     let last = this.#query.after;
     while (records.length < limit) {
       const wanted = Math.min(size, limit - records.length);
@@ -123,6 +124,8 @@ class Search {
         last = cursorOf(hit, this.#query.order);
       }
       if (hits.length < wanted) return { records, next: undefined };
+      // As many as the answer has room for, if the next are as long.
+      size = Math.min(LARGEST_PAGE, Math.ceil(((MAX_ANSWER_BYTES - bytes) * records.length) / bytes) + 1);
     }
     return { records, next: last };
   }
