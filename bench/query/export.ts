@@ -57,7 +57,9 @@ async function timed(command: string, args: readonly string[], env: NodeJS.Proce
   const child: ChildProcess = spawn(command, args, { env, stdio: ['ignore', 'ignore', 'inherit'] });
   const seen: number[] = [];
   const timer = setInterval(() => {
-    if (child.exitCode === null) seen.push(residentMemoryOf(child.pid));
+    const memory = child.exitCode === null ? residentMemoryOf(child.pid) : Number.NaN;
+    // It has none any more once it has ended.
+    if (!Number.isNaN(memory)) seen.push(memory);
   }, LOOKS);
   const [code] = (await once(child, 'exit')) as [number | null];
   clearInterval(timer);

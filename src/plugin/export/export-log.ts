@@ -54,14 +54,15 @@ class LogExport {
   async run(): Promise<void> {
     let reading = this.#pages.read(this.#log.continue);
     for (;;) {
-      const { items, next, shortcomings } = await reading;
-      this.#shortcomings.add(shortcomings);
-      this.#log.shortcomings = this.#shortcomings.all;
+      const { next, list } = await reading;
       if (next !== undefined) {
-        // Read while this page is written.
+        // Read while this page is still on its way, and then written.
         reading = this.#pages.read(next);
         reading.catch(() => undefined);
       }
+      const { items, shortcomings } = await list;
+      this.#shortcomings.add(shortcomings);
+      this.#log.shortcomings = this.#shortcomings.all;
       if (items.length > 0) {
         this.#part ??= await this.#begin();
         await this.#part.write(items.map((item) => `${printableJson(item)}\n`).join(''), items.length);
