@@ -43,6 +43,8 @@ describe('kubectl completes', () => {
       for (const name of CLUSTERS)
         assert.ok(lines.some((line) => new RegExp(`^${name}\\t(Pending|Receiving)$`).test(line)));
     }
+    const removed = await complete(['remove-cluster', '']);
+    assert.ok(removed.some((line) => line.startsWith('comp-eu\t')) && !removed.some((line) => /^cluster\b/.test(line)));
     const more = await complete(['logs', '--cluster', 'comp-eu,comp-']);
     assert.match(more.join('\n'), /^comp-eu,comp-us\t\w+\n:4$/);
   });

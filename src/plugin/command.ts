@@ -14,6 +14,7 @@ export type Thing =
   | 'kube-clusters'
   | 'kube-users'
   | 'log-types'
+  | 'managed-clusters'
   | 'queries'
   | 'times';
 

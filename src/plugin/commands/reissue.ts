@@ -16,6 +16,7 @@ import { toYaml } from '../print.ts';
 /** `reissue NAME`: new keys for a managed cluster, beside which the old ones count for a while. */
 export const command = defineCommand({
   args: ['NAME'],
+  completes: ['managed-clusters'],
   description: `
 Make new key pairs for a managed cluster, as a new manifest: before its certificates run out, or where its keys are lost
 or in the wrong hands (then with --overlap 0).

@@ -12,6 +12,7 @@ const OPERATOR_NAMESPACE = 'tigera-operator';
 /** `remove-cluster NAME`: disconnects a managed cluster for good, on both sides. */
 export const command = defineCommand({
   args: ['NAME'],
+  completes: ['managed-clusters'],
   description: `
 Disconnect a managed cluster for good. Its ManagedCluster is deleted, and its tunnel and its uploads end within a second.
 With --managed-context the managed cluster's end goes first: its ManagementClusterConnection (tigera-operator then takes

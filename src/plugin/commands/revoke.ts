@@ -6,6 +6,7 @@ import { changeSpec, DRY_RUN_FLAG, DRY_RUN_SUFFIX, registeredCluster } from '../
 /** `revoke NAME`: no certificate speaks for the cluster any more. */
 export const command = defineCommand({
   args: ['NAME'],
+  completes: ['managed-clusters'],
   description: `
 Take all its certificates from a managed cluster, for example because its keys have been stolen. Its tunnel and its
 uploads are closed within a second, and nothing more is taken from it, until it gets new keys.

@@ -1,3 +1,4 @@
+import { MANAGEMENT_CLUSTER } from '../../clusters/managed-cluster.ts';
 import { kubeconfigFiles, mergeFiles } from '../../kube/kubeconfig.ts';
 import { LOG_TYPES, SELECTOR_WORDS } from '../../logs/types/index.ts';
 import type { Completes, GlobalOptions, Io, Thing } from '../command.ts';
@@ -24,6 +25,11 @@ const OFFERS: Readonly<Record<Thing, Offer>> = {
   'kube-clusters': (options, io) => fromKubeconfig('clusters', options, io),
   'kube-users': (options, io) => fromKubeconfig('users', options, io),
   'log-types': ({ typed }) => listed(TYPES, typed),
+  'managed-clusters': async ({ typed, global }, io) => {
+    const known = await (await import('./known-clusters.ts')).knownClusters(global(), io);
+    const managed = known.filter(({ value }) => value !== MANAGEMENT_CLUSTER);
+    return words(managed, typed);
+  },
   queries: async ({ typed, given }) =>
     inOrder((await import('./query-words.ts')).queryWords(typed, given.type?.at(-1)), typed),
   times: ({ typed }, io) => inOrder([...DURATIONS_BACK, ...daysBack(io.now())], typed),
