@@ -14,10 +14,11 @@ const { signal } = new AbortController();
 
 const EVERYTHING = parseParameters(new URLSearchParams({ order: 'asc', limit: '10000' }), []);
 
-export function recordsOf(type: LogType, cluster: string, lines: readonly string[]): LogRecord[] {
+/** Records of lines that begin at an offset of their file. */
+export function recordsOf(type: LogType, cluster: string, lines: readonly string[], offset = 0): LogRecord[] {
   const source = { cluster, host: 'node-1', position: { fileKey: '0'.repeat(32), offset: 0 } };
   const reader = new RecordReader(type, source);
-  return [...new LineSplitter({ offset: 0 }).push(Buffer.from(`${lines.join('\n')}\n`))].flatMap((line) => {
+  return [...new LineSplitter({ offset }).push(Buffer.from(`${lines.join('\n')}\n`))].flatMap((line) => {
     const read = reader.read(line);
     return read.kind === 'record' ? [read.record] : [];
   });
@@ -39,8 +40,8 @@ export class Bench {
     return await this.#write(type, cluster, recordsOf(type, cluster, lines));
   }
 
-  async writeRecords(cluster: string, records: readonly LogRecord[]): Promise<WriteOutcome> {
-    return await this.#write(flows, cluster, records);
+  async writeRecords(cluster: string, records: readonly LogRecord[], type: LogType = flows): Promise<WriteOutcome> {
+    return await this.#write(type, cluster, records);
   }
 
   /** Records of a cluster, the oldest first where nothing else is asked for. */

@@ -16,7 +16,7 @@ const FIELDS = new Fields([gaps]);
 export async function gapsIn(
   store: Pick<LogStore, 'search'>,
   query: LogQuery,
-  { next }: FoundRecords,
+  { next }: Pick<FoundRecords, 'next'>,
   signal: AbortSignal,
 ): Promise<readonly Gap[]> {
   const covered = coveredBy(query, next);

@@ -2,7 +2,7 @@ import { isClusterName, MANAGEMENT_CLUSTER } from '../clusters/managed-cluster.t
 import { UserError } from '../errors.ts';
 import { FLEET_API, FLEET_API_GROUP } from '../install/management.ts';
 import { failure } from '../kube/status.ts';
-import { MOST_CLUSTERS, parseParameters } from '../logs/query/log-query.ts';
+import { MOST_CLUSTERS } from '../logs/query/log-query.ts';
 import type { Refused } from '../logs/query/shortcoming.ts';
 import { LOG_TYPES } from '../logs/types/index.ts';
 import type { LogType } from '../logs/types/log-type.ts';
@@ -12,7 +12,7 @@ import type { Answer, Api } from './aggregated-api.ts';
 import type { ApiGroup } from './api-group.ts';
 import { type LogApiOptions, noSuchCluster } from './log-api.ts';
 import { LOG_LIST, QUERY_PARAMETERS } from './log-list-schema.ts';
-import { explainFailure, type LogList, refuse } from './log-reader.ts';
+import { explainFailure, type LogAnswer, refuse } from './log-reader.ts';
 
 /** Reviews under way at once, of all reads together: hundreds come when what is remembered runs out, and others want answers too. */
 const MOST_REVIEWS = 4;
@@ -48,8 +48,13 @@ export class FleetApi implements Api {
     }
   }
 
-  async #read(type: LogType, parameters: URLSearchParams, requester: Requester, signal: AbortSignal): Promise<LogList> {
-    const query = parseParameters(parameters, [type]);
+  async #read(
+    type: LogType,
+    parameters: URLSearchParams,
+    requester: Requester,
+    signal: AbortSignal,
+  ): Promise<LogAnswer> {
+    const read = this.#options.reader.understand(parameters, [type]);
     const asked = parseClusters(parameters);
     const refused = (
       await Promise.all(
@@ -58,9 +63,8 @@ export class FleetApi implements Api {
     ).filter((refusal) => refusal !== undefined);
     const leftOut = new Set(refused.map(({ cluster }) => cluster));
     const clusters = asked.filter((cluster) => !leftOut.has(cluster));
-    if (clusters.length === 0) return nothing(refused);
-    const list = await this.#options.reader.read(FLEET_API, { clusters, types: [type], ...query }, signal);
-    return { ...list, shortcomings: [...refused, ...list.shortcomings] };
+    const answer = await read(FLEET_API, { clusters, types: [type] }, signal);
+    return { ...answer, shortcomings: [...refused, ...answer.shortcomings] };
   }
 
   async #refusal(requester: Requester, cluster: string, type: LogType): Promise<Refused | undefined> {
@@ -87,11 +91,6 @@ function parseClusters(parameters: URLSearchParams): readonly string[] {
     throw new UserError(`clusters: ${names.length} are too many for one read: ${MOST_CLUSTERS} are the most`);
   }
   return names;
-}
-
-function nothing(shortcomings: readonly Refused[]): LogList {
-  const asOf = new Date().toISOString();
-  return { kind: 'LogList', apiVersion: FLEET_API, metadata: {}, asOf, shortcomings, items: [] };
 }
 
 const GROUP: ApiGroup = {

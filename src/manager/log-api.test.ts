@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { failure, type Status, StatusError } from '../kube/status.ts';
+import type { LogAggregation } from '../logs/query/aggregation.ts';
 import type { LogQuery } from '../logs/query/log-query.ts';
 import type { LogStore } from '../logs/store/log-store.ts';
 import { FleetApi } from './fleet-api.ts';
@@ -11,11 +12,19 @@ import { LogReader } from './log-reader.ts';
 const REQUESTER = { user: 'jane', uid: undefined, groups: [], extra: {} };
 
 /** A store that goes on looking until it is told to stop: no real one does so when asked to. */
-class EndlessStore implements Pick<LogStore, 'search'> {
-  readonly asked: LogQuery[] = [];
+class EndlessStore implements Pick<LogStore, 'search' | 'aggregate'> {
+  readonly asked: (LogQuery | LogAggregation)[] = [];
   stopped = 0;
 
   async search(query: LogQuery, signal: AbortSignal): Promise<never> {
+    return await this.#endless(query, signal);
+  }
+
+  async aggregate(query: LogAggregation, signal: AbortSignal): Promise<never> {
+    return await this.#endless(query, signal);
+  }
+
+  async #endless(query: LogQuery | LogAggregation, signal: AbortSignal): Promise<never> {
     this.asked.push(query);
     await once(signal, 'abort');
     this.stopped++;
@@ -32,14 +41,16 @@ function apiOf(store: EndlessStore): LogApi {
 }
 
 describe('a read that takes too long', () => {
-  it('is given up, and the store with it', async (t) => {
-    const store = new EndlessStore();
-    const target = '/apis/lma.tigera.io/v1/prod-eu/flows?query=action+%3D+deny';
-    const { code, body } = await apiOf(store).answer('GET', target, REQUESTER, t.signal);
-    assert.deepEqual([code, (body as Status).reason], [504, 'Timeout']);
-    assert.match((body as Status).message ?? '', /^the log store was still looking after 0.05 s: ask for less time/);
-    assert.deepEqual([store.asked.length, store.stopped], [1, 1]);
-  });
+  for (const parameters of ['query=action+%3D+deny', 'by=namespace']) {
+    it(`is given up, and the store with it: ${parameters}`, async (t) => {
+      const store = new EndlessStore();
+      const target = `/apis/lma.tigera.io/v1/prod-eu/flows?${parameters}`;
+      const { code, body } = await apiOf(store).answer('GET', target, REQUESTER, t.signal);
+      assert.deepEqual([code, (body as Status).reason], [504, 'Timeout']);
+      assert.match((body as Status).message ?? '', /^the log store was still looking after 0.05 s: ask for less time/);
+      assert.deepEqual([store.asked.length, store.stopped], [1, 1]);
+    });
+  }
 
   it('is no failure of the store where whoever asked has gone', async () => {
     const gone = new AbortController();

@@ -1,7 +1,6 @@
 import { isClusterName, MANAGED_CLUSTER_GROUP, MANAGEMENT_CLUSTER } from '../clusters/managed-cluster.ts';
 import { UserError } from '../errors.ts';
 import { failure, type Status } from '../kube/status.ts';
-import { parseParameters } from '../logs/query/log-query.ts';
 import { LOG_TYPES, RESOURCE_NAMES, selectLogTypes } from '../logs/types/index.ts';
 import type { LogType } from '../logs/types/log-type.ts';
 import {
@@ -17,7 +16,7 @@ import { LOG_LIST, QUERY_PARAMETERS } from './log-list-schema.ts';
 import { explainFailure, type LogReader, refuse } from './log-reader.ts';
 
 export interface LogApiOptions {
-  readonly reader: Pick<LogReader, 'read'>;
+  readonly reader: Pick<LogReader, 'understand'>;
   readonly access: Pick<LogAccess, 'mayRead'>;
   /** Whether a ManagedCluster of that name exists, or it is the management cluster. */
   readonly isRegistered: (cluster: string) => boolean;
@@ -76,11 +75,8 @@ export class LogApi implements Api {
     }
     // Which clusters there are is not everybody's business.
     if (!this.#options.isRegistered(cluster)) return refuse(noSuchCluster(cluster));
-    const query = parseParameters(parameters, asked);
-    return {
-      code: 200,
-      body: await reader.read(LOG_ACCESS_API, { clusters: [cluster], types: allowed, ...query }, signal),
-    };
+    const read = reader.understand(parameters, asked);
+    return { code: 200, body: await read(LOG_ACCESS_API, { clusters: [cluster], types: allowed }, signal) };
   }
 }
 

@@ -9,6 +9,8 @@ export const QUERY_PARAMETERS = {
   order: 'asc or desc (the default): by the time of the records; arrival: as they were stored.',
   limit: 'At most so many records.',
   continue: 'Where the answer before ended.',
+  by: 'Not the records, but what there is of them in groups, the largest first: by namespace, pod, service and so on.',
+  metric: 'What to count then: bytes, flows, denies, requests and so on.',
 } as const;
 
 /** What it answers. */

@@ -1,12 +1,14 @@
 import { UserError } from '../errors.ts';
 import { ConnectionError } from '../kube/client.ts';
 import { failure, type Status, StatusError } from '../kube/status.ts';
+import { type LogAggregation, parseAggregation } from '../logs/query/aggregation.ts';
 import { formatCursor } from '../logs/query/cursor.ts';
-import type { LogQuery } from '../logs/query/log-query.ts';
+import { type LogQuery, parseParameters } from '../logs/query/log-query.ts';
+import { type LogTop, topOf } from '../logs/query/log-top.ts';
 import type { Disconnected, Shortcoming } from '../logs/query/shortcoming.ts';
 import type { Backlog } from '../logs/spool/backlog.ts';
-import { type FoundRecord, type LogStore, StoreUnavailable } from '../logs/store/log-store.ts';
-import type { StoredRecord } from '../logs/types/log-type.ts';
+import { type FoundRecord, type FoundRecords, type LogStore, StoreUnavailable } from '../logs/store/log-store.ts';
+import type { LogType, StoredRecord } from '../logs/types/log-type.ts';
 import { TooManyWaiting, Turns } from '../turns.ts';
 import type { Answer } from './aggregated-api.ts';
 import { gapsIn } from './answer-gaps.ts';
@@ -36,6 +38,24 @@ export interface LogList {
 /** A record as it is given out. The type and the id are ours to say, whatever the sender wrote there. */
 export type LogItem = StoredRecord & { readonly log_type: string; readonly log_id: string };
 
+/** The largest groups instead. */
+export interface LogTopAnswer extends LogTop, Omit<LogList, 'kind' | 'items'> {
+  readonly kind: 'LogTop';
+}
+
+export type LogAnswer = LogList | LogTopAnswer;
+
+/** @throws StoreUnavailable, TooManyWaiting, TookTooLong; UserError for more than can be counted */
+export type Read = (
+  apiVersion: string,
+  /** What the caller may read of what is asked for. */
+  allowed: Pick<LogQuery, 'clusters' | 'types'>,
+  signal: AbortSignal,
+) => Promise<LogAnswer>;
+
+const NO_RECORDS: FoundRecords = { records: [], next: undefined };
+const NO_GROUPS = { count: 0, rows: [], totals: [], next: undefined };
+
 /** Reads at once: each may hold an answer of MAX_ANSWER_BYTES in memory, several times over. */
 const MOST_READS = 4;
 const MOST_WAITING = 200;
@@ -52,16 +72,59 @@ export class LogReader {
     this.#options = options;
   }
 
-  /** @throws StoreUnavailable, TooManyWaiting, TookTooLong */
-  async read(apiVersion: string, query: LogQuery, signal: AbortSignal): Promise<LogList> {
+  /**
+   * Understands what is asked of logs of these types: their records, or where there is a `by`, what there is of them in
+   * groups. @throws UserError for parameters that are none
+   */
+  understand(parameters: URLSearchParams, types: readonly LogType[]): Read {
+    if (parameters.has('by')) {
+      const asked = parseAggregation(parameters, types);
+      return (apiVersion, allowed, signal) => this.#count(apiVersion, { ...allowed, ...asked }, signal);
+    }
+    const asked = parseParameters(parameters, types);
+    return (apiVersion, allowed, signal) => this.#list(apiVersion, { ...allowed, ...asked }, signal);
+  }
+
+  async #list(apiVersion: string, query: LogQuery, signal: AbortSignal): Promise<LogList> {
+    const { found, ...said } = await this.#look(
+      query,
+      NO_RECORDS,
+      (store, limited) => store.search(query, limited),
+      signal,
+    );
+    const { records, next } = found;
+    const metadata = next === undefined ? {} : { continue: formatCursor(next) };
+    return { kind: 'LogList', apiVersion, metadata, ...said, items: records.map(itemOf) };
+  }
+
+  async #count(apiVersion: string, asked: LogAggregation, signal: AbortSignal): Promise<LogTopAnswer> {
+    // All of them at once: there is nothing to go on with.
+    const records = { ...asked, arrivedSince: undefined, order: 'asc', after: undefined } as const;
+    const { found, ...said } = await this.#look(
+      records,
+      NO_GROUPS,
+      async (store, limited) => ({ next: undefined, ...(await store.aggregate(asked, limited)) }),
+      signal,
+    );
+    return { kind: 'LogTop', apiVersion, metadata: {}, ...said, ...topOf(found, asked) };
+  }
+
+  /** What the store has of what is asked for, if there is any cluster left to ask about, and what that lacks. */
+  async #look<T extends Pick<FoundRecords, 'next'>>(
+    query: LogQuery,
+    nothing: T,
+    look: (store: LogStore, signal: AbortSignal) => Promise<T>,
+    signal: AbortSignal,
+  ): Promise<Pick<LogList, 'asOf' | 'shortcomings'> & { readonly found: T }> {
     const { store, readTime = READ_TIME } = this.#options;
     const asOf = new Date().toISOString();
-    const { records, next, gaps } = await this.#turns.take(
+    if (query.clusters.length === 0) return { found: nothing, asOf, shortcomings: [] };
+    const { found, gaps } = await this.#turns.take(
       () =>
         inTime(
           async (limited) => {
-            const found = await store.search(query, limited);
-            return { ...found, gaps: await gapsIn(store, query, found, limited) };
+            const found = await look(store, limited);
+            return { found, gaps: await gapsIn(store, query, found, limited) };
           },
           readTime,
           signal,
@@ -69,14 +132,7 @@ export class LogReader {
       signal,
     );
     const waiting = waitingIn(this.#options.backlogs?.() ?? [], query, Date.now());
-    return {
-      kind: 'LogList',
-      apiVersion,
-      metadata: next === undefined ? {} : { continue: formatCursor(next) },
-      asOf,
-      shortcomings: [...this.#disconnected(query), ...waiting, ...gaps],
-      items: records.map(itemOf),
-    };
+    return { found, asOf, shortcomings: [...this.#disconnected(query), ...waiting, ...gaps] };
   }
 
   #disconnected({ clusters, until = Number.POSITIVE_INFINITY }: LogQuery): readonly Disconnected[] {

@@ -37,6 +37,10 @@ class CountingStore implements LogStore {
     return { records: [], next: undefined };
   }
 
+  async aggregate() {
+    return { count: 0, rows: [], totals: [] };
+  }
+
   async ping(): Promise<void> {}
 }
 

@@ -85,7 +85,8 @@ export function fieldsOwner(types: readonly LogType[]): string {
   return `${types.map(({ label }) => label).join(' and ')} logs`;
 }
 
-function parseInstant(parameters: URLSearchParams, name: string): number | undefined {
+/** @throws UserError */
+export function parseInstant(parameters: URLSearchParams, name: string): number | undefined {
   const text = parameters.get(name);
   if (text === null) return undefined;
   const instant = parseRfc3339(text);
@@ -99,7 +100,8 @@ function parseOrder(text: string | null): Order {
   return order;
 }
 
-function parseLimit(text: string | null): number {
+/** @throws UserError */
+export function parseLimit(text: string | null): number {
   if (text === null) return DEFAULT_LIMIT;
   const limit = /^\d{1,9}$/.test(text) ? Number(text) : 0;
   if (limit < 1 || limit > MAX_LIMIT) {

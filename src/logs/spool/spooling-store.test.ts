@@ -35,6 +35,9 @@ class ManyIndices implements LogStore {
   async search(): Promise<never> {
     throw new Error('nobody asks');
   }
+  async aggregate(): Promise<never> {
+    throw new Error('nobody asks');
+  }
 }
 
 function batchOf(cluster: string, numbers: readonly number[]): RecordBatch {

@@ -2,10 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, UserError } from '../../errors.ts';
 import { Backoff } from '../backoff.ts';
 import { DirectoryInUse, DirectoryLock } from '../directory-lock.ts';
+import type { LogAggregation } from '../query/aggregation.ts';
 import type { LogQuery } from '../query/log-query.ts';
 import type { DeadLetter, LogRecord } from '../record/record.ts';
 import type { UploadSource } from '../record/source.ts';
 import {
+  type CountedGroups,
   type FoundRecords,
   type LogStore,
   type RecordBatch,
@@ -116,6 +118,10 @@ export class SpoolingStore implements LogStore {
 
   async search(query: LogQuery, signal: AbortSignal): Promise<FoundRecords> {
     return await this.#store.search(query, signal);
+  }
+
+  async aggregate(asked: LogAggregation, signal: AbortSignal): Promise<CountedGroups> {
+    return await this.#store.aggregate(asked, signal);
   }
 
   async ping(signal: AbortSignal): Promise<void> {

@@ -1,3 +1,4 @@
+import type { CountedGroup, LogAggregation, Total } from '../query/aggregation.ts';
 import type { Cursor } from '../query/cursor.ts';
 import type { LogQuery } from '../query/log-query.ts';
 import type { DeadLetter, LogRecord } from '../record/record.ts';
@@ -36,6 +37,16 @@ export interface FoundRecord {
   readonly record: StoredRecord;
 }
 
+/** What an aggregation counted. */
+export interface CountedGroups {
+  /** How many groups there are in all. */
+  readonly count: number;
+  /** The largest first; of equal ones, by their members. */
+  readonly rows: readonly CountedGroup[];
+  /** Of everything, one for each direction where these are counted by themselves. */
+  readonly totals: readonly Total[];
+}
+
 /**
  * Where logs are kept. Every promise settles within the store's own timeout, and soon after `signal` aborts.
  */
@@ -51,6 +62,12 @@ export interface LogStore {
 
   /** @throws StoreUnavailable, ScanTooWide */
   search(query: LogQuery, signal: AbortSignal): Promise<FoundRecords>;
+
+  /**
+   * Groups that nothing was counted of are left out.
+   * @throws UserError where there are more groups than can be compared, StoreUnavailable
+   */
+  aggregate(asked: LogAggregation, signal: AbortSignal): Promise<CountedGroups>;
 
   /** @throws StoreUnavailable with the reason while the store cannot be reached. */
   ping(signal: AbortSignal): Promise<void>;

@@ -1,4 +1,5 @@
 import { asIs, date, keyword, long, MAX_DEPTH } from './fields.ts';
+import { byField } from './grouping.ts';
 import { column, type LogType, list, namespaced, object, type StoredRecord, text, wideColumn } from './log-type.ts';
 
 const user = { properties: { username: keyword, uid: keyword, groups: keyword, extra: asIs } };
@@ -59,6 +60,15 @@ const shared = {
     verb: 'verb',
     resource: 'objectRef.resource',
     name: 'objectRef.name',
+  },
+  groupings: {
+    namespace: byField('namespace', 'objectRef.namespace'),
+    user: byField('user', 'user.username'),
+  },
+  metrics: {
+    // A request can have a record for each of its stages, and ends with one of these.
+    requests: { sums: [], only: 'stage IN {ResponseComplete, Panic}' },
+    records: { sums: [] },
   },
   columns: [
     column('USER', 'user.username'),

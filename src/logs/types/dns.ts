@@ -1,4 +1,5 @@
 import { asIs, date, ip, keyword, long, MAX_DEPTH, USUAL_RETENTION_DAYS } from './fields.ts';
+import { byField, isGiven } from './grouping.ts';
 import { column, endpoint, type LogType, list, namespaced, object, text, wideColumn } from './log-type.ts';
 
 /** DNS logs: what was asked, by whom, and what came back. */
@@ -44,6 +45,17 @@ export const dns: LogType = {
     to: { namespace: 'servers.namespace', names: ['servers.name', 'servers.name_aggr'], ip: 'servers.ip' },
   },
   aspects: { qname: 'qname', qtype: 'qtype', rcode: 'rcode' },
+  groupings: {
+    namespace: byField('namespace', 'client_namespace'),
+    pod: {
+      keys: [['client_namespace', 'client_name_aggr']],
+      members: ['namespace', 'pod'],
+      read: ([namespace = '', name = '']) => (isGiven(name) ? [namespace, name] : undefined),
+      words: ([namespace, name]) => endpoint(namespace, name, undefined),
+    },
+    qname: byField('qname', 'qname'),
+  },
+  metrics: { requests: { sums: ['count'] }, records: { sums: [] } },
   columns: [
     column('RCODE', 'rcode', 'type'),
     {

@@ -1,4 +1,5 @@
 import { date, ip, keyword, long, MAX_FLAT_DEPTH, port, USUAL_RETENTION_DAYS } from './fields.ts';
+import { byField, type Grouping, isGiven, type TwoReports } from './grouping.ts';
 import {
   column,
   endpoint,
@@ -10,6 +11,61 @@ import {
   text,
   wideColumn,
 } from './log-type.ts';
+import { parsePolicyHit, policyWords } from './policy-hit.ts';
+
+/** Counts pods together as flow logs do, by the beginning of their names. */
+const byPod: Grouping = {
+  keys: [
+    ['source_namespace', 'source_name_aggr'],
+    ['dest_namespace', 'dest_name_aggr'],
+  ],
+  members: ['namespace', 'pod'],
+  read: ([namespace = '', name = '']) => (isGiven(name) ? [namespace, name] : undefined),
+  words: ([namespace, name]) => endpoint(namespace, name, undefined),
+};
+
+const byService: Grouping = {
+  keys: [['dest_service_namespace', 'dest_service_name']],
+  members: ['namespace', 'service'],
+  read: ([namespace = '', name = '']) => (isGiven(name) ? [namespace, name] : undefined),
+  words: ([namespace, name]) => namespaced(namespace, name),
+};
+
+const byPort: Grouping = {
+  keys: [['proto', 'dest_port']],
+  members: ['protocol', 'port'],
+  read: (values) => values,
+  words: ([protocol, port]) => [text(protocol), text(port)].filter((part) => part !== '').join('/'),
+};
+
+/** The policy that decided; others only passed the flow on, or are staged. */
+const byPolicy: Grouping = {
+  keys: [['policies.enforced_policies']],
+  members: ['tier', 'policy', 'action'],
+  read: ([value]) => {
+    const hit = parsePolicyHit(value);
+    const decides = hit !== undefined && !hit.isStaged && (hit.action === 'allow' || hit.action === 'deny');
+    return decides ? [hit.tier, hit.name, hit.action] : undefined;
+  },
+  words: ([tier, name]) => policyWords(String(tier), String(name)),
+  beside: ['action'],
+};
+
+/**
+ * A pod's node reports what the pod sends and what it is sent, so a flow between pods is reported twice. Networks report
+ * nothing, and hosts only where they are asked to.
+ */
+const twoReports: TwoReports = {
+  reporter: 'reporter',
+  directions: { egress: 'src', ingress: 'dst' },
+  once: [
+    '(reporter = src AND (source_type = wep OR dest_type != wep))',
+    '(reporter = dst AND source_type != wep AND (dest_type = wep OR source_type != hep))',
+  ].join(' OR '),
+  isShared: (field) =>
+    (/^(source|dest)_/.test(field) && field !== 'dest_domains') ||
+    ['cluster', 'proto', 'start_time', 'end_time', '@timestamp'].includes(field),
+};
 
 /** Flow logs: who talked to whom, and what policy decided. */
 export const flows: LogType = {
@@ -103,6 +159,21 @@ export const flows: LogType = {
     action: 'action',
   },
   policies: ['policies.enforced_policies', 'policies.pending_policies', 'policies.all_policies'],
+  groupings: {
+    namespace: byField('namespace', 'source_namespace', 'dest_namespace'),
+    pod: byPod,
+    service: byService,
+    policy: byPolicy,
+    port: byPort,
+  },
+  metrics: {
+    bytes: { sums: ['bytes_in', 'bytes_out'] },
+    // A connection that lasts is in many records, and starts in one.
+    flows: { sums: ['num_flows_started'] },
+    packets: { sums: ['packets_in', 'packets_out'] },
+    denies: { sums: ['num_flows_started'], only: 'action = deny', ofOneEnd: true },
+  },
+  twoReports,
   columns: [
     column('ACTION', 'action'),
     { header: 'SOURCE', cell: (record) => side(record, 'source') },
@@ -111,7 +182,7 @@ export const flows: LogType = {
     column('PORT', 'dest_port'),
     column('FLOWS', 'num_flows'),
     column('REPORTER', 'reporter'),
-    { header: 'POLICY', cell: (record) => policyOf(record).replace(/^by /, '') },
+    { header: 'POLICY', cell: policyOf },
     wideColumn('SOURCE IP', 'source_ip'),
     wideColumn('DEST IP', 'dest_ip'),
     {
@@ -145,7 +216,8 @@ function decidedBy(record: StoredRecord): string {
   const reporter = text(record.reporter);
   const direction = reporter === 'dst' ? 'ingress' : 'egress';
   const where = reporter === '' ? '' : `(${direction}, ${reporter})`;
-  return [policyOf(record), where].filter((part) => part !== '').join(' ');
+  const policy = policyOf(record);
+  return [policy === '' ? '' : `by ${policy}`, where].filter((part) => part !== '').join(' ');
 }
 
 function policyOf(record: StoredRecord): string {
@@ -157,13 +229,4 @@ function policyOf(record: StoredRecord): string {
     .sort((a, b) => Number(a[0]) - Number(b[0]));
   const [, tier = '', name = ''] = hits.at(-1) ?? [];
   return policyWords(tier, name);
-}
-
-/** `default/store.redis-only` of tier `default` and name `store/default.redis-only`; names repeat their tier. */
-function policyWords(tier: string, name: string): string {
-  if (tier === '') return '';
-  const [policy = '', namespace = ''] = name.split('/').reverse();
-  const own = policy.startsWith(`${tier}.`) ? policy.slice(tier.length + 1) : policy;
-  if (tier === '__PROFILE__') return `by profile ${own}`;
-  return `by ${tier}/${namespace === '' ? '' : `${namespace}.`}${own}`;
 }

@@ -1,3 +1,5 @@
+import type { Grouping, GroupWord, Metric, MetricWord, TwoReports } from './grouping.ts';
+
 /**
  * Calico's names for the log types: what RBAC grants by name, and the last part of an index's base name. `gaps` is ours:
  * what is missing in the others.
@@ -83,6 +85,11 @@ export interface LogType {
   readonly aspects?: Readonly<Partial<Record<Aspect, string>>>;
   /** Lists of the policies that it met, `<index>|<tier>|<name>|<action>|<rule>`. */
   readonly policies?: readonly string[];
+  /** What its records can be grouped by, and what can be counted of them then, first what mostly is. */
+  readonly groupings?: Readonly<Partial<Record<GroupWord, Grouping>>>;
+  readonly metrics?: Readonly<Partial<Record<MetricWord, Metric>>>;
+  /** Where both ends report the same. */
+  readonly twoReports?: TwoReports;
   /** The record for people, as cells of a line: the last one is as long as it likes. */
   readonly compact: (record: StoredRecord) => readonly string[];
   /** The record as a row, behind its time and cluster. */

@@ -1,10 +1,12 @@
 import { type Client, errors } from '@elastic/elasticsearch';
+import type { LogAggregation } from '../../query/aggregation.ts';
 import type { LogQuery } from '../../query/log-query.ts';
 import type { DeadLetter, LogRecord } from '../../record/record.ts';
 import type { UploadSource } from '../../record/source.ts';
 import { dayOf } from '../../record/time.ts';
 import type { LogType } from '../../types/log-type.ts';
 import {
+  type CountedGroups,
   type FoundRecords,
   type LogStore,
   type RecordBatch,
@@ -13,6 +15,7 @@ import {
 } from '../log-store.ts';
 import { OpenDays } from '../retention.ts';
 import type { CurrentSettings } from '../store-settings.ts';
+import { aggregateRecords } from './aggregate.ts';
 import { type BulkItem, unavailable } from './bulk.ts';
 import type { BulkVerdict } from './bulk-verdict.ts';
 import { BulkWriter } from './bulk-writer.ts';
@@ -173,6 +176,10 @@ export class ElasticsearchStore implements LogStore {
 
   async search(query: LogQuery, signal: AbortSignal): Promise<FoundRecords> {
     return await searchRecords(this.#client, this.#names, query, signal, this.#options.mostScanned);
+  }
+
+  async aggregate(asked: LogAggregation, signal: AbortSignal): Promise<CountedGroups> {
+    return await aggregateRecords(this.#client, this.#names, asked, signal);
   }
 
   async ping(signal: AbortSignal): Promise<void> {

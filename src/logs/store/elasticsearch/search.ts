@@ -23,7 +23,7 @@ const FIRST_PAGE = 500;
 const LARGEST_PAGE = 5_000;
 
 /** What Elasticsearch may answer to one page; a longer one is asked for again in smaller pages. */
-const MAX_PAGE_BYTES = 2 * MAX_ANSWER_BYTES;
+export const MAX_PAGE_BYTES = 2 * MAX_ANSWER_BYTES;
 
 /**
  * The matching records in their order. They are read in pages, so that neither end ever holds more than MAX_ANSWER_BYTES
@@ -50,6 +50,9 @@ export async function searchRecords(
   }
 }
 
+/** What of a query says which records. */
+type Asked = Pick<LogQuery, 'types' | 'clusters' | 'since' | 'until' | 'arrivedSince' | 'filter'>;
+
 class Search {
   readonly #client: Client;
   readonly #names: IndexNames;
@@ -62,21 +65,7 @@ class Search {
     this.#names = names;
     this.#query = query;
     this.#signal = signal;
-    const { types, clusters, since, until, order } = query;
-    const places = types.map((type) => names.reading(type, clusters, since, until));
-    const [first] = places;
-    this.#request = {
-      index: places.flatMap(({ patterns }) => patterns),
-      // Only a hint where to look: the filters say what is found.
-      ...(first?.routing === undefined ? {} : { routing: first.routing }),
-      // The same copies of the shards for each page: another may be a second behind.
-      preference: preferenceOf(clusters),
-      ignore_unavailable: true,
-      allow_partial_search_results: false,
-      track_total_hits: false,
-      sort: sortBy(order),
-      query: { bool: { filter: filters(query) } },
-    };
+    this.#request = { ...requestFor(names, query), sort: sortBy(query.order) };
   }
 
   /**
@@ -198,23 +187,41 @@ function cursorOf({ sort = [] }: Hit, order: Order): Cursor {
   };
 }
 
+/** A request that looks at what is asked for, and all of it; without what to do with it. */
+export function requestFor(names: IndexNames, query: Asked): estypes.SearchRequest {
+  const { types, clusters, since, until } = query;
+  const places = types.map((type) => names.reading(type, clusters, since, until));
+  const [first] = places;
+  return {
+    index: places.flatMap(({ patterns }) => patterns),
+    // Only a hint where to look: the filters say what is found.
+    ...(first?.routing === undefined ? {} : { routing: first.routing }),
+    // The same copies of the shards for each page: another may be a second behind.
+    preference: preferenceOf(clusters),
+    ignore_unavailable: true,
+    allow_partial_search_results: false,
+    track_total_hits: false,
+    query: { bool: { filter: filters(query) } },
+  };
+}
+
 /** The same for the same clusters; and as short for many as for one. */
 function preferenceOf(clusters: readonly string[]): string {
   const [first = ''] = clusters;
   return clusters.length === 1 ? first : createHash('sha256').update(clusters.join()).digest('hex');
 }
 
-function filters(query: LogQuery): Query[] {
+function filters(query: Asked): Query[] {
   const { filter } = query;
   return [clusterFilter(query), ...timeFilters(query), ...(filter === undefined ? [] : [compileFilter(filter)])];
 }
 
 /** Whatever the names of indices say: so no mistake in them can show another's logs. */
-function clusterFilter({ clusters }: LogQuery): Query {
+function clusterFilter({ clusters }: Asked): Query {
   return { terms: { cluster: [...clusters] } };
 }
 
-function timeFilters({ since, until, arrivedSince }: LogQuery): Query[] {
+function timeFilters({ since, until, arrivedSince }: Asked): Query[] {
   const times = {
     ...(since === undefined ? {} : { gte: since }),
     ...(until === undefined ? {} : { lt: until }),

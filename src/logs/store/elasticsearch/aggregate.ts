@@ -1,0 +1,236 @@
+import { type Client, errors, type estypes } from '@elastic/elasticsearch';
+import { UserError } from '../../../errors.ts';
+import {
+  type AggregationPlan,
+  type CountedGroup,
+  type LogAggregation,
+  planOf,
+  type Total,
+} from '../../query/aggregation.ts';
+import type { Direction, KeyValue } from '../../types/grouping.ts';
+import type { CountedGroups } from '../log-store.ts';
+import { unavailable } from './bulk.ts';
+import type { IndexNames } from './index-names.ts';
+import { MAX_PAGE_BYTES, requestFor } from './search.ts';
+
+type Query = estypes.QueryDslQueryContainer;
+type Aggregations = Record<string, estypes.AggregationsAggregationContainer>;
+
+/** What Elasticsearch answers to the aggregations that are asked for here. */
+interface Bucket {
+  readonly doc_count: number;
+  readonly [sum: `sum${number}`]: { readonly value: number };
+}
+
+interface KeyBucket extends Bucket {
+  readonly key: Readonly<Record<string, KeyValue>>;
+}
+
+/**
+ * Values of keys that one end of records may have. All of them are asked for at once, so that what is answered is exact;
+ * both ends' stay within the 65,536 buckets that Elasticsearch gives in one answer.
+ */
+const MOST_KEYS = 30_000;
+
+/** Groups that are asked for by themselves at once. */
+const MOST_FILTERS = 200;
+
+/**
+ * The largest groups, exactly. @throws UserError where there are more values of a key than can be looked through,
+ * StoreUnavailable
+ */
+export async function aggregateRecords(
+  client: Client,
+  names: IndexNames,
+  asked: LogAggregation,
+  signal: AbortSignal,
+): Promise<CountedGroups> {
+  try {
+    return await new Aggregation(client, names, asked, signal).read();
+  } catch (error) {
+    if (signal.aborted || !(error instanceof errors.ElasticsearchClientError)) throw error;
+    throw unavailable(error);
+  }
+}
+
+/** Records of one group that have the same values in the same key. */
+interface Part {
+  /** Which key, and what its reporter says where that counts. */
+  readonly end: number;
+  readonly reporter: string | undefined;
+  readonly values: readonly KeyValue[];
+}
+
+/** A group of which so much is known: no more than `value` in all, and exactly that if it is of one part. */
+interface Candidate extends CountedGroup {
+  readonly parts: readonly Part[];
+}
+
+/** What is counted by itself: the reports of one direction, or everything. */
+interface Side {
+  readonly name: Direction | undefined;
+  readonly reporter: string | undefined;
+  readonly query: Query;
+}
+
+class Aggregation {
+  readonly #client: Client;
+  readonly #asked: LogAggregation;
+  readonly #plan: AggregationPlan;
+  readonly #signal: AbortSignal;
+  readonly #request: estypes.SearchRequest;
+  readonly #sums: Aggregations;
+  readonly #directions: readonly Side[];
+
+  constructor(client: Client, names: IndexNames, asked: LogAggregation, signal: AbortSignal) {
+    this.#client = client;
+    this.#asked = asked;
+    this.#plan = planOf(asked);
+    this.#signal = signal;
+    const { filter, sums, reporter } = this.#plan;
+    this.#directions = directionsOf(reporter);
+    this.#sums = Object.fromEntries(sums.map(({ path }, at) => [`sum${at}`, { sum: { field: path } }]));
+    this.#request = { ...requestFor(names, { ...asked, filter, arrivedSince: undefined }), size: 0 };
+  }
+
+  async read(): Promise<CountedGroups> {
+    const { candidates, totals } = await this.#candidates();
+    const rows = await this.#largest(candidates);
+    return { count: candidates.length, rows, totals };
+  }
+
+  /** Every group there is, the one that may be the largest first. */
+  async #candidates(): Promise<{ readonly candidates: readonly Candidate[]; readonly totals: readonly Total[] }> {
+    const { keys } = this.#plan;
+    const ends = keys.map((_, end): [string, Aggregations[string]] => [`end${end}`, this.#keysOf(end)]);
+    const found = await this.#search({
+      ...Object.fromEntries(ends),
+      totals: { filters: { filters: this.#directions.map(({ query }) => query) }, aggs: this.#sums },
+    });
+    const groups = new Map<string, Candidate>();
+    for (const end of keys.keys()) {
+      const buckets = found[`end${end}`] ?? [];
+      if (buckets.length > MOST_KEYS) throw this.#tooMany();
+      for (const bucket of buckets) this.#add(groups, end, bucket);
+    }
+    const totals = (found.totals ?? []).map((bucket, at): Total => {
+      const { name } = this.#directions[at] ?? {};
+      return { ...this.#counted(bucket), ...(name === undefined ? {} : { direction: name }) };
+    });
+    return { candidates: [...groups.values()].filter(({ value }) => value > 0).sort(larger), totals };
+  }
+
+  /** The values that one end's key has, and what there is of each. */
+  #keysOf(end: number): Aggregations[string] {
+    const { keys, reporter } = this.#plan;
+    const fields = [...(keys[end] ?? []), ...(reporter === undefined ? [] : [reporter.field])];
+    const sources = fields.map(({ path }, at) => ({ [at]: { terms: { field: path } } }));
+    return { composite: { size: MOST_KEYS + 1, sources }, aggs: this.#sums };
+  }
+
+  #add(groups: Map<string, Candidate>, end: number, bucket: KeyBucket): void {
+    const { grouping, keys, reporter: reports } = this.#plan;
+    const length = keys[end]?.length ?? 0;
+    const values = Object.values(bucket.key).slice(0, length);
+    const members = grouping.read(values);
+    const reporter = reports === undefined ? undefined : String(bucket.key[length]);
+    const direction = this.#directions.find((one) => one.reporter === reporter);
+    if (members === undefined || direction === undefined) return;
+    const id = JSON.stringify([members, direction.name]);
+    const known = groups.get(id);
+    const { value, records } = this.#counted(bucket);
+    groups.set(id, {
+      members,
+      ...(direction.name === undefined ? {} : { direction: direction.name }),
+      value: value + (known?.value ?? 0),
+      records: records + (known?.records ?? 0),
+      parts: [...(known?.parts ?? []), { end, reporter, values }],
+    });
+  }
+
+  /**
+   * The largest of them. A record may be in several parts of a group (from a namespace, and to it): such a group is no
+   * larger than its parts together, and is asked for as a whole, until those that are left can be no larger.
+   */
+  async #largest(candidates: readonly Candidate[]): Promise<readonly CountedGroup[]> {
+    const { limit } = this.#asked;
+    const exact: CountedGroup[] = [];
+    for (let at = 0; at < candidates.length; ) {
+      const least = exact.sort(larger)[limit - 1]?.value ?? 0;
+      if ((candidates[at]?.value ?? 0) < least) break;
+      const lot = candidates.slice(at, at + Math.min(MOST_FILTERS, Math.max(limit, 20)));
+      exact.push(...(await this.#whole(lot)));
+      at += lot.length;
+    }
+    return exact.sort(larger).slice(0, limit);
+  }
+
+  async #whole(lot: readonly Candidate[]): Promise<CountedGroup[]> {
+    const exact = lot.filter(({ parts }) => parts.length === 1);
+    const open = lot.filter(({ parts }) => parts.length > 1);
+    const counted = open.length === 0 ? [] : await this.#count(open.map(({ parts }) => this.#queryOf(parts)));
+    return [
+      ...exact.map(({ parts: _, ...group }) => group),
+      ...open.map(({ parts: _, ...group }, at) => ({ ...group, ...counted[at] })),
+    ];
+  }
+
+  async #count(queries: readonly Query[]): Promise<readonly Total[]> {
+    const found = await this.#search({ groups: { filters: { filters: [...queries] }, aggs: this.#sums } });
+    return (found.groups ?? []).map((bucket) => this.#counted(bucket));
+  }
+
+  /** Any of the parts; those that differ in their first value alone are one clause, of which a query has only so many. */
+  #queryOf(parts: readonly Part[]): Query {
+    const { keys, reporter: reports } = this.#plan;
+    const together = Map.groupBy(parts, ({ end, reporter, values }) =>
+      JSON.stringify([end, reporter, values.slice(1)]),
+    );
+    const should = [...together.values()].map((alike): Query => {
+      const [{ end, reporter, values } = { end: 0, reporter: undefined, values: [] }] = alike;
+      const fields = keys[end] ?? [];
+      const filter = fields.map(({ path }, at): Query => {
+        return { terms: { [path]: at === 0 ? alike.map((part) => part.values[0] ?? '') : [values[at] ?? ''] } };
+      });
+      if (reports !== undefined) filter.push({ term: { [reports.field.path]: reporter ?? '' } });
+      return { bool: { filter } };
+    });
+    return { bool: { should, minimum_should_match: 1 } };
+  }
+
+  #counted(bucket: Bucket): Total {
+    const { sums } = this.#plan;
+    const value = sums.reduce((sum, _, at) => sum + (bucket[`sum${at}`]?.value ?? 0), 0);
+    return { value: sums.length === 0 ? bucket.doc_count : value, records: bucket.doc_count };
+  }
+
+  /** The buckets of each aggregation, in the order in which they were asked for. */
+  async #search(aggs: Aggregations): Promise<Readonly<Record<string, readonly KeyBucket[]>>> {
+    const { aggregations = {} } = await this.#client.search(
+      { ...this.#request, aggs },
+      { signal: this.#signal, maxResponseSize: MAX_PAGE_BYTES },
+    );
+    const found = Object.entries(aggregations as Record<string, { readonly buckets: readonly KeyBucket[] }>);
+    return Object.fromEntries(found.map(([name, { buckets }]) => [name, buckets]));
+  }
+
+  #tooMany(): UserError {
+    return new UserError(
+      `there are more than ${MOST_KEYS} to compare by ${this.#asked.by}: ask for less time, or only for some of the records`,
+    );
+  }
+}
+
+function directionsOf(reports: AggregationPlan['reporter']): readonly Side[] {
+  if (reports === undefined) return [{ name: undefined, reporter: undefined, query: { match_all: {} } }];
+  const { field, directions } = reports;
+  return (Object.keys(directions) as Direction[]).map((name) => {
+    const reporter = directions[name];
+    return { name, reporter, query: { term: { [field.path]: reporter } } };
+  });
+}
+
+function larger(a: CountedGroup, b: CountedGroup): number {
+  if (a.value !== b.value) return b.value - a.value;
+  return JSON.stringify([a.members, a.direction]) < JSON.stringify([b.members, b.direction]) ? -1 : 1;
+}
