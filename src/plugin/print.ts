@@ -80,9 +80,10 @@ export function printable(text: string): string {
   );
 }
 
-/** The same in one line of JSON, which escapes only some of these characters by itself. */
-export function printableJson(value: unknown): string {
-  return JSON.stringify(value).replace(STEERING, (character) => `\\u${hex(character, 4)}`);
+/** The same in JSON, which escapes only some of these characters by itself: in one line where it is not indented. */
+export function printableJson(value: unknown, indent?: number): string {
+  const lines = JSON.stringify(value, undefined, indent).split('\n');
+  return lines.map((line) => line.replace(STEERING, (character) => `\\u${hex(character, 4)}`)).join('\n');
 }
 
 function hex(character: string, digits: number): string {

@@ -50,6 +50,7 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
     title: 'Logs',
     commands: [
       { words: 'logs', summary: 'Show flow, DNS, audit and other logs of clusters', load: () => import('./logs.ts') },
+      { words: 'top', summary: 'Show what there is most of in logs', load: () => import('./top.ts') },
       {
         words: 'retention',
         summary: 'Show how long logs are kept, and what goes next',

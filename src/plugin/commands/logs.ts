@@ -11,13 +11,10 @@ import { usesColours } from '../logs/colours.ts';
 import { FILTER_FLAGS } from '../logs/filter-flags.ts';
 import { followLogs } from '../logs/follow-logs.ts';
 import { newPrinter, OUTPUT_FORMATS } from '../logs/log-printer.ts';
-import { warningsOf } from '../logs/shortcomings.ts';
+import { PARTIAL, warningsOf } from '../logs/shortcomings.ts';
 import { showLogs } from '../logs/shown-logs.ts';
 import { DEFAULT_SINCE, TIME_FLAGS, timeRange } from '../logs/time-flags.ts';
 import { TIME_FORMATS, type TimeFormat } from '../logs/time-words.ts';
-
-/** Exit code of an answer that is not whole. */
-const PARTIAL = 3;
 
 /** `logs`: what RBAC lets the caller see of clusters' logs. */
 export const command = defineCommand({

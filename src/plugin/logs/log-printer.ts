@@ -128,7 +128,7 @@ function csvPrinter(options: PrintOptions): LogPrinter {
 }
 
 /** RFC 4180. */
-function csvCell(cell: string): string {
+export function csvCell(cell: string): string {
   return /[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
 }
 
@@ -183,7 +183,8 @@ function yamlPrinter(): LogPrinter {
   return (items) => items.map(({ item }) => `${printed++ === 0 ? '' : '---\n'}${yamlOf(item)}`).join('');
 }
 
-function yamlOf(item: object): string {
+/** One document, which steers no terminal. */
+export function yamlOf(item: object): string {
   const text = toYaml([item]);
   // JSON is YAML, and escapes what would steer a terminal.
   return printable(text.replaceAll('\n', '')) === text.replaceAll('\n', '') ? text : `${printableJson(item)}\n`;

@@ -1,10 +1,11 @@
 import { FLEET_API, FLEET_API_GROUP } from '../../install/management.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isStatus, type StatusError } from '../../kube/status.ts';
+import { type AggregationParameters, formatAggregation } from '../../logs/query/aggregation.ts';
 import { formatParameters, MOST_CLUSTERS, type QueryParameters } from '../../logs/query/log-query.ts';
-import type { Refused } from '../../logs/query/shortcoming.ts';
+import type { Refused, Shortcoming } from '../../logs/query/shortcoming.ts';
 import type { LogType } from '../../logs/types/log-type.ts';
-import type { LogItem as AnsweredItem, LogList } from '../../manager/log-reader.ts';
+import type { LogItem as AnsweredItem, LogList, LogTopAnswer } from '../../manager/log-reader.ts';
 import { LOG_ACCESS_API, LOG_ACCESS_GROUP } from '../../rbac/log-access.ts';
 import type { Turns } from '../../turns.ts';
 
@@ -19,10 +20,19 @@ export interface FoundItem {
 }
 
 /** The logs of one type of as many clusters as one request is for. */
-export interface LogSource {
+export interface LogSubjects {
   readonly clusters: readonly string[];
   readonly type: LogType;
+}
+
+/** What to read of them. */
+export interface LogSource extends LogSubjects {
   readonly parameters: Omit<QueryParameters, 'after'>;
+}
+
+/** What to count of them. */
+export interface TopSource extends LogSubjects {
+  readonly parameters: AggregationParameters;
 }
 
 /** A part of what a source has, and what is said with it. */
@@ -77,12 +87,14 @@ export class LogReads {
     let path: string | undefined;
     let from: string | undefined;
     do {
-      const found = await this.#first(source, path === undefined ? pathsOf(source) : [path], from);
+      const parameters = formatParameters(source.parameters);
+      if (from !== undefined) parameters.set('continue', from);
+      const found = await this.#first<LogList>(source, path === undefined ? pathsOf(source) : [path], parameters);
       if ('refused' in found) {
         yield { items: [], asOf: undefined, shortcomings: [found.refused] };
         return;
       }
-      const { list } = found;
+      const list = found.answer;
       // What was granted under one name is read on under it.
       path = found.path;
       from = list.metadata.continue;
@@ -96,16 +108,25 @@ export class LogReads {
     } while (from !== undefined);
   }
 
+  /** The largest groups of a source; undefined with the refusal where nothing of it may be counted. */
+  async top(
+    source: TopSource,
+  ): Promise<{ readonly answer: LogTopAnswer | undefined; readonly shortcomings: readonly Shortcoming[] }> {
+    const found = await this.#first<LogTopAnswer>(source, pathsOf(source), formatAggregation(source.parameters));
+    if ('refused' in found) return { answer: undefined, shortcomings: [found.refused] };
+    return { answer: found.answer, shortcomings: found.answer.shortcomings };
+  }
+
   /** Reads under the first path that is not forbidden. */
-  async #first(
-    source: LogSource,
+  async #first<T>(
+    source: LogSubjects,
     paths: readonly string[],
-    from: string | undefined,
-  ): Promise<{ readonly list: LogList; readonly path: string } | { readonly refused: Refused }> {
+    parameters: URLSearchParams,
+  ): Promise<{ readonly answer: T; readonly path: string } | { readonly refused: Refused }> {
     let forbidden: StatusError | undefined;
     for (const path of paths) {
       try {
-        return { list: await this.#get(source, path, from), path };
+        return { answer: await this.#get<T>(source, path, parameters), path };
       } catch (error) {
         if (source.clusters.length > 1) throw withHint(error, FLEET_API_GROUP);
         if (isNotFound(error)) return { refused: refusal(source, error) };
@@ -117,22 +138,21 @@ export class LogReads {
     return { refused: refusal(source, forbidden) };
   }
 
-  async #get({ clusters, type, parameters }: LogSource, path: string, from: string | undefined): Promise<LogList> {
+  async #get<T>({ clusters, type }: LogSubjects, path: string, parameters: URLSearchParams): Promise<T> {
     const { client, turns, signal, patience } = this.#options;
     const query = {
       ...(clusters.length === 1 ? { type: type.name } : { clusters: clusters.join() }),
-      ...Object.fromEntries(formatParameters(parameters)),
-      ...(from === undefined ? {} : { continue: from }),
+      ...Object.fromEntries(parameters),
     };
     return await turns.take(() => {
       const limited = patience === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(patience)]);
-      return client.get<LogList>(path, { query, signal: limited });
+      return client.get<T>(path, { query, signal: limited });
     }, signal);
   }
 }
 
 /** For one cluster, under the names that can have been granted, most particular first. */
-function pathsOf({ clusters, type }: LogSource): readonly string[] {
+function pathsOf({ clusters, type }: LogSubjects): readonly string[] {
   const [first = '', ...more] = clusters;
   if (more.length > 0) return [`/apis/${FLEET_API}/logs/${type.name}`];
   return type.grants.map((grant) => `/apis/${LOG_ACCESS_API}/${encodeURIComponent(first)}/${grant}`);
@@ -143,7 +163,7 @@ function isNotFound(error: unknown): error is StatusError {
   return isStatus(error, 404) && error.status.details?.name !== undefined;
 }
 
-function refusal({ clusters: [cluster = ''], type }: LogSource, { code, status, message }: StatusError): Refused {
+function refusal({ clusters: [cluster = ''], type }: LogSubjects, { code, status, message }: StatusError): Refused {
   const reason = code === 404 ? 'NotFound' : 'Forbidden';
   return { kind: 'Refused', cluster, type: type.name, reason, message: status.message ?? message };
 }

@@ -6,6 +6,9 @@ import type { LogType, LogTypeName } from '../../logs/types/log-type.ts';
 import { humanDuration } from '../duration.ts';
 import { printable } from '../print.ts';
 
+/** Exit code of an answer that is not whole. */
+export const PARTIAL = 3;
+
 /** What keeps answers from being whole, each once however often it is said, with what was last said of it. */
 export class Shortcomings {
   readonly #byKey = new Map<string, Shortcoming>();
