@@ -233,6 +233,17 @@ describe('top', () => {
     });
   }
 
+  it('is asked for otherwise than in kubectl', async () => {
+    for (const [word, by] of [
+      ['pods', 'pod'],
+      ['policies', 'policy'],
+    ] as const) {
+      const { code, stderr } = await top([word]);
+      assert.equal(code, 1);
+      assert.match(stderr, new RegExp(`Did you mean this\\?\n\tkubectl mcm top --by ${by}\n`));
+    }
+  });
+
   it('names what is refused, and exits with 3, or 1 when that is not to be', async () => {
     await grant(workbench, 'topper', { resources: ['topped-eu'], resourceNames: ['flows', 'audit_ee'] });
     const as = ['--as', 'topper', '--since', '1h', '-o', 'json'];

@@ -52,6 +52,11 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
       { words: 'logs', summary: 'Show flow, DNS, audit and other logs of clusters', load: () => import('./logs.ts') },
       { words: 'top', summary: 'Show what there is most of in logs', load: () => import('./top.ts') },
       {
+        words: 'why-denied',
+        summary: 'Show which policies denied connections, and who changed them',
+        load: () => import('./why-denied.ts'),
+      },
+      {
         words: 'retention',
         summary: 'Show how long logs are kept, and what goes next',
         load: () => import('./retention.ts'),

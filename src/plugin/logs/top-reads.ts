@@ -41,8 +41,8 @@ export async function readTop(
   return { top: merging.top(sources[0]?.parameters.limit ?? 0, isMerged), shortcomings };
 }
 
-/** Adds up what several sources say of the same groups. */
-class Merging {
+/** Adds up what several sources say of the same groups: exactly, as long as each says all of its own. */
+export class Merging {
   readonly #items = new Map<string, TopItem>();
   readonly #totals = new Map<string | undefined, Total>();
   #unmerged = 0;
