@@ -158,7 +158,14 @@ const FLOW_SCHEMA = [
           {
             subjects: [{ kind: 'Group', group: { name: EVERYBODY.name } }],
             resourceRules: [
-              { verbs: ['get'], apiGroups: [FLEET_API_GROUP, LOG_ACCESS_GROUP], resources: ['*'], clusterScope: true },
+              {
+                verbs: ['get'],
+                apiGroups: [FLEET_API_GROUP, LOG_ACCESS_GROUP],
+                resources: ['*'],
+                clusterScope: true,
+                // There are none; but what is not said is kept as null, and whoever applies this again would change it.
+                namespaces: ['*'],
+              },
             ],
           },
         ],
