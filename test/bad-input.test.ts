@@ -24,7 +24,7 @@ describe('the command line', () => {
       ['install', 'nonsense'],
       `error: unknown command "install nonsense" for "kubectl mcm"\nSee 'kubectl mcm --help' for usage.\n`,
     ],
-    [['log'], 'error: unknown command "log" for "kubectl mcm"\n\nDid you mean this?\n\tlogs\n'],
+    [['logg'], 'error: unknown command "logg" for "kubectl mcm"\n\nDid you mean this?\n\tlogs\n'],
     [
       ['install', 'managment'],
       'error: unknown command "install managment" for "kubectl mcm"\n\nDid you mean this?\n\tinstall management\n',
@@ -33,10 +33,7 @@ describe('the command line', () => {
       ['logs', 'prod-eu'],
       'error: unexpected argument "prod-eu"\n\nDid you mean this?\n\tkubectl mcm logs --cluster prod-eu\n',
     ],
-    [
-      ['logs', '-f'],
-      "error: unknown shorthand flag: 'f' in -f\n\nLogs are read once, and not followed yet. Did you mean this?\n\twatch kubectl mcm logs --cluster NAME --since 1m\n",
-    ],
+    [['logs', '-F'], `error: unknown shorthand flag: 'F' in -F\nSee 'kubectl mcm logs --help' for usage.\n`],
     [['clusters', '--bogus'], `error: unknown flag: --bogus\nSee 'kubectl mcm clusters --help' for usage.\n`],
     [['clusters', '-x'], `error: unknown shorthand flag: 'x' in -x\nSee 'kubectl mcm clusters --help' for usage.\n`],
     [['clusters', 'one'], `error: unexpected argument "one"\nSee 'kubectl mcm clusters --help' for usage.\n`],

@@ -13,11 +13,26 @@ export function markersIn(text: string): string[] {
   return [...new Set(text.match(/marker:[-a-z0-9]+:[a-z0-9_]+/g))].sort();
 }
 
+/** What is counted of a record, in groups of which each has its name. */
+function countedAs(marker: string): object {
+  const ends = { source_type: 'wep', dest_type: 'wep', source_namespace: marker, dest_namespace: marker };
+  return {
+    ...ends,
+    reporter: 'src',
+    action: 'allow',
+    bytes_in: 7,
+    qname: marker,
+    count: 7,
+    user: { username: marker },
+  };
+}
+
 /** Stores one record of every log type for a cluster, each with its marker. */
 export async function sendEveryType({ cluster, credentials }: Sender): Promise<void> {
   for (const { name, ingestPaths, timeFields } of LOG_TYPES) {
     const time = Object.fromEntries(timeFields.map((field) => [field, new Date().toISOString()]));
-    const record = { ...time, marker: markerOf(cluster, name) };
+    const marker = markerOf(cluster, name);
+    const record = { ...time, ...countedAs(marker), marker };
     const { code, text } = await post(credentials, ingestPaths[0] ?? '', `${JSON.stringify(record)}\n`);
     assert.deepEqual([code, (JSON.parse(text) as { accepted: number }).accepted], [200, 1], text);
   }

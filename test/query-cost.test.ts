@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { generateFlows } from '../fixtures/generate-flows.ts';
+import { parseAggregation } from '../src/logs/query/aggregation.ts';
 import { parseParameters } from '../src/logs/query/log-query.ts';
 import { ScanTooWide } from '../src/logs/query/scan.ts';
 import { ElasticsearchStore } from '../src/logs/store/elasticsearch/elasticsearch-store.ts';
@@ -28,7 +29,12 @@ describe('a query that would look through too much', () => {
   before(async () => {
     const mappings = {
       properties: {
-        ...{ cluster: { type: 'keyword' }, action: { type: 'keyword' }, source_name: { type: 'keyword' } },
+        ...{
+          cluster: { type: 'keyword' },
+          action: { type: 'keyword' },
+          reporter: { type: 'keyword' },
+          source_name: { type: 'keyword' },
+        },
         ...{ '@timestamp': { type: 'date' }, ingested: { type: 'date' } },
       },
     };
@@ -53,16 +59,24 @@ describe('a query that would look through too much', () => {
   });
 
   for (const layout of LAYOUT_NAMES) {
-    const search = async (mostScanned: number, query: Readonly<Record<string, string>>) => {
+    const storeOf = (mostScanned: number) => {
       const layouts = new LayoutHistory([{ from: '', ...DEFAULT_LAYOUT, layout, prefix: PREFIX[layout] }]);
       const settings = new CurrentSettings({ layouts, retention: new Retention() });
-      const store = new ElasticsearchStore({ url: workbench.elasticsearch.url, mostScanned }, settings);
+      return new ElasticsearchStore({ url: workbench.elasticsearch.url, mostScanned }, settings);
+    };
+    const search = async (mostScanned: number, query: Readonly<Record<string, string>>) => {
       const parameters = parseParameters(new URLSearchParams({ limit: '1000', ...query }), [flows]);
-      const found = await store.search(
+      const found = await storeOf(mostScanned).search(
         { clusters: ['wide'], types: [flows], ...parameters },
         new AbortController().signal,
       );
       return found.records.length;
+    };
+    const top = async (mostScanned: number, query: Readonly<Record<string, string>>) => {
+      const asked = parseAggregation(new URLSearchParams({ by: 'namespace', ...query }), [flows]);
+      const signal = new AbortController().signal;
+      const found = await storeOf(mostScanned).aggregate({ clusters: ['wide'], types: [flows], ...asked }, signal);
+      return found.totals[0]?.records;
     };
     const until = new Date(NOON + 10_000).toISOString();
     const ANY = { query: 'action = deny' };
@@ -84,6 +98,14 @@ describe('a query that would look through too much', () => {
       assert.equal(await search(900, LEADING), 90);
       await assert.rejects(search(899, LEADING), /as "\*b" does$/);
       assert.deepEqual([await search(0, LEADING), await search(1, {})], [90, 90]);
+    });
+
+    it(`is refused where all of it would be counted, whether there is a filter or not, ${layout}`, async () => {
+      assert.equal(await top(90, {}), 90);
+      await assert.rejects(top(89, {}), ScanTooWide);
+      assert.equal(await top(10, { until }), 10);
+      assert.equal(await top(0, LEADING), 90);
+      await assert.rejects(top(899, LEADING), ScanTooWide);
     });
   }
 });

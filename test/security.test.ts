@@ -320,6 +320,41 @@ const MANY_CLUSTERS = [
   ]),
 ];
 
+/** What is counted in groups is read as well. */
+const COUNTED = [
+  ...attempts('wanda', 200, [`${FLEET}/flows?clusters=${A},${B}&by=namespace`], { shows: SEES.wanda }),
+  ...attempts(
+    'flora',
+    200,
+    [
+      `${LOGS}/${A}/flows?by=namespace`,
+      `${LOGS}/${A}/flows?by=namespace&metric=flows&limit=10000`,
+      `${LOGS}/${A}/flows?by=namespace&clusters=${A},${B}&cluster=${B}`,
+      `${LOGS}/${A}/flows?by=namespace&query=NOT+cluster+%3D+x`,
+      `${FLEET}/flows?clusters=${A},${B},${NONE}&by=namespace`,
+      `${FLEET}/flows?clusters=${A},${B}&by=namespace&query=NOT+cluster+%3D+${A}+OR+cluster+%3D+${A}`,
+    ],
+    { shows: SEES.flora },
+  ),
+  ...attempts('flora', 200, [
+    `${FLEET}/flows?clusters=${B}&by=namespace`,
+    `${FLEET}/dns?clusters=${A},${B}&by=qname`,
+    `${FLEET}/audit_kube?clusters=${A},${B}&by=user`,
+    `${FLEET}/flows?clusters=${A},${B}&by=namespace&query=cluster+%3D+${B}`,
+  ]),
+  ...attempts('flora', 400, [
+    `${LOGS}/${A}/flows?by=qname`,
+    `${LOGS}/${A}/flows?by=marker`,
+    `${LOGS}/${A}/flows?by=namespace&type=dns`,
+    `${LOGS}/${A}/flows?by=namespace&metric=_score`,
+    `${LOGS}/${A}/flows?by=namespace&limit=10001`,
+    `${FLEET}/flows?clusters=*&by=namespace`,
+  ]),
+  ...attempts('flora', 403, [`${LOGS}/${B}/flows?by=namespace`, `${LOGS}/${A}/dns?by=qname`]),
+  ...attempts('nobody', 403, [`${LOGS}/${A}/flows?by=namespace`]),
+  ...attempts('nobody', 200, [`${FLEET}/flows?clusters=${A},${B}&by=namespace`]),
+];
+
 for (const [what, list] of Object.entries({
   'a path that kube-apiserver reads otherwise': READ_OTHERWISE,
   'a path that kube-apiserver refuses': REFUSED_BEFORE,
@@ -328,6 +363,7 @@ for (const [what, list] of Object.entries({
   'somebody without rights': WITHOUT_RIGHTS,
   'a right to something else': OF_THE_MANAGER,
   'a read of many clusters': MANY_CLUSTERS,
+  'a count': COUNTED,
 })) {
   describe(what, () => {
     for (const attempt of list) {
@@ -394,6 +430,20 @@ describe('a read of many clusters, in part', () => {
       assert.equal(answer.code, 200, answer.text);
       for (const marker of markersIn(answer.text)) assert.equal(marker, SEES.flora[0]);
     }
+  });
+});
+
+describe('a count over many clusters, in part', () => {
+  it('has totals of what may be read alone', async () => {
+    const totals = async (clusters: string) => {
+      const { text } = await (await ask('flora'))(`${FLEET}/flows?clusters=${clusters}&by=namespace`);
+      const { totals: told, groups } = JSON.parse(text) as { totals: unknown; groups: number };
+      return { totals: told, groups };
+    };
+    const alone = await totals(A);
+    assert.equal(alone.groups, 1);
+    assert.deepEqual(await totals(`${A},${B}`), alone);
+    assert.notDeepEqual(await totals(B), alone);
   });
 });
 

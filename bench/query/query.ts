@@ -4,6 +4,7 @@ import { type Result, result } from '../result.ts';
 import { exportRates } from './export.ts';
 import { firstPage } from './first-page.ts';
 import { QueryBench } from './query-bench.ts';
+import { top } from './top.ts';
 
 const PROJECT = join(import.meta.dirname, '..', '..');
 
@@ -17,6 +18,9 @@ const ROWS: Readonly<Record<string, (bench: QueryBench, tell: Tell) => Promise<O
   'first-page-vs-raw': async (bench, tell) => {
     const unit = `ms for 5 questions; ${bench.records} records`;
     return { ...(await firstPage(bench, tell)), unit, better: 'lower' };
+  },
+  'top-vs-raw': async (bench, tell) => {
+    return { ...(await top(bench, tell)), unit: `ms for 3 questions; ${bench.records} records`, better: 'lower' };
   },
   'export-vs-scroll': async (bench, tell) => {
     return { ...(await exportRates(bench, tell)), unit: 'records/s', better: 'higher' };

@@ -1,4 +1,5 @@
 import type { Cursor } from '../logs/query/cursor.ts';
+import type { Filter } from '../logs/query/filter.ts';
 import type { LogQuery } from '../logs/query/log-query.ts';
 import { parseFilter } from '../logs/query/parse-filter.ts';
 import type { Gap } from '../logs/query/shortcoming.ts';
@@ -12,34 +13,49 @@ const MOST_GAPS = 1_000;
 
 const FIELDS = new Fields([gaps]);
 
-/** The gaps in what an answer is about: of its clusters and types, and of the time that it covers. */
-export async function gapsIn(
+/** An answer, and the gaps in what it is about: of its clusters and types, and of the time that it covers. */
+export async function withGaps<T extends Pick<FoundRecords, 'next'>>(
   store: Pick<LogStore, 'search'>,
   query: LogQuery,
-  { next }: Pick<FoundRecords, 'next'>,
+  look: () => Promise<T>,
   signal: AbortSignal,
-): Promise<readonly Gap[]> {
-  const covered = coveredBy(query, next);
-  if (covered === undefined) return [];
+): Promise<{ readonly found: T; readonly gaps: readonly Gap[] }> {
+  // Side by side: how far the answer goes is only known in the end. Asked for without a filter, which costs the store
+  // nothing where there are no gaps, as is usual.
+  const widest = coveredBy(query, undefined);
+  const [found, newest] = await Promise.all([
+    look(),
+    widest === undefined ? [] : searchGaps(store, query, { since: widest.since, filter: undefined }, signal),
+  ]);
+  const covered = coveredBy(query, found.next);
+  if (covered === undefined) return { found, gaps: [] };
   const { since, until } = covered;
-  const ofTypes = `type IN {${query.types.map(({ name }) => name).join(', ')}}`;
+  const filter = gapFilter(query, until);
+  const records = newest.length < MOST_GAPS ? newest : await searchGaps(store, query, { since, filter }, signal);
+  return { found, gaps: records.flatMap((record) => gapOf(record, query)).filter((gap) => touches(gap, covered)) };
+}
+
+function touches({ from, to }: Gap, { since = Number.NEGATIVE_INFINITY, until = Number.POSITIVE_INFINITY }: Covered) {
+  return Date.parse(to) >= since && Date.parse(from) < until;
+}
+
+/** Those of the query's types that have begun by then. */
+function gapFilter({ types }: LogQuery, until: number | undefined): Filter | undefined {
   const begun = until === undefined ? '' : ` AND from < "${new Date(until).toISOString()}"`;
-  const { records } = await store.search(
-    {
-      clusters: query.clusters,
-      types: [gaps],
-      // A gap's own time is its end.
-      since,
-      until: undefined,
-      arrivedSince: query.arrivedSince,
-      filter: parseFilter(`${ofTypes}${begun}`, FIELDS, 'gaps'),
-      order: 'desc',
-      limit: MOST_GAPS,
-      after: undefined,
-    },
-    signal,
-  );
-  return records.flatMap(({ record }) => gapOf(record, query));
+  return parseFilter(`type IN {${types.map(({ name }) => name).join(', ')}}${begun}`, FIELDS, 'gaps');
+}
+
+/** The newest gaps of the query's clusters. */
+async function searchGaps(
+  store: Pick<LogStore, 'search'>,
+  { clusters, arrivedSince }: LogQuery,
+  // A gap's own time is its end.
+  { since, filter }: Pick<LogQuery, 'since' | 'filter'>,
+  signal: AbortSignal,
+): Promise<readonly StoredRecord[]> {
+  const newest = { until: undefined, order: 'desc', limit: MOST_GAPS, after: undefined } as const;
+  const { records } = await store.search({ clusters, types: [gaps], since, arrivedSince, filter, ...newest }, signal);
+  return records.map(({ record }) => record);
 }
 
 interface Covered {

@@ -11,7 +11,7 @@ import { type FoundRecord, type FoundRecords, type LogStore, StoreUnavailable } 
 import type { LogType, StoredRecord } from '../logs/types/log-type.ts';
 import { TooManyWaiting, Turns } from '../turns.ts';
 import type { Answer } from './aggregated-api.ts';
-import { gapsIn } from './answer-gaps.ts';
+import { withGaps } from './answer-gaps.ts';
 import { waitingIn } from './waiting-records.ts';
 
 export interface LogReaderOptions {
@@ -120,15 +120,7 @@ export class LogReader {
     const asOf = new Date().toISOString();
     if (query.clusters.length === 0) return { found: nothing, asOf, shortcomings: [] };
     const { found, gaps } = await this.#turns.take(
-      () =>
-        inTime(
-          async (limited) => {
-            const found = await look(store, limited);
-            return { found, gaps: await gapsIn(store, query, found, limited) };
-          },
-          readTime,
-          signal,
-        ),
+      () => inTime((limited) => withGaps(store, query, () => look(store, limited), limited), readTime, signal),
       signal,
     );
     const waiting = waitingIn(this.#options.backlogs?.() ?? [], query, Date.now());

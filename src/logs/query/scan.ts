@@ -20,13 +20,17 @@ export class ScanTooWide extends UserError {
  * How many of the records of its time a query may at most be about; undefined for any number, as where there is no
  * filter: then nothing is looked for in them.
  */
-export function mostToScan({ filter }: LogQuery, mostScanned: number): number | undefined {
+export function mostToScan({ filter }: Pick<LogQuery, 'filter'>, mostScanned: number): number | undefined {
   if (filter === undefined || mostScanned === 0) return undefined;
   return leadingWildcards(filter).length === 0 ? mostScanned : Math.floor(mostScanned / LEADING_WILDCARD);
 }
 
 /** Says what to narrow. */
-export function scanTooWide(query: LogQuery, records: number, most: number): ScanTooWide {
+export function scanTooWide(
+  query: Pick<LogQuery, 'clusters' | 'types' | 'filter'>,
+  records: number,
+  most: number,
+): ScanTooWide {
   const { clusters, types, filter } = query;
   const [first] = filter === undefined ? [] : leadingWildcards(filter);
   const advice = [

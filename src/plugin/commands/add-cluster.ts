@@ -9,7 +9,7 @@ import { defineCommand, type Io } from '../command.ts';
 import { connect } from '../connect.ts';
 import { awaitConnection } from '../connection/await-connection.ts';
 import { createCluster, OutcomeUnknown } from '../connection/create-cluster.ts';
-import { ManifestFile } from '../connection/manifest-file.ts';
+import { MANIFEST_FLAGS, ManifestFile } from '../connection/manifest-file.ts';
 import { newConnection } from '../connection/new-connection.ts';
 import { parseDuration } from '../duration.ts';
 import { toYaml } from '../print.ts';
@@ -35,18 +35,7 @@ kubectl apply --context prod-eu -f prod-eu.yaml
 # Both at once, where the kubeconfig has a context for the managed cluster, and wait until it is connected
 kubectl mcm add-cluster prod-eu --managed-context prod-eu --wait`,
   flags: {
-    output: {
-      type: 'string',
-      short: 'o',
-      value: 'FILE',
-      description: 'Write the manifest to this new file (mode 0600) instead of printing it.',
-    },
-    'managed-context': {
-      type: 'string',
-      value: 'NAME',
-      completes: 'contexts',
-      description: 'Apply the manifest to the cluster of this kubeconfig context.',
-    },
+    ...MANIFEST_FLAGS,
     wait: {
       type: 'boolean',
       description: 'With --managed-context: wait until the cluster is connected, saying what for.',
@@ -77,7 +66,7 @@ kubectl mcm add-cluster prod-eu --managed-context prod-eu --wait`,
     // Everything that can be refused is refused before anything is written, the name first.
     await createCluster(management, wanted, { dryRun: true, signal: io.signal });
     if (managed !== undefined) await rehearse(managed, manifest, io.signal);
-    const file = STDOUT.includes(flags.output ?? '-') ? undefined : ManifestFile.reserve(flags.output ?? '');
+    const file = ManifestFile.reserve(flags.output);
     // Where the manifest is printed, it is all there is on stdout.
     const say = file === undefined && managed === undefined ? io.err : io.out;
     try {
@@ -123,9 +112,6 @@ async function earlierLogs(management: KubeClient, name: string, signal: AbortSi
   const since = oldest.replace(/^(\d{4})(\d{2})(\d{2})$/, '$1-$2-$3');
   return `warning: logs of an earlier cluster "${name}" are stored, from ${since} on: who may read the logs of this one sees them too\n`;
 }
-
-/** What people write who want the manifest on stdout, where it goes anyway. */
-const STDOUT: readonly string[] = ['-', 'yaml'];
 
 function registration(name: string, { tunnel, forwarder, operatorNamespace }: ConnectionOptions) {
   const certificate = Buffer.from(tunnel.certificate + forwarder.certificate).toString('base64');

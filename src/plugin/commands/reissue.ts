@@ -7,7 +7,7 @@ import { type KubeObject, objectName } from '../../kube/objects.ts';
 import { defineCommand, type Io } from '../command.ts';
 import { connect } from '../connect.ts';
 import { requireConnectedAs } from '../connection/managed-side.ts';
-import { ManifestFile } from '../connection/manifest-file.ts';
+import { MANIFEST_FLAGS, ManifestFile } from '../connection/manifest-file.ts';
 import { newConnection } from '../connection/new-connection.ts';
 import { changeSpec, registeredCluster } from '../connection/registered-cluster.ts';
 import { humanDuration, parseDuration } from '../duration.ts';
@@ -34,17 +34,7 @@ kubectl mcm reissue prod-eu -o prod-eu.yaml --overlap 7d
 # The old keys have been stolen
 kubectl mcm reissue prod-eu --managed-context prod-eu --overlap 0`,
   flags: {
-    output: {
-      type: 'string',
-      short: 'o',
-      value: 'FILE',
-      description: 'Write the manifest to this new file (mode 0600) instead of printing it.',
-    },
-    'managed-context': {
-      type: 'string',
-      value: 'NAME',
-      description: 'Apply the manifest to the cluster of this kubeconfig context.',
-    },
+    ...MANIFEST_FLAGS,
     overlap: {
       type: 'string',
       value: 'DURATION',
@@ -72,7 +62,7 @@ kubectl mcm reissue prod-eu --managed-context prod-eu --overlap 0`,
       await requireConnectedAs(managed, name, operatorNamespace, signal);
       await applyManifest(managed, manifest, { dryRun: true, io });
     }
-    const file = ['-', 'yaml'].includes(flags.output ?? '-') ? undefined : ManifestFile.reserve(flags.output ?? '');
+    const file = ManifestFile.reserve(flags.output);
     try {
       file?.write(toYaml(manifest));
       await changeSpec(management, cluster, spec, { dryRun: false, signal });

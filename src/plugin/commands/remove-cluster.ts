@@ -30,6 +30,7 @@ kubectl mcm remove-cluster prod-eu`,
     'managed-context': {
       type: 'string',
       value: 'NAME',
+      completes: 'contexts',
       description: 'Also delete what connects the cluster of this kubeconfig context.',
     },
     ...DRY_RUN_FLAG,

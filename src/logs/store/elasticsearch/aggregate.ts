@@ -7,11 +7,14 @@ import {
   planOf,
   type Total,
 } from '../../query/aggregation.ts';
+import { MOST_SCANNED, mostToScan } from '../../query/scan.ts';
 import type { Direction, KeyValue } from '../../types/grouping.ts';
 import type { CountedGroups } from '../log-store.ts';
 import { unavailable } from './bulk.ts';
 import type { IndexNames } from './index-names.ts';
-import { MAX_PAGE_BYTES, requestFor } from './search.ts';
+import { type Asked, requestFor } from './request.ts';
+import { MAX_PAGE_BYTES } from './search.ts';
+import { refuseWideScan } from './wide-scan.ts';
 
 type Query = estypes.QueryDslQueryContainer;
 type Aggregations = Record<string, estypes.AggregationsAggregationContainer>;
@@ -36,21 +39,31 @@ const MOST_KEYS = 30_000;
 const MOST_FILTERS = 200;
 
 /**
- * The largest groups, exactly. @throws UserError where there are more values of a key than can be looked through,
- * StoreUnavailable
+ * The largest groups, exactly. All records of the time are looked at, whether there is a filter or not.
+ *
+ * @throws UserError where there are more values of a key than can be looked through, StoreUnavailable, ScanTooWide where
+ * there are more than `mostScanned` records (0: any number)
  */
 export async function aggregateRecords(
   client: Client,
   names: IndexNames,
   asked: LogAggregation,
   signal: AbortSignal,
+  mostScanned = MOST_SCANNED,
 ): Promise<CountedGroups> {
+  const most = mostToScan(asked, mostScanned) ?? mostScanned;
   try {
+    if (most > 0) await refuseWideScan(client, names, recordsOf(asked), most, signal);
     return await new Aggregation(client, names, asked, signal).read();
   } catch (error) {
     if (signal.aborted || !(error instanceof errors.ElasticsearchClientError)) throw error;
     throw unavailable(error);
   }
+}
+
+/** Which records are looked at, whenever they came. */
+function recordsOf(asked: LogAggregation): Asked {
+  return { ...asked, arrivedSince: undefined };
 }
 
 /** Records of one group that have the same values in the same key. */
@@ -90,7 +103,7 @@ class Aggregation {
     const { filter, sums, reporter } = this.#plan;
     this.#directions = directionsOf(reporter);
     this.#sums = Object.fromEntries(sums.map(({ path }, at) => [`sum${at}`, { sum: { field: path } }]));
-    this.#request = { ...requestFor(names, { ...asked, filter, arrivedSince: undefined }), size: 0 };
+    this.#request = { ...requestFor(names, { ...recordsOf(asked), filter }), size: 0 };
   }
 
   async read(): Promise<CountedGroups> {

@@ -179,7 +179,7 @@ export class ElasticsearchStore implements LogStore {
   }
 
   async aggregate(asked: LogAggregation, signal: AbortSignal): Promise<CountedGroups> {
-    return await aggregateRecords(this.#client, this.#names, asked, signal);
+    return await aggregateRecords(this.#client, this.#names, asked, signal, this.#options.mostScanned);
   }
 
   async ping(signal: AbortSignal): Promise<void> {

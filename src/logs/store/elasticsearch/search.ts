@@ -1,22 +1,16 @@
-import { createHash } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, errors, type estypes } from '@elastic/elasticsearch';
 import type { Cursor } from '../../query/cursor.ts';
 import { type LogQuery, MAX_ANSWER_BYTES, type Order } from '../../query/log-query.ts';
-import { MOST_SCANNED, mostToScan, scanTooWide } from '../../query/scan.ts';
+import { MOST_SCANNED, mostToScan } from '../../query/scan.ts';
 import type { StoredRecord } from '../../types/log-type.ts';
 import type { FoundRecord, FoundRecords } from '../log-store.ts';
 import { DEAD_LETTERS } from '../retention.ts';
 import { unavailable } from './bulk.ts';
-import { compileFilter } from './compile-filter.ts';
 import type { IndexNames } from './index-names.ts';
+import { onceStarted, requestFor } from './request.ts';
+import { refuseWideScan } from './wide-scan.ts';
 
 type Hit = estypes.SearchHit<StoredRecord>;
-type Query = estypes.QueryDslQueryContainer;
-
-/** Milliseconds that a day's index has to start when it is just being made, and how often. */
-const SHARD_STARTS = 250;
-const ATTEMPTS = 8;
 
 /** Records asked for first, and at most at once where they have turned out to be short: each page costs a search. */
 const FIRST_PAGE = 500;
@@ -40,18 +34,15 @@ export async function searchRecords(
   mostScanned = MOST_SCANNED,
 ): Promise<FoundRecords> {
   try {
-    const search = new Search(client, names, query, signal);
-    await search.refuseWideScan(mostScanned);
-    return await search.read();
+    const most = mostToScan(query, mostScanned);
+    if (most !== undefined) await refuseWideScan(client, names, query, most, signal);
+    return await new Search(client, names, query, signal).read();
   } catch (error) {
     // What is wrong here itself is no matter of Elasticsearch's.
     if (signal.aborted || !(error instanceof errors.ElasticsearchClientError)) throw error;
     throw unavailable(error);
   }
 }
-
-/** What of a query says which records. */
-type Asked = Pick<LogQuery, 'types' | 'clusters' | 'since' | 'until' | 'arrivedSince' | 'filter'>;
 
 class Search {
   readonly #client: Client;
@@ -66,30 +57,6 @@ class Search {
     this.#query = query;
     this.#signal = signal;
     this.#request = { ...requestFor(names, query), sort: sortBy(query.order) };
-  }
-
-  /**
-   * Counts the records of the query's time before they are looked through, which needs no look at any of them. In
-   * indices of its clusters alone, all of them are theirs. @throws ScanTooWide
-   */
-  async refuseWideScan(mostScanned: number): Promise<void> {
-    const most = mostToScan(this.#query, mostScanned);
-    if (most === undefined) return;
-    const { index, routing } = this.#request;
-    const times = timeFilters(this.#query);
-    const reachesOthers = [index ?? []].flat().some((pattern) => this.#names.reachesOthers(pattern));
-    const { count } = await this.#onceStarted(() =>
-      this.#client.count(
-        {
-          ...(index === undefined ? {} : { index }),
-          ...(routing === undefined ? {} : { routing }),
-          ignore_unavailable: true,
-          query: { bool: { filter: reachesOthers ? [clusterFilter(this.#query), ...times] : times } },
-        },
-        { signal: this.#signal },
-      ),
-    );
-    if (count > most) throw scanTooWide(this.#query, count, most);
   }
 
   async read(): Promise<FoundRecords> {
@@ -121,18 +88,7 @@ class Search {
 
   /** The next records; undefined where so many of them are too long for one answer. */
   async #page(size: number, after: Cursor | undefined): Promise<readonly Hit[] | undefined> {
-    return await this.#onceStarted(() => this.#ask(size, after));
-  }
-
-  async #onceStarted<T>(ask: () => Promise<T>): Promise<T> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await ask();
-      } catch (error) {
-        if (attempt === ATTEMPTS || !mayBeStarting(error)) throw error;
-        await sleep(SHARD_STARTS, undefined, { signal: this.#signal });
-      }
-    }
+    return await onceStarted(() => this.#ask(size, after), this.#signal);
   }
 
   async #ask(size: number, after: Cursor | undefined): Promise<readonly Hit[] | undefined> {
@@ -185,57 +141,4 @@ function cursorOf({ sort = [] }: Hit, order: Order): Cursor {
     cluster: String(cluster),
     number: Number(number),
   };
-}
-
-/** A request that looks at what is asked for, and all of it; without what to do with it. */
-export function requestFor(names: IndexNames, query: Asked): estypes.SearchRequest {
-  const { types, clusters, since, until } = query;
-  const places = types.map((type) => names.reading(type, clusters, since, until));
-  const [first] = places;
-  return {
-    index: places.flatMap(({ patterns }) => patterns),
-    // Only a hint where to look: the filters say what is found.
-    ...(first?.routing === undefined ? {} : { routing: first.routing }),
-    // The same copies of the shards for each page: another may be a second behind.
-    preference: preferenceOf(clusters),
-    ignore_unavailable: true,
-    allow_partial_search_results: false,
-    track_total_hits: false,
-    query: { bool: { filter: filters(query) } },
-  };
-}
-
-/** The same for the same clusters; and as short for many as for one. */
-function preferenceOf(clusters: readonly string[]): string {
-  const [first = ''] = clusters;
-  return clusters.length === 1 ? first : createHash('sha256').update(clusters.join()).digest('hex');
-}
-
-function filters(query: Asked): Query[] {
-  const { filter } = query;
-  return [clusterFilter(query), ...timeFilters(query), ...(filter === undefined ? [] : [compileFilter(filter)])];
-}
-
-/** Whatever the names of indices say: so no mistake in them can show another's logs. */
-function clusterFilter({ clusters }: Asked): Query {
-  return { terms: { cluster: [...clusters] } };
-}
-
-function timeFilters({ since, until, arrivedSince }: Asked): Query[] {
-  const times = {
-    ...(since === undefined ? {} : { gte: since }),
-    ...(until === undefined ? {} : { lt: until }),
-  };
-  const format = 'epoch_millis';
-  return [
-    ...(Object.keys(times).length === 0 ? [] : [{ range: { '@timestamp': { ...times, format } } }]),
-    ...(arrivedSince === undefined ? [] : [{ range: { ingested: { gte: arrivedSince, format } } }]),
-  ];
-}
-
-/** Elasticsearch cannot tell an index that it is making from one that it has lost; a moment later it can. */
-function mayBeStarting(error: unknown): boolean {
-  if (!(error instanceof errors.ResponseError) || error.statusCode !== 503) return false;
-  const { error: cause } = (error.body ?? {}) as { readonly error?: { readonly type?: string } };
-  return cause?.type === 'search_phase_execution_exception';
 }
