@@ -21,6 +21,7 @@ function countedAs(marker: string): object {
     reporter: 'src',
     action: 'allow',
     bytes_in: 7,
+    num_flows_started: 7,
     qname: marker,
     count: 7,
     user: { username: marker },
