@@ -160,8 +160,8 @@ describe('logs -f', () => {
     const warnings = stderr.split('\n').filter((line) => line.startsWith('warning: '));
     const notes = stderr.split('\n').filter((line) => line.startsWith('note: '));
     assert.ok(sent.length > 100, String(sent.length));
-    // Once for each time that it was away, however often it was tried.
-    assert.ok(warnings.length >= 3 && warnings.length <= 8, stderr);
+    // At most once for each time that it was away, however often it was tried; a failure that does not last is not told.
+    assert.ok(warnings.length >= 1 && warnings.length <= 8, stderr);
     assert.equal(notes.length, warnings.length, stderr);
   });
 

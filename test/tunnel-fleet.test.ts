@@ -17,7 +17,7 @@ describe('a fleet of Guardians', () => {
       workbench,
       ports,
       startManager: () => workbench.startManager({ ports, env: INSPECTABLE }),
-      prefix: 'fleet',
+      prefix: 'guardians',
       agents: 200,
       senders: 10,
       seconds: 20,
