@@ -44,11 +44,14 @@ export class SpoolShipper {
     const { spool, gaps, stop } = this.#crossing;
     while (!stop.aborted) {
       this.#woken = Promise.withResolvers();
-      const segment = spool.take((candidate) => this.#mayShip(fileOf(candidate)));
-      if (gaps.pending.length > 0 && this.#mayShip(GAPS)) {
+      // One moment for all that is decided here: what becomes due while it is must not be taken for gone.
+      const now = performance.now();
+      const mayShip = (what: string) => now >= (this.#holds.get(what)?.until ?? 0);
+      const segment = spool.take((candidate) => mayShip(fileOf(candidate)));
+      if (gaps.pending.length > 0 && mayShip(GAPS)) {
         await this.#try(GAPS, 'what was lost', () => this.#shipGaps());
       } else if (segment === undefined) {
-        await this.#untilWoken();
+        await this.#untilWoken(now);
       } else {
         const file = fileOf(segment);
         await this.#try(file, nameOf(segment), () =>
@@ -90,17 +93,12 @@ export class SpoolShipper {
     }
   }
 
-  #mayShip(what: string): boolean {
-    return performance.now() >= (this.#holds.get(what)?.until ?? 0);
-  }
-
   /** Until something has changed, or what is held back may be tried again. */
-  async #untilWoken(): Promise<void> {
-    const now = performance.now();
-    // What may be tried and was not found has left the spool.
+  async #untilWoken(now: number): Promise<void> {
+    // What could be tried then and was not found has left the spool.
     for (const [what, { until }] of this.#holds) if (until <= now) this.#holds.delete(what);
     const next = Math.min(...[...this.#holds.values()].map(({ until }) => until));
-    const timer = Number.isFinite(next) ? setTimeout(() => this.#woken.resolve(), next - now) : undefined;
+    const timer = Number.isFinite(next) ? setTimeout(() => this.#woken.resolve(), next - performance.now()) : undefined;
     await untilAborted(this.#woken.promise, this.#crossing.stop).catch(() => undefined);
     clearTimeout(timer);
   }
