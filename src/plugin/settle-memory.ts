@@ -7,10 +7,12 @@ import { runInNewContext } from 'node:vm';
  * together with all the buffers that only wait to be collected. On a node that is memory taken from what it is for: 7 MiB
  * of 95. Only V8's collection for want of memory makes the young generation small again, and only a flag leads there.
  *
+ * It stays small from then on: 5 MiB, and a fifth of the processor time, since the processor's caches hold a small one.
  * Of V8's compilers Maglev is left out, 2 MiB: what is hot here is WebAssembly.
  */
 export function settleMemory(): void {
   setFlagsFromString('--no-maglev');
+  setFlagsFromString('--semi-space-growth-factor=1');
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as NonNullable<typeof globalThis.gc>;
   setFlagsFromString('--no-expose-gc');
