@@ -33,11 +33,18 @@ export async function searchRecords(
   signal: AbortSignal,
   mostScanned = MOST_SCANNED,
 ): Promise<FoundRecords> {
+  const most = mostToScan(query, mostScanned);
+  const stopped = new AbortController();
+  const limited = AbortSignal.any([signal, stopped.signal]);
   try {
-    const most = mostToScan(query, mostScanned);
-    if (most !== undefined) await refuseWideScan(client, names, query, most, signal);
-    return await new Search(client, names, query, signal).read();
+    // Beside the search, which is soon done where it is allowed, and stopped where it is not.
+    const [found] = await Promise.all([
+      new Search(client, names, query, limited).read(),
+      most === undefined ? undefined : refuseWideScan(client, names, query, most, limited),
+    ]);
+    return found;
   } catch (error) {
+    stopped.abort();
     // What is wrong here itself is no matter of Elasticsearch's.
     if (signal.aborted || !(error instanceof errors.ElasticsearchClientError)) throw error;
     throw unavailable(error);
