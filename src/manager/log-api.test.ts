@@ -48,7 +48,8 @@ describe('a read that takes too long', () => {
       const { code, body } = await apiOf(store).answer('GET', target, REQUESTER, t.signal);
       assert.deepEqual([code, (body as Status).reason], [504, 'Timeout']);
       assert.match((body as Status).message ?? '', /^the log store was still looking after 0.05 s: ask for less time/);
-      assert.deepEqual([store.asked.length, store.stopped], [1, 1]);
+      assert.ok(store.asked.length > 0);
+      assert.equal(store.stopped, store.asked.length, 'what is looked for beside it as well');
     });
   }
 
