@@ -87,7 +87,7 @@ describe('an agent behind a proxy', { concurrency: 2 }, () => {
       assertDiscreet(agent);
       await agent.stop();
     }
-    assert.equal((await connectionOf(sender)).connected, 'Unknown');
+    await eventually(async () => (await connectionOf(sender)).connected === 'Unknown');
   });
 
   it('that is not there, or whose address is none, says so', async (t) => {

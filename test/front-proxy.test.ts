@@ -104,7 +104,8 @@ describe("the front proxy's configuration", { concurrency: false }, () => {
       await own.mustKubectl(['patch', ...CONFIG, '--type=merge', '-p', JSON.stringify({ data: bad })]);
       await eventually(async () => words.test(await (await ready()).text()));
       assert.equal((await ready()).status, 200);
-      await own.mustKubectl(['get', '--raw', '/apis/lma.tigera.io/v1']);
+      // By its own rhythm kube-apiserver finds out that a manager has come.
+      await eventually(async () => (await own.kubectl(['get', '--raw', '/apis/lma.tigera.io/v1'])).code === 0);
     }
     await own.mustKubectl(['patch', ...CONFIG, '--type=merge', '-p', JSON.stringify({ data: before })]);
     await eventually(async () => /^\[\+\]front-proxy ok$/m.test(await (await ready()).text()));
