@@ -1,7 +1,11 @@
 import { readCertificates, splitPem } from './certificate.ts';
 import type { ManagedCluster, RetiringCertificate } from './managed-cluster.ts';
 
-type Spec = Pick<ManagedCluster['spec'], 'certificate' | 'retiring'>;
+/** What of a ManagedCluster's spec is about its certificates. */
+interface Certificates {
+  readonly certificate: string;
+  readonly retiring: readonly RetiringCertificate[];
+}
 
 /**
  * The spec of a cluster that gets new certificates (PEM): those of today count beside them until `until` (milliseconds
@@ -11,7 +15,7 @@ export function withNewCertificates(
   { metadata: { name }, spec }: ManagedCluster,
   pem: string,
   { now, until }: { readonly now: number; readonly until: number },
-): Spec {
+): Certificates {
   const stay = certificatesOf(spec).flatMap((certificate) => {
     const { fingerprint, commonName } = certificate;
     const known = spec.retiring?.find((one) => one.fingerprint === fingerprint);
@@ -25,7 +29,7 @@ export function withNewCertificates(
   return { certificate: Buffer.from(text).toString('base64'), retiring };
 }
 
-function certificatesOf({ certificate = '' }: Spec) {
+function certificatesOf({ certificate = '' }: ManagedCluster['spec']) {
   try {
     return splitPem(Buffer.from(certificate, 'base64').toString('utf8')).flatMap((pem) =>
       readCertificates(pem).map((facts) => ({ ...facts, pem })),

@@ -1,5 +1,10 @@
 import type { KubeObject } from '../kube/objects.ts';
-import { MANAGED_CLUSTER_GROUP, MANAGED_CLUSTER_VERSION, RESERVED_NAMES } from './managed-cluster.ts';
+import {
+  MANAGED_CLUSTER_GROUP,
+  MANAGED_CLUSTER_VERSION,
+  OPERATOR_NAMESPACE,
+  RESERVED_NAMES,
+} from './managed-cluster.ts';
 
 const condition = {
   type: 'object',
@@ -42,7 +47,7 @@ const schema = {
         operatorNamespace: {
           type: 'string',
           maxLength: 63,
-          default: 'tigera-operator',
+          default: OPERATOR_NAMESPACE,
           description: 'Namespace of tigera-operator in the managed cluster.',
         },
         certificate: {

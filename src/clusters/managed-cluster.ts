@@ -9,6 +9,9 @@ export const MANAGED_CLUSTERS_PATH = `/apis/${MANAGED_CLUSTER_API}/managedcluste
 /** Where everything of ours lives, on both sides. */
 export const NAMESPACE = 'kubectl-mcm';
 
+/** Where tigera-operator usually is in a managed cluster. */
+export const OPERATOR_NAMESPACE = 'tigera-operator';
+
 /** Calico's name for the management cluster itself, under which its own logs are stored. */
 export const MANAGEMENT_CLUSTER = 'cluster';
 

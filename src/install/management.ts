@@ -3,6 +3,7 @@ import { MANAGED_CLUSTER_GROUP, NAMESPACE } from '../clusters/managed-cluster.ts
 import { MANAGED_CLUSTER_CRD } from '../clusters/managed-cluster-crd.ts';
 import type { KubeObject, ObjectMeta, Secret } from '../kube/objects.ts';
 import { LOG_ACCESS_API, LOG_ACCESS_GROUP } from '../rbac/log-access.ts';
+import { RBAC_API, RBAC_GROUP } from '../rbac/rbac-objects.ts';
 
 /** ConfigMap with what is public about the management plane: `add-cluster` makes manifests from it. */
 export const MANAGEMENT_CONFIG = 'management';
@@ -84,11 +85,10 @@ const labels = { 'app.kubernetes.io/name': 'kubectl-mcm', 'app.kubernetes.io/com
 const selector = { 'app.kubernetes.io/name': 'kubectl-mcm', 'app.kubernetes.io/component': 'manager' };
 const MANAGER = 'manager';
 const MANAGER_ROLE = 'kubectl-mcm-manager';
-const RBAC = 'rbac.authorization.k8s.io';
 
 /** For people: to see how the management plane is, and no log. Nobody has it until somebody binds it. */
 const VIEWER_ROLE = {
-  apiVersion: `${RBAC}/v1`,
+  apiVersion: RBAC_API,
   kind: 'ClusterRole',
   metadata: { name: 'kubectl-mcm-viewer', labels },
   rules: [
@@ -103,7 +103,7 @@ const EVERYBODY = { kind: 'Group', name: 'system:authenticated' } as const;
 /** Everybody may ask for the logs of many clusters: the manager decides by the rights to each what they get. */
 const FLEET_PERMISSIONS = [
   object(
-    `${RBAC}/v1`,
+    RBAC_API,
     'ClusterRole',
     { name: FLEET_ROLE, labels },
     {
@@ -111,12 +111,12 @@ const FLEET_PERMISSIONS = [
     },
   ),
   object(
-    `${RBAC}/v1`,
+    RBAC_API,
     'ClusterRoleBinding',
     { name: FLEET_ROLE, labels },
     {
-      subjects: [{ ...EVERYBODY, apiGroup: RBAC }],
-      roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: FLEET_ROLE },
+      subjects: [{ ...EVERYBODY, apiGroup: RBAC_GROUP }],
+      roleRef: { apiGroup: RBAC_GROUP, kind: 'ClusterRole', name: FLEET_ROLE },
     },
   ),
 ];
@@ -228,7 +228,7 @@ function permissions(): KubeObject[] {
   const subjects = [{ kind: 'ServiceAccount', name: MANAGER, namespace: NAMESPACE }];
   return [
     object(
-      `${RBAC}/v1`,
+      RBAC_API,
       'ClusterRole',
       { name: MANAGER_ROLE, labels },
       {
@@ -240,15 +240,15 @@ function permissions(): KubeObject[] {
       },
     ),
     object(
-      `${RBAC}/v1`,
+      RBAC_API,
       'ClusterRoleBinding',
       { name: MANAGER_ROLE, labels },
       {
         subjects,
-        roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: MANAGER_ROLE },
+        roleRef: { apiGroup: RBAC_GROUP, kind: 'ClusterRole', name: MANAGER_ROLE },
       },
     ),
-    object(`${RBAC}/v1`, 'Role', namespaced(MANAGER), {
+    object(RBAC_API, 'Role', namespaced(MANAGER), {
       rules: [
         { apiGroups: [''], resources: ['secrets'], resourceNames: [MANAGER_TLS_SECRET], verbs: ['get'] },
         {
@@ -265,18 +265,18 @@ function permissions(): KubeObject[] {
         },
       ],
     }),
-    object(`${RBAC}/v1`, 'RoleBinding', namespaced(MANAGER), {
+    object(RBAC_API, 'RoleBinding', namespaced(MANAGER), {
       subjects,
-      roleRef: { apiGroup: RBAC, kind: 'Role', name: MANAGER },
+      roleRef: { apiGroup: RBAC_GROUP, kind: 'Role', name: MANAGER },
     }),
     // Kubernetes' own Role: how kube-apiserver introduces its users to aggregated API servers.
     object(
-      `${RBAC}/v1`,
+      RBAC_API,
       'RoleBinding',
       { name: MANAGER_ROLE, namespace: 'kube-system', labels },
       {
         subjects,
-        roleRef: { apiGroup: RBAC, kind: 'Role', name: 'extension-apiserver-authentication-reader' },
+        roleRef: { apiGroup: RBAC_GROUP, kind: 'Role', name: 'extension-apiserver-authentication-reader' },
       },
     ),
   ];

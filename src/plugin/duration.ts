@@ -1,3 +1,4 @@
+import { UserError } from '../errors.ts';
 import { parseRfc3339 } from '../logs/record/time.ts';
 
 const UNITS: Readonly<Record<string, number>> = {
@@ -17,6 +18,13 @@ export function parseDuration(text: string): number | undefined {
     total += Number(amount) * (UNITS[unit] ?? 0);
   }
   return Math.round(total);
+}
+
+/** The milliseconds that a flag says. @throws UserError */
+export function durationOf(flag: string, text: string): number {
+  const duration = parseDuration(text);
+  if (duration !== undefined) return duration;
+  throw new UserError(`error: invalid argument "${text}" for "--${flag}" flag: time: invalid duration "${text}"`);
 }
 
 /** A moment: a duration back from `now`, an RFC 3339 time, or a date (UTC); undefined for anything else. */

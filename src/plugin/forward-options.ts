@@ -8,7 +8,7 @@ import type { ForwardSettings } from '../logs/forward/crossing.ts';
 import type { WhenFull } from '../logs/forward/spool.ts';
 import { isHostName } from '../logs/record/source.ts';
 import { LOG_TYPES } from '../logs/types/index.ts';
-import { parseDuration } from './duration.ts';
+import { durationOf } from './duration.ts';
 import { ELASTICSEARCH_FLAGS, type ElasticsearchFlags, elasticsearchOptions } from './elasticsearch-flags.ts';
 import { sizeOf } from './size.ts';
 
@@ -46,13 +46,6 @@ export function readForwardSettings(flags: ForwardFlags, env: NodeJS.ProcessEnv)
     spoolSize: sizeOf('spool-size', flags['spool-size']),
     whenFull: flags['when-full'] as WhenFull,
   };
-}
-
-/** Milliseconds. @throws UserError */
-export function durationOf(flag: string, text: string): number {
-  const duration = parseDuration(text);
-  if (duration !== undefined) return duration;
-  throw new UserError(`error: invalid argument "${text}" for "--${flag}" flag: time: invalid duration "${text}"`);
 }
 
 /** The manager, unless flags name an Elasticsearch. */

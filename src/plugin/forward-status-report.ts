@@ -1,6 +1,6 @@
 import type { FileStatus, ForwardStatus } from '../logs/forward/forward-status.ts';
 import { humanDuration } from './duration.ts';
-import { alignColumns, formatTable, printable } from './print.ts';
+import { alignColumns, formatTable, plural, printable } from './print.ts';
 
 const HEADERS = ['FILE', 'TYPE', 'SIZE', 'ACKNOWLEDGED', 'LAG', 'AGE', 'STATE'];
 
@@ -35,8 +35,4 @@ function rowOf({ file, type, size, acknowledged, lag, lastAcknowledged, state, r
 
 function ageOf(time: string, now: number): string {
   return humanDuration(now - Date.parse(time));
-}
-
-function plural(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

@@ -24,6 +24,11 @@ export function printList(out: Writable, items: readonly KubeObject[], output: '
   out.write(output === 'json' ? `${JSON.stringify(list, undefined, 4)}\n` : toYaml([list]));
 }
 
+/** `1 segment`, `2 segments` */
+export function plural(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
 /** Rows under upper-case headers, as kubectl aligns them. */
 export function formatTable(headers: readonly string[], rows: readonly (readonly string[])[]): string {
   return alignColumns([headers, ...rows], '   ');

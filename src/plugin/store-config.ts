@@ -5,16 +5,12 @@ import type { KubeClient } from '../kube/client.ts';
 import { type ConfigMap, objectName } from '../kube/objects.ts';
 import { isStatus } from '../kube/status.ts';
 import type { FlagSpec, Io } from './command.ts';
+import { DRY_RUN_FLAG, DRY_RUN_SUFFIX } from './dry-run.ts';
 import { toYaml } from './print.ts';
 
 /** Flags of commands that change one of our objects. */
 export const CHANGE_FLAGS = {
-  'dry-run': {
-    type: 'string',
-    default: 'none',
-    choices: ['none', 'client', 'server'],
-    description: 'Change nothing: only show what would be (client), or also ask the API server about it (server).',
-  },
+  ...DRY_RUN_FLAG,
   output: {
     type: 'string',
     short: 'o',
@@ -71,7 +67,6 @@ export async function writeStoreConfig(
     io.out.write(toYaml([{ ...object, metadata: shown }]));
     return object;
   }
-  const suffix = { none: '', client: ' (dry run)', server: ' (server dry run)' }[dryRun] ?? '';
-  io.out.write(`${objectName({ ...wanted })} ${outcome}${suffix}\n`);
+  io.out.write(`${objectName({ ...wanted })} ${outcome}${DRY_RUN_SUFFIX[dryRun]}\n`);
   return object;
 }

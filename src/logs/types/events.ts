@@ -1,5 +1,5 @@
 import { asIs, date, ip, keyword, MAX_DEPTH, port, USUAL_RETENTION_DAYS, text as words } from './fields.ts';
-import { column, endpoint, type LogType, type StoredRecord, text, wideColumn } from './log-type.ts';
+import { column, endOf, type LogType, text, wideColumn } from './log-type.ts';
 
 /** Security events: what threat feeds, the WAF, packet inspection and global alerts have found. */
 export const events: LogType = {
@@ -51,8 +51,8 @@ export const events: LogType = {
   columns: [
     column('SEVERITY', 'severity'),
     column('TYPE', 'type'),
-    { header: 'SOURCE', cell: (record) => side(record, 'source') },
-    { header: 'DESTINATION', cell: (record) => side(record, 'dest') },
+    { header: 'SOURCE', cell: (record) => endOf(record, 'source') },
+    { header: 'DESTINATION', cell: (record) => endOf(record, 'dest') },
     column('DESCRIPTION', 'description', 'name'),
     wideColumn('ORIGIN', 'origin'),
     wideColumn('NODE', 'host'),
@@ -60,12 +60,7 @@ export const events: LogType = {
   compact: (record) => [
     text(record.severity) || '-',
     text(record.type) || '(unknown)',
-    `${side(record, 'source')} -> ${side(record, 'dest')}`,
+    `${endOf(record, 'source')} -> ${endOf(record, 'dest')}`,
     text(record.description) || text(record.name),
   ],
 };
-
-function side(record: StoredRecord, which: 'source' | 'dest'): string {
-  const name = text(record[`${which}_name`]) || record[`${which}_name_aggr`];
-  return endpoint(record[`${which}_namespace`], name, record[`${which}_ip`]);
-}

@@ -2,11 +2,13 @@ import { date, ip, keyword, long, MAX_FLAT_DEPTH, port, USUAL_RETENTION_DAYS } f
 import { byField, type Grouping, isGiven, type TwoReports } from './grouping.ts';
 import {
   column,
+  endOf,
   endpoint,
   type LogType,
   list,
   namespaced,
   object,
+  portOf,
   type StoredRecord,
   text,
   wideColumn,
@@ -176,8 +178,8 @@ export const flows: LogType = {
   twoReports,
   columns: [
     column('ACTION', 'action'),
-    { header: 'SOURCE', cell: (record) => side(record, 'source') },
-    { header: 'DESTINATION', cell: (record) => side(record, 'dest') },
+    { header: 'SOURCE', cell: (record) => endOf(record, 'source') },
+    { header: 'DESTINATION', cell: (record) => endOf(record, 'dest') },
     column('PROTO', 'proto'),
     column('PORT', 'dest_port'),
     column('FLOWS', 'num_flows'),
@@ -196,17 +198,12 @@ export const flows: LogType = {
   ],
   compact: (record) => [
     text(record.action),
-    `${side(record, 'source')} -> ${side(record, 'dest')}`,
-    [text(record.proto), text(record.dest_port)].filter((part) => part !== '').join('/'),
+    `${endOf(record, 'source')} -> ${endOf(record, 'dest')}`,
+    portOf(record),
     `x${text(record.num_flows) || '1'}`,
     decidedBy(record),
   ],
 };
-
-function side(record: StoredRecord, which: 'source' | 'dest'): string {
-  const name = text(record[`${which}_name`]) || record[`${which}_name_aggr`];
-  return endpoint(record[`${which}_namespace`], name, record[`${which}_ip`]);
-}
 
 /**
  * The policy whose verdict the flow had: the last enforced one (`<index>|<tier>|<name>|<action>|<rule>`; the list

@@ -141,6 +141,17 @@ const NETWORKS: ReadonlyMap<string, string> = new Map([
   ['pvt', 'private'],
 ]);
 
+/** One end of a flow, or of what is told as flows are, for people. */
+export function endOf(record: StoredRecord, which: 'source' | 'dest'): string {
+  const name = text(record[`${which}_name`]) || record[`${which}_name_aggr`];
+  return endpoint(record[`${which}_namespace`], name, record[`${which}_ip`]);
+}
+
+/** `tcp/6379`: what a flow goes to at its destination. */
+export function portOf(record: StoredRecord): string {
+  return [text(record.proto), text(record.dest_port)].filter((part) => part !== '').join('/');
+}
+
 /** One end of a connection for people: what it is called, else its address and which kind of network that is in. */
 export function endpoint(namespace: unknown, name: unknown, ip: unknown): string {
   const network = NETWORKS.get(text(name));

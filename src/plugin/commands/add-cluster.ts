@@ -1,5 +1,5 @@
 import { type ConnectionOptions, connectionManifest } from '../../clusters/connection-manifest.ts';
-import { isClusterName, managedCluster, RESERVED_NAMES } from '../../clusters/managed-cluster.ts';
+import { isClusterName, managedCluster, OPERATOR_NAMESPACE, RESERVED_NAMES } from '../../clusters/managed-cluster.ts';
 import { messageOf, UserError } from '../../errors.ts';
 import { applyAll } from '../../install/apply.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -11,7 +11,7 @@ import { awaitConnection } from '../connection/await-connection.ts';
 import { createCluster, OutcomeUnknown } from '../connection/create-cluster.ts';
 import { MANIFEST_FLAGS, ManifestFile } from '../connection/manifest-file.ts';
 import { newConnection } from '../connection/new-connection.ts';
-import { parseDuration } from '../duration.ts';
+import { durationOf } from '../duration.ts';
 import { toYaml } from '../print.ts';
 import { readDays } from '../stored-days.ts';
 
@@ -49,7 +49,7 @@ kubectl mcm add-cluster prod-eu --managed-context prod-eu --wait`,
     'operator-namespace': {
       type: 'string',
       value: 'NAME',
-      default: 'tigera-operator',
+      default: OPERATOR_NAMESPACE,
       description: 'Namespace of tigera-operator in the managed cluster.',
     },
   },
@@ -134,9 +134,7 @@ function waitTimeout(wait: boolean, text: string, managed: string | undefined): 
       hint: 'without it nothing is applied that could connect',
     });
   }
-  const timeout = parseDuration(text);
-  if (timeout !== undefined) return timeout;
-  throw new UserError(`error: invalid argument "${text}" for "--timeout" flag: time: invalid duration "${text}"`);
+  return durationOf('timeout', text);
 }
 
 function requireLabel(namespace: string): void {

@@ -7,8 +7,9 @@ import { type ForwardEvents, ForwardSummary } from '../../logs/forward/summary.t
 import { LOG_TYPES } from '../../logs/types/index.ts';
 import { CatchUpProgress } from '../catch-up-progress.ts';
 import { defineCommand, type FlagSpecs, type Io } from '../command.ts';
+import { durationOf } from '../duration.ts';
 import { ELASTICSEARCH_FLAGS } from '../elasticsearch-flags.ts';
-import { DEFAULT_STATE, durationOf, readForwardSettings } from '../forward-options.ts';
+import { DEFAULT_STATE, readForwardSettings } from '../forward-options.ts';
 import { planJson, planTable, summaryJson, summaryLine } from '../forward-report.ts';
 import { parseListenAddress } from '../host-port.ts';
 import { printable } from '../print.ts';

@@ -5,7 +5,7 @@ import { RESOURCE_NAMES, SELECTOR_WORDS } from '../../logs/types/index.ts';
 import { didYouMean } from '../../suggestions.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
-import { type AskedLogs, filterFor, ofSource, printAsked, typesOf } from '../logs/asked-logs.ts';
+import { type AskedLogs, filterFor, ofSource, printAsked, QUESTION_FLAGS, typesOf } from '../logs/asked-logs.ts';
 import { CLUSTER_FLAGS, chosenClusters } from '../logs/chosen-clusters.ts';
 import { usesColours } from '../logs/colours.ts';
 import { FILTER_FLAGS } from '../logs/filter-flags.ts';
@@ -76,18 +76,7 @@ kubectl mcm logs --all-clusters --since 30d --export flows-of-november --gzip`,
       completes: 'log-types',
       description: `Type of log, or several (flow,dns): ${SELECTOR_WORDS.join(', ')} (audit: both of Calico's and Kubernetes' audit logs).`,
     },
-    source: {
-      type: 'string',
-      value: 'calico|kube',
-      choices: ['calico', 'kube'],
-      description: 'Of audit logs, only those of this API server.',
-    },
-    query: {
-      type: 'string',
-      short: 'q',
-      value: 'QUERY',
-      description: `Only what this query finds: 'dest_namespace = "store" AND action = "deny"'.`,
-    },
+    ...QUESTION_FLAGS,
     'print-query': { type: 'boolean', description: 'Print what would be asked for, and ask nothing.' },
     'all-namespaces': {
       type: 'boolean',

@@ -1,6 +1,6 @@
 import { withNewCertificates } from '../../clusters/certificate-rotation.ts';
 import { connectionManifest } from '../../clusters/connection-manifest.ts';
-import { UserError } from '../../errors.ts';
+import { OPERATOR_NAMESPACE } from '../../clusters/managed-cluster.ts';
 import { applyAll } from '../../install/apply.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { type KubeObject, objectName } from '../../kube/objects.ts';
@@ -10,7 +10,7 @@ import { requireConnectedAs } from '../connection/managed-side.ts';
 import { MANIFEST_FLAGS, ManifestFile } from '../connection/manifest-file.ts';
 import { newConnection } from '../connection/new-connection.ts';
 import { changeSpec, registeredCluster } from '../connection/registered-cluster.ts';
-import { humanDuration, parseDuration } from '../duration.ts';
+import { durationOf, humanDuration } from '../duration.ts';
 import { toYaml } from '../print.ts';
 
 /** `reissue NAME`: new keys for a managed cluster, beside which the old ones count for a while. */
@@ -44,18 +44,17 @@ kubectl mcm reissue prod-eu --managed-context prod-eu --overlap 0`,
   },
   run: async ({ args, flags, global, io }) => {
     const [name = ''] = args;
-    const overlap = overlapOf(flags.overlap);
+    const overlap = durationOf('overlap', flags.overlap);
     const { signal } = io;
     const management = connect(global, io);
     const managed = flags['managed-context'] === undefined ? undefined : connect(global, io, flags['managed-context']);
     const cluster = await registeredCluster(management, name, signal);
-    const { operatorNamespace = 'tigera-operator' } = cluster.spec;
+    const { operatorNamespace = OPERATOR_NAMESPACE } = cluster.spec;
     const connection = await newConnection(management, name, operatorNamespace, signal);
     const manifest = connectionManifest(connection);
     const now = io.now();
     const pem = connection.tunnel.certificate + connection.forwarder.certificate;
-    const { certificate, retiring = [] } = withNewCertificates(cluster, pem, { now, until: now + overlap });
-    const spec = { certificate, retiring };
+    const spec = withNewCertificates(cluster, pem, { now, until: now + overlap });
     // Everything that can be refused is refused before anything is written.
     await changeSpec(management, cluster, spec, { dryRun: true, signal });
     if (managed !== undefined) {
@@ -75,7 +74,8 @@ kubectl mcm reissue prod-eu --managed-context prod-eu --overlap 0`,
     if (managed !== undefined) await applyManifest(managed, manifest, { dryRun: false, io });
     if (file === undefined && managed === undefined) io.out.write(toYaml(manifest));
     if (cluster.spec.certificate !== undefined) {
-      const old = retiring.length === 0 ? 'are refused from now on' : `count for another ${humanDuration(overlap)}`;
+      const old =
+        spec.retiring.length === 0 ? 'are refused from now on' : `count for another ${humanDuration(overlap)}`;
       io.err.write(`Its old certificates ${old}.\n`);
     }
     const apply = `kubectl apply --context THE-MANAGED-CLUSTER -f ${file?.path ?? 'MANIFEST'}`;
@@ -83,13 +83,6 @@ kubectl mcm reissue prod-eu --managed-context prod-eu --overlap 0`,
     return 0;
   },
 });
-
-/** In milliseconds. */
-function overlapOf(text: string): number {
-  const overlap = parseDuration(text);
-  if (overlap !== undefined) return overlap;
-  throw new UserError(`error: invalid argument "${text}" for "--overlap" flag: time: invalid duration "${text}"`);
-}
 
 /** The keys are ours, whoever applied the manifest that they came in. */
 async function applyManifest(

@@ -1,13 +1,12 @@
-import { MANAGED_CLUSTER_API, type ManagedCluster, NAMESPACE } from '../../clusters/managed-cluster.ts';
+import { type ManagedCluster, managedCluster, NAMESPACE, OPERATOR_NAMESPACE } from '../../clusters/managed-cluster.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { type KubeObject, objectName } from '../../kube/objects.ts';
 import { isStatus } from '../../kube/status.ts';
 import { defineCommand, type Io } from '../command.ts';
 import { connect } from '../connect.ts';
 import { foundConnection, requireConnectedAs } from '../connection/managed-side.ts';
-import { DRY_RUN_FLAG, DRY_RUN_SUFFIX, registeredCluster } from '../connection/registered-cluster.ts';
-
-const OPERATOR_NAMESPACE = 'tigera-operator';
+import { registeredCluster } from '../connection/registered-cluster.ts';
+import { DRY_RUN_FLAG, DRY_RUN_SUFFIX } from '../dry-run.ts';
 
 /** `remove-cluster NAME`: disconnects a managed cluster for good, on both sides. */
 export const command = defineCommand({
@@ -65,8 +64,7 @@ async function findCluster(
   { signal }: Io,
 ): Promise<ManagedCluster | undefined> {
   if (!mayBeGone) return await registeredCluster(management, name, signal);
-  const cluster = { apiVersion: MANAGED_CLUSTER_API, kind: 'ManagedCluster', metadata: { name } };
-  return await management.find<ManagedCluster>(cluster, { signal });
+  return await management.find(managedCluster(name, {}), { signal });
 }
 
 async function connectionOf(

@@ -1,7 +1,8 @@
 import { objectName } from '../../kube/objects.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
-import { changeSpec, DRY_RUN_FLAG, DRY_RUN_SUFFIX, registeredCluster } from '../connection/registered-cluster.ts';
+import { changeSpec, registeredCluster } from '../connection/registered-cluster.ts';
+import { DRY_RUN_FLAG, DRY_RUN_SUFFIX } from '../dry-run.ts';
 
 /** `revoke NAME`: no certificate speaks for the cluster any more. */
 export const command = defineCommand({
@@ -24,7 +25,7 @@ kubectl mcm reissue prod-eu --managed-context prod-eu`,
     const management = connect(global, io);
     const cluster = await registeredCluster(management, name, io.signal);
     const dryRun = flags['dry-run'];
-    const suffix = DRY_RUN_SUFFIX[dryRun] ?? '';
+    const suffix = DRY_RUN_SUFFIX[dryRun];
     if (cluster.spec.certificate === undefined) {
       io.out.write(`${objectName(cluster)} unchanged${suffix}\n`);
       return 0;

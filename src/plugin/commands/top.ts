@@ -7,7 +7,7 @@ import type { LogType } from '../../logs/types/log-type.ts';
 import { didYouMean } from '../../suggestions.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
-import { filterFor, ofSource, typesOf } from '../logs/asked-logs.ts';
+import { filterFor, ofSource, QUESTION_FLAGS, typesOf } from '../logs/asked-logs.ts';
 import { CLUSTER_FLAGS, chosenClusters } from '../logs/chosen-clusters.ts';
 import { FILTER_FLAGS } from '../logs/filter-flags.ts';
 import { groupsOf, LogReads } from '../logs/log-reads.ts';
@@ -77,18 +77,7 @@ kubectl mcm top --all-clusters --by user --source kube --verb create --verb upda
       completes: 'log-types',
       description: 'Type of log: flow, dns or audit. Default: the first of these that can be counted so.',
     },
-    source: {
-      type: 'string',
-      value: 'calico|kube',
-      choices: ['calico', 'kube'],
-      description: 'Of audit logs, only those of this API server.',
-    },
-    query: {
-      type: 'string',
-      short: 'q',
-      value: 'QUERY',
-      description: `Only what this query finds: 'dest_namespace = "store" AND action = "deny"'.`,
-    },
+    ...QUESTION_FLAGS,
     limit: {
       type: 'string',
       default: String(DEFAULT_GROUPS),

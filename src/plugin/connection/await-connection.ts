@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CONNECTION_NAME } from '../../clusters/connection-manifest.ts';
-import { CONNECTED_CONDITION, MANAGED_CLUSTER_API, type ManagedCluster } from '../../clusters/managed-cluster.ts';
+import { CONNECTED_CONDITION, type ManagedCluster, managedCluster } from '../../clusters/managed-cluster.ts';
 import { UserError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Condition, KubeObject } from '../../kube/objects.ts';
@@ -50,10 +50,7 @@ export async function awaitConnection(options: AwaitOptions): Promise<void> {
 
 /** In words; undefined once it is connected. */
 async function waitingFor({ management, managed, cluster, signal }: AwaitOptions): Promise<string | undefined> {
-  const object = await management.find<ManagedCluster>(
-    { apiVersion: MANAGED_CLUSTER_API, kind: 'ManagedCluster', metadata: { name: cluster } },
-    { signal },
-  );
+  const object = await management.find<ManagedCluster>(managedCluster(cluster, {}), { signal });
   if (object === undefined) throw new UserError(`error: ManagedCluster "${cluster}" was deleted`);
   const connected = object.status?.conditions?.find(({ type }) => type === CONNECTED_CONDITION);
   if (connected?.status === 'True') return undefined;

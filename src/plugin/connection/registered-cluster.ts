@@ -1,24 +1,7 @@
-import { MANAGED_CLUSTER_API, type ManagedCluster } from '../../clusters/managed-cluster.ts';
+import { type ManagedCluster, managedCluster, type RetiringCertificate } from '../../clusters/managed-cluster.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { objectPath } from '../../kube/objects.ts';
 import { isStatus } from '../../kube/status.ts';
-import type { FlagSpec } from '../command.ts';
-
-export const DRY_RUN_FLAG = {
-  'dry-run': {
-    type: 'string',
-    default: 'none',
-    choices: ['none', 'client', 'server'],
-    description: 'Change nothing: only show what would be (client), or also ask the API server about it (server).',
-  },
-} as const satisfies Record<string, FlagSpec>;
-
-/** What stands behind a line of which nothing was done. */
-export const DRY_RUN_SUFFIX: Readonly<Record<string, string>> = {
-  none: '',
-  client: ' (dry run)',
-  server: ' (server dry run)',
-};
 
 /** @throws StatusError 404 where there is none of that name. */
 export async function registeredCluster(
@@ -26,15 +9,20 @@ export async function registeredCluster(
   name: string,
   signal: AbortSignal,
 ): Promise<ManagedCluster> {
-  const path = objectPath({ apiVersion: MANAGED_CLUSTER_API, kind: 'ManagedCluster', metadata: { name } });
-  return await management.get<ManagedCluster>(path, { signal });
+  return await management.get<ManagedCluster>(objectPath(managedCluster(name, {})), { signal });
+}
+
+/** Which certificates count; null for none. */
+interface Certificates {
+  readonly certificate: string | null;
+  readonly retiring: readonly RetiringCertificate[] | null;
 }
 
 /** Changes the spec of the cluster as it was read. @throws StatusError 409 when somebody else has changed it since. */
 export async function changeSpec(
   management: KubeClient,
   cluster: ManagedCluster,
-  spec: Readonly<Record<keyof ManagedCluster['spec'] & ('certificate' | 'retiring'), unknown>>,
+  spec: Certificates,
   options: { readonly dryRun: boolean; readonly signal: AbortSignal },
 ): Promise<void> {
   const { resourceVersion } = cluster.metadata;

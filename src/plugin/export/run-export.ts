@@ -4,13 +4,10 @@ import type { FlagValues, GlobalOptions, Io } from '../command.ts';
 import { connect } from '../connect.ts';
 import type { AskedLogs } from '../logs/asked-logs.ts';
 import { type CLUSTER_FLAGS, chosenClusters } from '../logs/chosen-clusters.ts';
-import { warningsOf } from '../logs/shortcomings.ts';
+import { PARTIAL, warningsOf } from '../logs/shortcomings.ts';
 import type { TIME_FLAGS } from '../logs/time-flags.ts';
 import { exportLogs, summaryOf } from './export-logs.ts';
 import type { Question } from './manifest.ts';
-
-/** Exit code of an export that has not all that was asked for. */
-const PARTIAL = 3;
 
 /** Flags of `logs` that count for an export, or contradict it. */
 type ExportFlags = FlagValues<typeof CLUSTER_FLAGS> &

@@ -6,6 +6,7 @@ import { printFilter } from '../../logs/query/print-filter.ts';
 import { Fields } from '../../logs/types/field.ts';
 import { SELECTOR_WORDS, selectLogTypes } from '../../logs/types/index.ts';
 import type { LogType } from '../../logs/types/log-type.ts';
+import type { FlagSpec } from '../command.ts';
 import { toYaml } from '../print.ts';
 import { filterOfFlags } from './filter-flags.ts';
 import type { TimeRange } from './time-flags.ts';
@@ -19,6 +20,22 @@ export interface AskedLogs extends TimeRange {
   /** At most so many, the newest; undefined for all. */
   readonly tail: number | undefined;
 }
+
+/** Of commands that look for records of types, beside those of filter-flags.ts. */
+export const QUESTION_FLAGS = {
+  source: {
+    type: 'string',
+    value: 'calico|kube',
+    choices: ['calico', 'kube'],
+    description: 'Of audit logs, only those of this API server.',
+  },
+  query: {
+    type: 'string',
+    short: 'q',
+    value: 'QUERY',
+    description: `Only what this query finds: 'dest_namespace = "store" AND action = "deny"'.`,
+  },
+} as const satisfies Record<string, FlagSpec>;
 
 /** The types that `--type` names, separated by commas, in either number. @throws UserError */
 export function typesOf(words: string): readonly LogType[] {

@@ -6,7 +6,7 @@ import type {
   StoreStatus,
 } from '../../manager/manager-status.ts';
 import { humanDuration } from '../duration.ts';
-import { alignColumns, formatTable, printable } from '../print.ts';
+import { alignColumns, formatTable, plural, printable } from '../print.ts';
 import { humanBytes, wordOf } from '../stored-days.ts';
 import type { ClusterCounts, ClusterState } from './cluster-problems.ts';
 import type { PlaneStatus } from './plane-status.ts';
@@ -140,8 +140,4 @@ function sumOf(problems: readonly Problem[], isPartial: boolean): string {
   const count = (level: Problem['level']) => problems.filter((one) => one.level === level).length;
   if (problems.length === 0) return isPartial ? 'Nothing is wrong in what was read.' : 'Nothing is wrong.';
   return `${plural(count('error'), 'error')}, ${plural(count('warning'), 'warning')}`;
-}
-
-function plural(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }

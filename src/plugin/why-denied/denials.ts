@@ -1,6 +1,6 @@
 import { parseTime } from '../../logs/record/time.ts';
 import type { Direction } from '../../logs/types/grouping.ts';
-import { endpoint, list, object, type StoredRecord, text } from '../../logs/types/log-type.ts';
+import { endOf, list, object, portOf, type StoredRecord, text } from '../../logs/types/log-type.ts';
 import { type PolicyHit, PROFILES, parsePolicyHit, policyWords } from '../../logs/types/policy-hit.ts';
 
 /** A policy that a connection met on its way through the tiers. */
@@ -123,12 +123,7 @@ export function stepWords({ tier, policy }: PolicyStep): string {
 }
 
 function betweenOf(record: StoredRecord): string {
-  const end = (side: 'source' | 'dest') => {
-    const name = text(record[`${side}_name`]) || record[`${side}_name_aggr`];
-    return endpoint(record[`${side}_namespace`], name, record[`${side}_ip`]);
-  };
-  const port = [text(record.proto), text(record.dest_port)].filter((part) => part !== '').join('/');
-  return `${end('source')} -> ${end('dest')} ${port}`.trim();
+  return `${endOf(record, 'source')} -> ${endOf(record, 'dest')} ${portOf(record)}`.trim();
 }
 
 function mostFirst(between: ReadonlyMap<string, number>): readonly string[] {

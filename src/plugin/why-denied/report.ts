@@ -1,5 +1,5 @@
 import { type TimeWording, timeWords } from '../logs/time-words.ts';
-import { alignColumns, printable } from '../print.ts';
+import { alignColumns, plural, printable } from '../print.ts';
 import { type Denial, decisionWords, stepWords } from './denials.ts';
 import { type Destination, type Endpoint, endpointWords } from './endpoint.ts';
 import type { Findings } from './findings.ts';
@@ -44,7 +44,7 @@ function denialText(denial: Denial, severalClusters: boolean, at: (time: number)
   const { staged, direction, reporter, connections, packets, records, cluster, between, policies } = denial;
   const end = direction === 'egress' ? 'source' : 'destination';
   const what = staged ? `Would be denied by a staged policy at the ${end}` : `Denied at the ${end}`;
-  const amounts = `${counted(connections, 'connection')}, ${counted(packets, 'packet')} in ${counted(records, 'record')}`;
+  const amounts = `${plural(connections, 'connection')}, ${plural(packets, 'packet')} in ${plural(records, 'record')}`;
   const where = severalClusters ? ` in cluster ${printable(cluster)}` : '';
   const head = `${what} (${direction}, reported by ${printable(reporter) || 'nobody'})${where}: ${amounts}\n`;
   const pairs = between.slice(0, MOST_PAIRS).map((words) => `  ${printable(words)}\n`);
@@ -60,11 +60,7 @@ function denialText(denial: Denial, severalClusters: boolean, at: (time: number)
 function allowedText({ allowed }: Findings, at: (time: number) => string): string {
   const { egress, ingress, last } = allowed;
   if (last === undefined) return 'Nothing else was seen between them in that time.\n';
-  return `Let through in the same time: ${counted(egress, 'connection')} at the source (egress), ${ingress} at the destination (ingress), the last by ${at(last)}\n`;
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
+  return `Let through in the same time: ${plural(egress, 'connection')} at the source (egress), ${ingress} at the destination (ingress), the last by ${at(last)}\n`;
 }
 
 function nothingDenied(question: Question, findings: Findings, at: (time: number) => string): string {
