@@ -10,11 +10,11 @@ import { flows } from '../src/logs/types/flows.ts';
 import { Elasticsearch } from '../testbed/elasticsearch/elasticsearch.ts';
 import { userKeys } from '../testbed/kubernetes/cluster.ts';
 import type { ServerProcess } from '../testbed/processes.ts';
+import { Bench } from './conformance/store-bench.ts';
 import { Follower } from './follower.ts';
 import { eventually, grant, newFolder, sharedWorkbench } from './harness.ts';
 import { type OwnManagement, startOwnManagement } from './own-management.ts';
 import { adminClient } from './proxies.ts';
-import { Bench } from './store-bench.ts';
 
 const shared = sharedWorkbench();
 const CLUSTERS = Array.from({ length: 300 }, (_, n) => `fleet-${String(n).padStart(3, '0')}`);

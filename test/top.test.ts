@@ -11,8 +11,8 @@ import type { GroupWord, MetricWord } from '../src/logs/types/grouping.ts';
 import { selectLogTypes } from '../src/logs/types/index.ts';
 import type { StoredRecord } from '../src/logs/types/log-type.ts';
 import type { Outcome } from '../testbed/processes.ts';
+import { counted } from './conformance/top-oracle.ts';
 import { addSender, forward, grant, mcm, sharedWorkbench, userOf } from './harness.ts';
-import { counted } from './top-oracle.ts';
 
 const workbench = sharedWorkbench();
 const NOW = Math.floor(Date.now() / 1000) * 1000;

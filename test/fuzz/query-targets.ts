@@ -7,7 +7,7 @@ import { QueryError } from '../../src/logs/query/query-error.ts';
 import { Fields } from '../../src/logs/types/field.ts';
 import { LOG_TYPES } from '../../src/logs/types/index.ts';
 import { parseTemplate } from '../../src/plugin/logs/json-path.ts';
-import { RandomFilters } from '../random-filter.ts';
+import { RandomFilters } from '../conformance/random-filter.ts';
 import { mutatedText, mutatedValue } from './mutation.ts';
 import type { FuzzTarget } from './target.ts';
 

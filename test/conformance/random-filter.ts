@@ -1,8 +1,8 @@
-import type { Random } from '../fixtures/random.ts';
-import { equalValue, rangeValue, setValue } from '../src/logs/query/field-value.ts';
-import { allOf, anyOf, type Filter, match, not, RANGE_OPERATORS } from '../src/logs/query/filter.ts';
-import { escapePattern } from '../src/logs/query/pattern.ts';
-import { ABILITIES, type Field, type FieldKind, type Fields } from '../src/logs/types/field.ts';
+import type { Random } from '../../fixtures/random.ts';
+import { equalValue, rangeValue, setValue } from '../../src/logs/query/field-value.ts';
+import { allOf, anyOf, type Filter, match, not, RANGE_OPERATORS } from '../../src/logs/query/filter.ts';
+import { escapePattern } from '../../src/logs/query/pattern.ts';
+import { ABILITIES, type Field, type FieldKind, type Fields } from '../../src/logs/types/field.ts';
 
 /** Values of each kind, odd ones among them. */
 const VALUES: Readonly<Record<FieldKind, readonly string[]>> = {

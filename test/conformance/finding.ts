@@ -1,27 +1,25 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
-import { generateDns } from '../fixtures/generate-dns.ts';
-import { generateFlows } from '../fixtures/generate-flows.ts';
-import { Random } from '../fixtures/random.ts';
-import type { Filter } from '../src/logs/query/filter.ts';
-import { parseFilter } from '../src/logs/query/parse-filter.ts';
-import { MOST_WILDCARDS } from '../src/logs/query/pattern.ts';
-import { printFilter } from '../src/logs/query/print-filter.ts';
-import { dayOf } from '../src/logs/record/time.ts';
-import { DEFAULT_LAYOUT, LAYOUT_NAMES, LayoutHistory } from '../src/logs/store/elasticsearch/layout.ts';
-import type { FoundRecord } from '../src/logs/store/log-store.ts';
-import { startOf } from '../src/logs/store/retention.ts';
-import { type Field, type FieldKind, Fields } from '../src/logs/types/field.ts';
-import { flows } from '../src/logs/types/flows.ts';
-import { LOG_TYPES } from '../src/logs/types/index.ts';
-import type { LogType } from '../src/logs/types/log-type.ts';
-import { Elasticsearch, type ElasticsearchMajor } from '../testbed/elasticsearch/elasticsearch.ts';
+import { after, before, it } from 'node:test';
+import { generateDns } from '../../fixtures/generate-dns.ts';
+import { generateFlows } from '../../fixtures/generate-flows.ts';
+import { Random } from '../../fixtures/random.ts';
+import type { Filter } from '../../src/logs/query/filter.ts';
+import { parseFilter } from '../../src/logs/query/parse-filter.ts';
+import { MOST_WILDCARDS } from '../../src/logs/query/pattern.ts';
+import { printFilter } from '../../src/logs/query/print-filter.ts';
+import { dayOf } from '../../src/logs/record/time.ts';
+import { DEFAULT_LAYOUT, LayoutHistory } from '../../src/logs/store/elasticsearch/layout.ts';
+import type { FoundRecord } from '../../src/logs/store/log-store.ts';
+import { startOf } from '../../src/logs/store/retention.ts';
+import { type Field, type FieldKind, Fields } from '../../src/logs/types/field.ts';
+import { flows } from '../../src/logs/types/flows.ts';
+import { LOG_TYPES } from '../../src/logs/types/index.ts';
+import type { LogType } from '../../src/logs/types/log-type.ts';
+import type { ElasticsearchMajor } from '../../testbed/elasticsearch/elasticsearch.ts';
 import { holds } from './filter-oracle.ts';
 import { RandomFilters } from './random-filter.ts';
 import { Bench } from './store-bench.ts';
+import type { Subject } from './subject.ts';
 
 /** Yesterday's noon: kept by every type, and one day whatever the time is. */
 const NOON = startOf(dayOf(Date.now() - 86_400_000)) + 43_200_000;
@@ -113,31 +111,14 @@ function known({ kind, name }: Field): readonly string[] {
     : values;
 }
 
-for (const major of [9, 8] as const satisfies ElasticsearchMajor[]) {
-  describe(`a query of Elasticsearch ${major}`, () => {
-    let elasticsearch: Elasticsearch;
-    const folder = mkdtempSync(join(tmpdir(), 'kubectl-mcm-query-'));
-    before(async () => {
-      elasticsearch = await Elasticsearch.start(folder, (text) => process.stderr.write(`${text}\n`), { major });
-    });
-    after(async () => {
-      await elasticsearch?.stop();
-      rmSync(folder, { recursive: true, force: true });
-    });
-    for (const layout of LAYOUT_NAMES) {
-      const layouts = new LayoutHistory([{ from: '', ...DEFAULT_LAYOUT, layout, prefix: `q_${layout.slice(0, 3)}_` }]);
-      describe(`with the layout ${layout}`, () => queries(() => new Bench(elasticsearch, layouts), major));
-    }
-  });
-}
-
-function queries(newBench: () => Bench, major: ElasticsearchMajor): void {
+/** Finds exactly what queries say, whatever is in the records. */
+export function finding({ server, major, layout }: Subject): void {
   const seed = major;
   const [perField, together] = QUERIES[major];
   let bench: Bench;
   const stored = new Map<LogType, readonly FoundRecord[]>();
   before(async () => {
-    bench = newBench();
+    bench = new Bench(server(), new LayoutHistory([{ from: '', ...DEFAULT_LAYOUT, layout, prefix: `f_${layout}_` }]));
     const random = new Random(seed);
     for (const type of LOG_TYPES) {
       const fields = fieldsOf(type);

@@ -1,6 +1,6 @@
-import type { CountedGroup, LogAggregation, Total } from '../src/logs/query/aggregation.ts';
-import type { Filter } from '../src/logs/query/filter.ts';
-import type { StoredRecord } from '../src/logs/types/log-type.ts';
+import type { CountedGroup, LogAggregation, Total } from '../../src/logs/query/aggregation.ts';
+import type { Filter } from '../../src/logs/query/filter.ts';
+import type { StoredRecord } from '../../src/logs/types/log-type.ts';
 import { holds } from './filter-oracle.ts';
 
 interface Counted {

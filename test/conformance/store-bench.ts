@@ -1,14 +1,14 @@
-import { parseParameters, type QueryParameters } from '../src/logs/query/log-query.ts';
-import { LineSplitter } from '../src/logs/record/lines.ts';
-import { type LogRecord, RecordReader } from '../src/logs/record/record.ts';
-import { ElasticsearchStore } from '../src/logs/store/elasticsearch/elasticsearch-store.ts';
-import type { LayoutHistory } from '../src/logs/store/elasticsearch/layout.ts';
-import type { WriteOutcome } from '../src/logs/store/log-store.ts';
-import { Retention } from '../src/logs/store/retention.ts';
-import { CurrentSettings } from '../src/logs/store/store-settings.ts';
-import { flows } from '../src/logs/types/flows.ts';
-import type { LogType } from '../src/logs/types/log-type.ts';
-import type { Elasticsearch } from '../testbed/elasticsearch/elasticsearch.ts';
+import { parseParameters, type QueryParameters } from '../../src/logs/query/log-query.ts';
+import { LineSplitter } from '../../src/logs/record/lines.ts';
+import { type LogRecord, RecordReader } from '../../src/logs/record/record.ts';
+import { ElasticsearchStore } from '../../src/logs/store/elasticsearch/elasticsearch-store.ts';
+import type { LayoutHistory } from '../../src/logs/store/elasticsearch/layout.ts';
+import type { WriteOutcome } from '../../src/logs/store/log-store.ts';
+import { Retention } from '../../src/logs/store/retention.ts';
+import { CurrentSettings } from '../../src/logs/store/store-settings.ts';
+import { flows } from '../../src/logs/types/flows.ts';
+import type { LogType } from '../../src/logs/types/log-type.ts';
+import type { Elasticsearch } from '../../testbed/elasticsearch/elasticsearch.ts';
 
 const { signal } = new AbortController();
 

@@ -1,26 +1,24 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, describe, it } from 'node:test';
-import { generateDns } from '../fixtures/generate-dns.ts';
-import { generateFlows } from '../fixtures/generate-flows.ts';
-import { Random } from '../fixtures/random.ts';
-import { groupWords, type LogAggregation, metricWords } from '../src/logs/query/aggregation.ts';
-import type { Filter } from '../src/logs/query/filter.ts';
-import { parseFilter } from '../src/logs/query/parse-filter.ts';
-import { printFilter } from '../src/logs/query/print-filter.ts';
-import { dayOf } from '../src/logs/record/time.ts';
-import { DEFAULT_LAYOUT, LAYOUT_NAMES, LayoutHistory } from '../src/logs/store/elasticsearch/layout.ts';
-import { startOf } from '../src/logs/store/retention.ts';
-import { auditEe, auditKube } from '../src/logs/types/audit.ts';
-import { dns } from '../src/logs/types/dns.ts';
-import { Fields } from '../src/logs/types/field.ts';
-import { flows } from '../src/logs/types/flows.ts';
-import type { LogType, StoredRecord } from '../src/logs/types/log-type.ts';
-import { Elasticsearch, type ElasticsearchMajor } from '../testbed/elasticsearch/elasticsearch.ts';
+import { after, before, it } from 'node:test';
+import { generateDns } from '../../fixtures/generate-dns.ts';
+import { generateFlows } from '../../fixtures/generate-flows.ts';
+import { Random } from '../../fixtures/random.ts';
+import { groupWords, type LogAggregation, metricWords } from '../../src/logs/query/aggregation.ts';
+import type { Filter } from '../../src/logs/query/filter.ts';
+import { parseFilter } from '../../src/logs/query/parse-filter.ts';
+import { printFilter } from '../../src/logs/query/print-filter.ts';
+import { dayOf } from '../../src/logs/record/time.ts';
+import { DEFAULT_LAYOUT, LayoutHistory } from '../../src/logs/store/elasticsearch/layout.ts';
+import { startOf } from '../../src/logs/store/retention.ts';
+import { auditEe, auditKube } from '../../src/logs/types/audit.ts';
+import { dns } from '../../src/logs/types/dns.ts';
+import { Fields } from '../../src/logs/types/field.ts';
+import { flows } from '../../src/logs/types/flows.ts';
+import type { LogType, StoredRecord } from '../../src/logs/types/log-type.ts';
+import type { Elasticsearch, ElasticsearchMajor } from '../../testbed/elasticsearch/elasticsearch.ts';
 import { RandomFilters } from './random-filter.ts';
 import { Bench, recordsOf } from './store-bench.ts';
+import type { Subject } from './subject.ts';
 import { counted } from './top-oracle.ts';
 
 /** Two days, each with an index of its own. */
@@ -86,30 +84,12 @@ function linesOf(type: LogType, random: Random, seed: number): string[] {
   return Array.from({ length: 80 }, () => audit(random, time()));
 }
 
-for (const major of [9, 8] as const satisfies ElasticsearchMajor[]) {
-  describe(`counting in Elasticsearch ${major}`, () => {
-    let elasticsearch: Elasticsearch;
-    const folder = mkdtempSync(join(tmpdir(), 'kubectl-mcm-top-'));
-    before(async () => {
-      elasticsearch = await Elasticsearch.start(folder, (text) => process.stderr.write(`${text}\n`), { major });
-    });
-    after(async () => {
-      await elasticsearch?.stop();
-      rmSync(folder, { recursive: true, force: true });
-    });
-    for (const layout of LAYOUT_NAMES) {
-      const layouts = new LayoutHistory([{ from: '', ...DEFAULT_LAYOUT, layout, prefix: `t_${layout.slice(0, 3)}_` }]);
-      describe(`with the layout ${layout}`, () => counts(() => new Bench(elasticsearch, layouts), major));
-    }
-    if (major === 9) describe('at its limits', () => limits(() => new Bench(elasticsearch, new LayoutHistory())));
-  });
-}
-
-function counts(newBench: () => Bench, major: ElasticsearchMajor): void {
+/** Counts exactly what there is, in groups. */
+export function counting({ server, major, layout }: Subject): void {
   let bench: Bench;
   const stored = new Map<LogType, readonly StoredRecord[]>();
   before(async () => {
-    bench = newBench();
+    bench = new Bench(server(), new LayoutHistory([{ from: '', ...DEFAULT_LAYOUT, layout, prefix: `c_${layout}_` }]));
     const random = new Random(major);
     for (const type of [flows, dns, auditEe, auditKube]) {
       const records: StoredRecord[] = [];
@@ -184,14 +164,14 @@ function counts(newBench: () => Bench, major: ElasticsearchMajor): void {
   }
 }
 
-/** What takes long to try, once. */
-function limits(newBench: () => Bench): void {
+/** How far counting goes; takes long to try. */
+export function limits(server: () => Elasticsearch): void {
   const end_time = new Date(NOON).toISOString();
   const line = (n: number) => JSON.stringify({ end_time, qname: `x${n}.example.com`, count: n });
   const all = { types: [dns], since: undefined, until: undefined, filter: undefined, limit: 2 };
   let bench: Bench;
   before(() => {
-    bench = newBench();
+    bench = new Bench(server(), new LayoutHistory());
   });
   after(() => bench.store.close());
 

@@ -1,27 +1,22 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { after, before, describe, it, mock } from 'node:test';
-import type { Cursor } from '../src/logs/query/cursor.ts';
-import { ORDERS } from '../src/logs/query/log-query.ts';
-import type { LogRecord } from '../src/logs/record/record.ts';
-import { dayOf } from '../src/logs/record/time.ts';
-import { createdAt } from '../src/logs/store/elasticsearch/day-keeper.ts';
-import { kindOf } from '../src/logs/store/elasticsearch/dead-letter.ts';
+import type { Cursor } from '../../src/logs/query/cursor.ts';
+import { ORDERS } from '../../src/logs/query/log-query.ts';
+import type { LogRecord } from '../../src/logs/record/record.ts';
+import { dayOf } from '../../src/logs/record/time.ts';
+import { createdAt } from '../../src/logs/store/elasticsearch/day-keeper.ts';
+import { kindOf } from '../../src/logs/store/elasticsearch/dead-letter.ts';
 import {
   DEFAULT_LAYOUT,
   type LayoutHistory as History,
-  LAYOUT_NAMES,
   LayoutHistory,
-  type LayoutName,
-} from '../src/logs/store/elasticsearch/layout.ts';
-import { type FoundRecord, type StoreFault, StoreUnavailable } from '../src/logs/store/log-store.ts';
-import { Retention, startOf } from '../src/logs/store/retention.ts';
-import { auditKube } from '../src/logs/types/audit.ts';
-import { flows } from '../src/logs/types/flows.ts';
-import { Elasticsearch, type ElasticsearchMajor } from '../testbed/elasticsearch/elasticsearch.ts';
+} from '../../src/logs/store/elasticsearch/layout.ts';
+import { type FoundRecord, type StoreFault, StoreUnavailable } from '../../src/logs/store/log-store.ts';
+import { Retention, startOf } from '../../src/logs/store/retention.ts';
+import { auditKube } from '../../src/logs/types/audit.ts';
+import { flows } from '../../src/logs/types/flows.ts';
 import { Bench, recordsOf } from './store-bench.ts';
+import type { Subject } from './subject.ts';
 
 const { signal } = new AbortController();
 const HOUR = 3_600_000;
@@ -34,27 +29,9 @@ function flow(time: number, members: object = {}): string {
   return JSON.stringify({ end_time: Math.floor(time / 1000), action: 'allow', ...members });
 }
 
-for (const major of [9, 8] as const satisfies ElasticsearchMajor[]) {
-  describe(`the store in Elasticsearch ${major}`, () => {
-    let elasticsearch: Elasticsearch;
-    const folder = mkdtempSync(join(tmpdir(), 'kubectl-mcm-store-'));
-    before(async () => {
-      const progress = (text: string) => process.stderr.write(`${text}\n`);
-      elasticsearch = await Elasticsearch.start(folder, progress, { major });
-    });
-    after(async () => {
-      await elasticsearch?.stop();
-      rmSync(folder, { recursive: true, force: true });
-    });
-    for (const layout of LAYOUT_NAMES) {
-      describe(`with the layout ${layout}`, () => {
-        conformance(() => elasticsearch, major, layout, `${layout === 'shared' ? 'one' : 'each'}_`);
-      });
-    }
-  });
-}
-
-function conformance(server: () => Elasticsearch, major: ElasticsearchMajor, layout: LayoutName, prefix: string): void {
+/** Keeps what is written, whole and once, finds it again, and lets it go in time. */
+export function keeping({ server, major, layout }: Subject): void {
+  const prefix = `k_${layout}_`;
   const current = { ...DEFAULT_LAYOUT, layout, prefix };
   const always = new LayoutHistory([{ from: '', ...current }]);
   const benches: Bench[] = [];

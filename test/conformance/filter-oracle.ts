@@ -1,8 +1,8 @@
 import { BlockList, isIP } from 'node:net';
-import type { Filter, Match, Range, Scalar } from '../src/logs/query/filter.ts';
-import { parseTime } from '../src/logs/record/time.ts';
-import type { Field } from '../src/logs/types/field.ts';
-import type { StoredRecord } from '../src/logs/types/log-type.ts';
+import type { Filter, Match, Range, Scalar } from '../../src/logs/query/filter.ts';
+import { parseTime } from '../../src/logs/record/time.ts';
+import type { Field } from '../../src/logs/types/field.ts';
+import type { StoredRecord } from '../../src/logs/types/log-type.ts';
 
 /** Whether a record is found by a filter, as the filter's own words have it: what a store's answer is held against. */
 export function holds(filter: Filter, record: StoredRecord): boolean {

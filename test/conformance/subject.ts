@@ -1,0 +1,10 @@
+import type { LayoutName } from '../../src/logs/store/elasticsearch/layout.ts';
+import type { Elasticsearch, ElasticsearchMajor } from '../../testbed/elasticsearch/elasticsearch.ts';
+
+/** What is tried: a layout in an Elasticsearch of a version. */
+export interface Subject {
+  /** Known when tests run. */
+  readonly server: () => Elasticsearch;
+  readonly major: ElasticsearchMajor;
+  readonly layout: LayoutName;
+}
