@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { run } from '../testbed/processes.ts';
 import { eventually } from './harness.ts';
 
@@ -48,33 +48,50 @@ describe('the demo', () => {
     }
   });
 
-  for (const signal of ['SIGINT', 'SIGKILL'] as const) {
-    it(`stays up with new traffic, and leaves no process behind after ${signal}`, async (t) => {
-      const demo = spawn(process.execPath, [DEMO], { stdio: ['ignore', 'pipe', 'pipe'] });
-      t.after(() => demo.kill('SIGKILL'));
-      let output = '';
-      for (const stream of [demo.stdout, demo.stderr])
-        stream.setEncoding('utf8').on('data', (text: string) => (output += text));
-      const ended = new Promise<number | null>((resolve) => demo.once('exit', resolve));
-      await eventually(
-        async () => /^kubectl mcm logs --cluster prod-us --as alice$/m.test(output) || demo.exitCode !== null,
-        500_000,
-      );
-      const kubeconfig = /^export KUBECONFIG=(.*)$/m.exec(output)?.[1] ?? assert.fail(output);
-      const path = /^export PATH=(.*):\$PATH$/m.exec(output)?.[1] ?? assert.fail(output);
-      const folder = join(kubeconfig, '..');
-      t.after(() => rmSync(folder, { recursive: true, force: true }));
-      assert.ok(processesOf(folder).length >= 8, 'three API servers, three etcds, Elasticsearch and the manager');
-      const env = { ...process.env, KUBECONFIG: kubeconfig, PATH: `${path}:${process.env.PATH}` };
-      const flows = async () =>
-        (await run('kubectl', ['mcm', 'logs', '--cluster', 'prod-eu', '--tail', '10000', '-o', 'json'], { env })).stdout
-          .length;
-      const before = await flows();
-      await eventually(async () => (await flows()) !== before, 60_000);
-      demo.kill(signal);
-      assert.equal(await ended, signal === 'SIGINT' ? 0 : null);
-      await eventually(async () => processesOf(folder).length === 0, 60_000);
-      if (signal === 'SIGINT') assert.equal(existsSync(folder), false, 'its files are gone too');
-    });
-  }
+  it('stays up with new traffic, and leaves nothing behind after Ctrl-C', async (t) => {
+    const demo = startDemo(t);
+    await demo.until(/^kubectl mcm logs --cluster prod-us --as alice$/m);
+    const kubeconfig = demo.said(/^export KUBECONFIG=(.*)$/m);
+    const folder = join(kubeconfig, '..');
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    assert.ok(processesOf(folder).length >= 8, 'three API servers, three etcds, Elasticsearch and the manager');
+    const PATH = `${demo.said(/^export PATH=(.*):\$PATH$/m)}:${process.env.PATH}`;
+    const env = { ...process.env, KUBECONFIG: kubeconfig, PATH };
+    const flows = async () =>
+      (await run('kubectl', ['mcm', 'logs', '--cluster', 'prod-eu', '--tail', '10000', '-o', 'json'], { env })).stdout
+        .length;
+    const before = await flows();
+    await eventually(async () => (await flows()) !== before, 60_000);
+    assert.equal(await demo.end('SIGINT'), 0);
+    await eventually(async () => processesOf(folder).length === 0, 60_000);
+    assert.equal(existsSync(folder), false, 'its files are gone too');
+  });
+
+  it('leaves no process behind when it is killed', async (t) => {
+    const demo = startDemo(t);
+    await demo.until(/^ready; it logs to .*$/m);
+    const folder = join(demo.said(/^ready; it logs to (.*)$/m), '..');
+    t.after(() => rmSync(folder, { recursive: true, force: true }));
+    assert.ok(processesOf(folder).length >= 8, 'three API servers, three etcds, Elasticsearch and the manager');
+    assert.equal(await demo.end('SIGKILL'), null);
+    await eventually(async () => processesOf(folder).length === 0, 60_000);
+  });
 });
+
+/** The demo as people run it, until it is told to end. */
+function startDemo(t: TestContext) {
+  const demo = spawn(process.execPath, [DEMO], { stdio: ['ignore', 'pipe', 'pipe'] });
+  t.after(() => demo.kill('SIGKILL'));
+  let output = '';
+  for (const stream of [demo.stdout, demo.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  const ended = new Promise<number | null>((resolve) => demo.once('exit', resolve));
+  return {
+    until: async (words: RegExp) => await eventually(async () => words.test(output) || demo.exitCode !== null, 500_000),
+    said: (words: RegExp) => words.exec(output)?.[1] ?? assert.fail(output),
+    end: async (signal: NodeJS.Signals) => {
+      demo.kill(signal);
+      return await ended;
+    },
+  };
+}
