@@ -11,7 +11,8 @@ import { CurrentSettings } from '../store-settings.ts';
 import { BulkLines, type FileLines } from './bulk-lines.ts';
 import { IndexNames } from './index-names.ts';
 
-const NOW = Date.UTC(2026, 10, 22, 12);
+/** Yesterday's noon: an hour back or ahead is the same day, and one that is kept. */
+const NOW = Math.floor(Date.now() / 86_400_000) * 86_400_000 - 43_200_000;
 const END = NOW / 1000 - 60;
 const SETTINGS = new CurrentSettings();
 const NAMES = new IndexNames(SETTINGS);
@@ -99,7 +100,7 @@ describe('BulkLines', () => {
   });
 
   it('takes lines that differ from the one before in digits alone, each by its own time', () => {
-    const midnight = Date.UTC(2026, 10, 22) / 1000;
+    const midnight = NOW / 1000 - 43_200;
     const ahead = NOW / 1000 + 43_200;
     const times = [
       midnight - 1,
