@@ -101,6 +101,11 @@ export type ClusterPhase =
   | 'CertificateUnreadable';
 
 /** A ManagedCluster as `add-cluster` creates it. */
-export function managedCluster(name: string, spec: ManagedCluster['spec']): ManagedCluster {
-  return { apiVersion: MANAGED_CLUSTER_API, kind: 'ManagedCluster', metadata: { name }, spec };
+export function managedCluster(
+  name: string,
+  spec: ManagedCluster['spec'],
+  labels: Readonly<Record<string, string>> = {},
+): ManagedCluster {
+  const metadata = Object.keys(labels).length === 0 ? { name } : { name, labels };
+  return { apiVersion: MANAGED_CLUSTER_API, kind: 'ManagedCluster', metadata, spec };
 }

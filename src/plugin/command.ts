@@ -88,7 +88,7 @@ export interface Mistake {
 
 /** One verb. */
 export interface Command<F extends FlagSpecs = FlagSpecs> {
-  /** Names of the arguments; exactly so many are needed. */
+  /** Names of the arguments; those in brackets, which are the last, may be left out. */
   readonly args: readonly string[];
   /** What shells offer for the arguments. */
   readonly completes?: readonly Completes[];

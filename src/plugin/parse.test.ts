@@ -27,6 +27,13 @@ describe('parseLine', () => {
     assert.deepEqual(flags, { flow: ['a', 'b'], output: 'json', tail: '100', 'no-headers': true });
   });
 
+  it('takes what stands in brackets or leaves it out', () => {
+    const optional = { ...command, args: ['[NAME]'] } as const;
+    assert.deepEqual(parseLine('test', optional, []).args, []);
+    assert.deepEqual(parseLine('test', optional, ['a']).args, ['a']);
+    assert.throws(() => parseLine('test', optional, ['a', 'b']), /unexpected argument "b"/);
+  });
+
   it('takes flags of a command for its own where a global one has the name', () => {
     const own = { ...command, flags: { user: { type: 'strings', description: '' } } } as const;
     const { flags, global } = parseLine('test', own, ['n', '--user', 'jane', '--kube-user', 'admin']);

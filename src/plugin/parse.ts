@@ -28,7 +28,7 @@ export function parseLine(words: string, command: Command, tokens: readonly stri
   if ([parsed.help].flat().includes(true))
     return { args, flags: {}, global: readGlobalFlags(valuesOf({}, GLOBAL_FLAGS, fail)), help: true };
   const global = readGlobalFlags(valuesOf(without(parsed, command.flags), GLOBAL_FLAGS, fail));
-  if (args.length !== command.args.length) {
+  if (args.length < neededArguments(command.args).length || args.length > command.args.length) {
     throw new UsageError(wrongArguments(command.args, args), words, command.hint?.({ args }));
   }
   const flags = valuesOf(parsed, { ...command.flags, ...negated }, fail);
@@ -213,8 +213,13 @@ function unknownFlag(name: string): string {
   return name.length === 1 ? `unknown shorthand flag: '${name}' in -${name}` : `unknown flag: --${name}`;
 }
 
-function wrongArguments(needed: readonly string[], given: readonly string[]): string {
-  if (needed.length === 0) return `unexpected argument "${given[0]}"`;
+function neededArguments(names: readonly string[]): readonly string[] {
+  return names.filter((name) => !name.startsWith('['));
+}
+
+function wrongArguments(names: readonly string[], given: readonly string[]): string {
+  const needed = neededArguments(names);
+  if (needed.length === 0) return `unexpected argument "${given[names.length]}"`;
   const what = needed.length === 1 ? `exactly one ${needed[0]} is required` : `${needed.join(' and ')} are required`;
   return `${what}, got ${given.length}`;
 }

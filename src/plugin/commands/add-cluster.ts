@@ -1,23 +1,25 @@
-import { type ConnectionOptions, connectionManifest } from '../../clusters/connection-manifest.ts';
-import { isClusterName, managedCluster, OPERATOR_NAMESPACE, RESERVED_NAMES } from '../../clusters/managed-cluster.ts';
+import { connectionManifest } from '../../clusters/connection-manifest.ts';
+import { OPERATOR_NAMESPACE } from '../../clusters/managed-cluster.ts';
 import { messageOf, UserError } from '../../errors.ts';
 import { applyAll } from '../../install/apply.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { type KubeObject, objectName } from '../../kube/objects.ts';
-import { isStatus } from '../../kube/status.ts';
-import { defineCommand, type Io } from '../command.ts';
+import { defineCommand, type GlobalOptions, type Io } from '../command.ts';
 import { connect } from '../connect.ts';
 import { awaitConnection } from '../connection/await-connection.ts';
 import { createCluster, OutcomeUnknown } from '../connection/create-cluster.ts';
 import { MANIFEST_FLAGS, ManifestFile } from '../connection/manifest-file.ts';
-import { newConnection } from '../connection/new-connection.ts';
+import { managementSide, newConnection } from '../connection/new-connection.ts';
+import { clusterNameFault, isNamespaceName, registration } from '../connection/registration.ts';
+import { rehearse } from '../connection/rehearse.ts';
 import { durationOf } from '../duration.ts';
+import { LABELS_FLAG, labelsOf } from '../labels.ts';
 import { toYaml } from '../print.ts';
 import { readDays } from '../stored-days.ts';
 
 /** `add-cluster NAME`: registers a managed cluster and makes the manifest that connects it. */
 export const command = defineCommand({
-  args: ['NAME'],
+  args: ['[NAME]'],
   description: `
 Register a managed cluster and make the manifest that connects it: for tigera-operator (Guardian's tunnel and Goldmane's
 flow logs) and for our forwarder (log files).
@@ -26,16 +28,39 @@ The certificates are good for a year; "kubectl mcm reissue NAME" makes new ones,
 disconnects a cluster again. Its logs stay.
 
 The key pairs are made here; the management cluster gets only the certificates. So the manifest is the one place that
-holds the private keys: it cannot be shown again.`,
+holds the private keys: it cannot be shown again.
+
+With -f it adds all clusters that a CSV file lists. Its first line names the columns: "name", and where they are wanted
+"managed-context", "operator-namespace", "output" (the manifest's file name) and "label:KEY" for each label. -o is then the
+directory for the manifests. Every line is checked, and what is wrong is told with line numbers, before anything is
+changed. Ended in the middle, it goes on where it was when the same is run again; it never adds a cluster twice.`,
   examples: `
 # Write the manifest to a file that only you can read, and apply it to the managed cluster
 kubectl mcm add-cluster prod-eu -o prod-eu.yaml
 kubectl apply --context prod-eu -f prod-eu.yaml
 
 # Both at once, where the kubeconfig has a context for the managed cluster, and wait until it is connected
-kubectl mcm add-cluster prod-eu --managed-context prod-eu --wait`,
+kubectl mcm add-cluster prod-eu --managed-context prod-eu --wait
+
+# Hundreds of clusters, with labels
+printf 'name,label:region\\nedge-001,eu\\nedge-002,us\\n' > clusters.csv
+kubectl mcm add-cluster -f clusters.csv -o manifests -l tier=edge
+kubectl mcm clusters -l tier=edge,region=eu`,
   flags: {
     ...MANIFEST_FLAGS,
+    ...LABELS_FLAG,
+    filename: {
+      type: 'string',
+      short: 'f',
+      value: 'FILE',
+      description: 'Add the clusters that this CSV file lists, instead of one by its name.',
+    },
+    parallel: {
+      type: 'string',
+      value: 'N',
+      default: '20',
+      description: 'With -f: so many clusters at once.',
+    },
     wait: {
       type: 'boolean',
       description: 'With --managed-context: wait until the cluster is connected, saying what for.',
@@ -54,15 +79,21 @@ kubectl mcm add-cluster prod-eu --managed-context prod-eu --wait`,
     },
   },
   run: async ({ args, flags, global, io }) => {
-    const [name = ''] = args;
+    const [name] = args;
+    if (flags.filename !== undefined) return await addListed(flags.filename, name, flags, global, io);
     requireClusterName(name);
-    requireLabel(flags['operator-namespace']);
+    requireNamespace(flags['operator-namespace']);
+    const labels = labelsOf('labels', flags.labels);
     const timeout = waitTimeout(flags.wait, flags.timeout, flags['managed-context']);
     const management = connect(global, io);
     const managed = flags['managed-context'] === undefined ? undefined : connect(global, io, flags['managed-context']);
-    const connection = await newConnection(management, name, flags['operator-namespace'], io.signal);
+    const connection = await newConnection(
+      await managementSide(management, io.signal),
+      name,
+      flags['operator-namespace'],
+    );
     const manifest = connectionManifest(connection);
-    const wanted = registration(name, connection);
+    const wanted = registration(name, connection, labels);
     // Everything that can be refused is refused before anything is written, the name first.
     await createCluster(management, wanted, { dryRun: true, signal: io.signal });
     if (managed !== undefined) await rehearse(managed, manifest, io.signal);
@@ -113,18 +144,75 @@ async function earlierLogs(management: KubeClient, name: string, signal: AbortSi
   return `warning: logs of an earlier cluster "${name}" are stored, from ${since} on: who may read the logs of this one sees them too\n`;
 }
 
-function registration(name: string, { tunnel, forwarder, operatorNamespace }: ConnectionOptions) {
-  const certificate = Buffer.from(tunnel.certificate + forwarder.certificate).toString('base64');
-  return managedCluster(name, { operatorNamespace, certificate });
+/** What the flags are, where a file lists the clusters. */
+interface ListFlags {
+  readonly output: string | undefined;
+  readonly 'managed-context': string | undefined;
+  readonly 'operator-namespace': string;
+  readonly labels: readonly string[];
+  readonly parallel: string;
+  readonly wait: boolean;
+  readonly timeout: string;
 }
 
-/** What the API server would say of it, said before a key is made. */
-function requireClusterName(name: string): void {
-  if (isClusterName(name)) return;
-  const what = (RESERVED_NAMES as readonly string[]).includes(name)
-    ? 'it is reserved'
-    : 'it must be a DNS label: at most 63 lower-case letters, digits and dashes, with a letter or digit at either end';
-  throw new UserError(`error: a managed cluster cannot have the name "${name}": ${what}`);
+async function addListed(
+  file: string,
+  name: string | undefined,
+  flags: ListFlags,
+  global: GlobalOptions,
+  io: Io,
+): Promise<number> {
+  if (name !== undefined) throw new UserError('error: a name and --filename are given: one of them is enough');
+  if (flags['managed-context'] !== undefined) {
+    throw new UserError('error: --managed-context is of one cluster', {
+      hint: 'with --filename the contexts stand in the column "managed-context"',
+    });
+  }
+  if (flags.output === undefined) {
+    throw new UserError('error: --filename needs --output', { hint: 'the directory for the manifests: -o DIR' });
+  }
+  requireNamespace(flags['operator-namespace']);
+  const timeout = durationOf('timeout', flags.timeout);
+  const management = connect(global, io);
+  const { addClusters } = await import('../add-clusters/add-clusters.ts');
+  return await addClusters({
+    file,
+    directory: flags.output,
+    operatorNamespace: flags['operator-namespace'],
+    labels: labelsOf('labels', flags.labels),
+    parallel: parallelOf(flags.parallel),
+    management,
+    connectTo: (context) => connect(global, io, context),
+    untilConnected: flags.wait
+      ? async (cluster, managed) =>
+          await awaitConnection({
+            management,
+            managed,
+            cluster,
+            timeout,
+            onWaiting: () => undefined,
+            signal: io.signal,
+          })
+      : undefined,
+    io,
+  });
+}
+
+function parallelOf(text: string): number {
+  const value = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  if (value > 0) return value;
+  throw new UserError(`error: invalid argument "${text}" for "--parallel" flag: must be from 1 to 999`);
+}
+
+function requireClusterName(name: string | undefined): asserts name is string {
+  if (name === undefined) throw new UserError('error: exactly one NAME is required, or --filename');
+  const fault = clusterNameFault(name);
+  if (fault !== undefined) throw new UserError(`error: ${fault}`);
+}
+
+function requireNamespace(namespace: string): void {
+  if (isNamespaceName(namespace)) return;
+  throw new UserError(`error: invalid argument "${namespace}" for "--operator-namespace" flag: not a namespace's name`);
 }
 
 /** In milliseconds; checked before anything is written. */
@@ -135,46 +223,6 @@ function waitTimeout(wait: boolean, text: string, managed: string | undefined): 
     });
   }
   return durationOf('timeout', text);
-}
-
-function requireLabel(namespace: string): void {
-  if (/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(namespace)) return;
-  throw new UserError(`error: invalid argument "${namespace}" for "--operator-namespace" flag: not a namespace's name`);
-}
-
-/** Asks the managed cluster about everything it will be given, before anything is written anywhere. */
-async function rehearse(managed: KubeClient, manifest: readonly KubeObject[], signal: AbortSignal): Promise<void> {
-  const { name } = managed.context;
-  const [connection] = manifest;
-  if (connection !== undefined && !(await managed.serves(connection, { signal }))) {
-    throw new UserError(
-      `error: "${name}" has no ${connection.kind} (${connection.apiVersion}): tigera-operator is not installed there`,
-      {
-        hint: 'install Calico 3.30 or newer with tigera-operator first, or leave --managed-context out and apply what the manifest has for it by hand',
-      },
-    );
-  }
-  const existing =
-    connection === undefined ? undefined : await managed.find<ManagementConnection>(connection, { signal });
-  if (existing !== undefined) {
-    const address = existing.spec?.managementClusterAddr ?? 'an unknown address';
-    throw new UserError(`error: "${name}" is connected to a management cluster already (${address})`, {
-      hint: `its keys would be replaced and its old connection lost. If that is meant, disconnect it first:\n  kubectl mcm remove-cluster ITS-NAME --managed-context ${name}`,
-    });
-  }
-  try {
-    await applyAll(managed, manifest, { dryRun: true, signal, onApplied: () => undefined });
-  } catch (error) {
-    if (!isStatus(error, 409)) throw error;
-    throw error.withHint(
-      `"${name}" still has Secrets of an earlier connection. Delete what its manifest made there:\n  kubectl delete --context ${name} -f THAT-MANIFEST`,
-    );
-  }
-}
-
-/** ManagementClusterConnection, as far as it is read. */
-interface ManagementConnection extends KubeObject {
-  readonly spec?: { readonly managementClusterAddr?: string };
 }
 
 async function connectNow(

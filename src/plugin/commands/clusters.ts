@@ -9,6 +9,7 @@ import { isStatus } from '../../kube/status.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
 import { humanDuration } from '../duration.ts';
+import { CLUSTER_FLAGS } from '../logs/chosen-clusters.ts';
 import { formatTable, printable, printList } from '../print.ts';
 import { humanBytes } from '../stored-days.ts';
 
@@ -29,9 +30,13 @@ kubectl mcm clusters
 # Why is a cluster not connected?
 kubectl mcm clusters -o wide
 
+# Those with a label that add-cluster -l gave
+kubectl mcm clusters -l tier=edge
+
 # Names only, for scripts
 kubectl mcm clusters -o name`,
   flags: {
+    selector: CLUSTER_FLAGS.selector,
     output: {
       type: 'string',
       short: 'o',
@@ -44,7 +49,10 @@ kubectl mcm clusters -o name`,
   run: async ({ flags, global, io }) => {
     const client = connect(global, io);
     const list = await client
-      .get<KubeList<ManagedCluster>>(MANAGED_CLUSTERS_PATH, { signal: io.signal })
+      .get<KubeList<ManagedCluster>>(MANAGED_CLUSTERS_PATH, {
+        query: { labelSelector: flags.selector },
+        signal: io.signal,
+      })
       .catch((error: unknown) => {
         if (!isStatus(error, 404)) throw error;
         throw error.withHint('This is no management cluster yet: kubectl mcm install management --address HOST:PORT');

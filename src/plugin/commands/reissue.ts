@@ -8,7 +8,7 @@ import { defineCommand, type Io } from '../command.ts';
 import { connect } from '../connect.ts';
 import { requireConnectedAs } from '../connection/managed-side.ts';
 import { MANIFEST_FLAGS, ManifestFile } from '../connection/manifest-file.ts';
-import { newConnection } from '../connection/new-connection.ts';
+import { managementSide, newConnection } from '../connection/new-connection.ts';
 import { changeSpec, registeredCluster } from '../connection/registered-cluster.ts';
 import { durationOf, humanDuration } from '../duration.ts';
 import { toYaml } from '../print.ts';
@@ -50,7 +50,7 @@ kubectl mcm reissue prod-eu --managed-context prod-eu --overlap 0`,
     const managed = flags['managed-context'] === undefined ? undefined : connect(global, io, flags['managed-context']);
     const cluster = await registeredCluster(management, name, signal);
     const { operatorNamespace = OPERATOR_NAMESPACE } = cluster.spec;
-    const connection = await newConnection(management, name, operatorNamespace, signal);
+    const connection = await newConnection(await managementSide(management, signal), name, operatorNamespace);
     const manifest = connectionManifest(connection);
     const now = io.now();
     const pem = connection.tunnel.certificate + connection.forwarder.certificate;

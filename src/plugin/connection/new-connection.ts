@@ -10,13 +10,11 @@ import { isHostPort } from '../host-port.ts';
 /** How long a managed cluster's certificates are good for. */
 const CERTIFICATE_DAYS = 365;
 
-/** What a managed cluster connects with: new key pairs, and where the management cluster says that it is reached. */
-export async function newConnection(
-  management: KubeClient,
-  cluster: string,
-  operatorNamespace: string,
-  signal: AbortSignal,
-): Promise<ConnectionOptions> {
+/** What the management cluster says of itself to managed clusters. */
+type ManagementSide = Pick<ConnectionOptions, 'address' | 'ca'>;
+
+/** @throws UserError where it is no management cluster. */
+export async function managementSide(management: KubeClient, signal: AbortSignal): Promise<ManagementSide> {
   const metadata = { name: MANAGEMENT_CONFIG, namespace: NAMESPACE };
   const config = await management.find<ConfigMap>({ apiVersion: 'v1', kind: 'ConfigMap', metadata }, { signal });
   const address = config?.data?.[MANAGEMENT_KEYS.address];
@@ -27,10 +25,18 @@ export async function newConnection(
     });
   }
   requireAddress(address);
+  return { address, ca };
+}
+
+/** What a managed cluster connects with: new key pairs, and where the management cluster says that it is reached. */
+export async function newConnection(
+  side: ManagementSide,
+  cluster: string,
+  operatorNamespace: string,
+): Promise<ConnectionOptions> {
   const request = { commonName: cluster, dnsNames: [cluster], notAfter: daysFromNow(CERTIFICATE_DAYS) };
   return {
-    address,
-    ca,
+    ...side,
     operatorNamespace,
     // Guardian serves TLS with it as well, to us, inside the tunnel.
     tunnel: await createKeyPair({ ...request, organizationalUnit: 'tunnel', usages: ['server', 'client'] }),
