@@ -1,27 +1,44 @@
-import { createHash } from 'node:crypto';
 import type { KubeObject } from '../kube/objects.ts';
 import { LOG_ACCESS_GROUP } from './log-access.ts';
 import type { LogRight } from './log-rights.ts';
-import { type PolicyRule, RBAC_API, RBAC_GROUP, type Role, type RoleBinding, subjectOf } from './rbac-objects.ts';
+import {
+  digestOf,
+  type PolicyRule,
+  pathWord,
+  RBAC_API,
+  RBAC_GROUP,
+  type Role,
+  type RoleBinding,
+  type Subject,
+  subjectOf,
+} from './rbac-objects.ts';
+
+/** Logs of a type of a cluster; `*` for every cluster that there is or will be. */
+export type GrantedLogs = Pick<LogRight, 'cluster' | 'type'>;
 
 /** The ClusterRole and its binding that would let `user` read what these rights say they may not; none if there is none. */
 export function neededGrant(user: string, rights: readonly LogRight[]): readonly KubeObject[] {
   const missing = rights.filter(({ allowed }) => !allowed);
-  if (missing.length === 0) return [];
-  const rules = rulesOf(missing);
-  const name = grantName(user, rules);
-  const role: Role = { apiVersion: RBAC_API, kind: 'ClusterRole', metadata: { name }, rules };
-  const binding: RoleBinding = {
-    ...{ apiVersion: RBAC_API, kind: 'ClusterRoleBinding', metadata: { name } },
-    roleRef: { apiGroup: RBAC_GROUP, kind: 'ClusterRole', name },
-    subjects: [subjectOf(user)],
-  };
-  return [role, binding];
+  return missing.length === 0 ? [] : logGrant(subjectOf(user), missing);
+}
+
+/** The ClusterRole, and its binding, by which a subject may read these logs. */
+export function logGrant(subject: Subject, logs: readonly GrantedLogs[]): readonly [Role, RoleBinding] {
+  const rules = rulesOf(logs);
+  const name = grantName(subject, rules);
+  return [
+    { apiVersion: RBAC_API, kind: 'ClusterRole', metadata: { name }, rules },
+    {
+      ...{ apiVersion: RBAC_API, kind: 'ClusterRoleBinding', metadata: { name } },
+      roleRef: { apiGroup: RBAC_GROUP, kind: 'ClusterRole', name },
+      subjects: [subject],
+    },
+  ];
 }
 
 /** One rule for the clusters of which the same types are missing. */
-function rulesOf(missing: readonly LogRight[]): PolicyRule[] {
-  const types = Map.groupBy(missing, ({ cluster }) => cluster);
+function rulesOf(logs: readonly GrantedLogs[]): PolicyRule[] {
+  const types = Map.groupBy(logs, ({ cluster }) => cluster);
   const clusters = Map.groupBy([...types], ([, rights]) => rights.map(({ type }) => type.name).join());
   return [...clusters.values()].map((same) => ({
     apiGroups: [LOG_ACCESS_GROUP],
@@ -32,10 +49,9 @@ function rulesOf(missing: readonly LogRight[]): PolicyRule[] {
 }
 
 /**
- * The same for the same rules and no others, so that applying it takes away nothing that was granted before. Names of
- * RBAC's objects may hold anything that fits into a path.
+ * The same for the same subject and rules and for no others, so that applying it takes away nothing that was granted
+ * before. Names of RBAC's objects may hold anything that fits into a path.
  */
-function grantName(user: string, rules: readonly PolicyRule[]): string {
-  const digest = createHash('sha256').update(JSON.stringify(rules)).digest('hex').slice(0, 8);
-  return `logs-${user.replaceAll(/[/%]/g, '-')}-${digest}`;
+function grantName(subject: Subject, rules: readonly PolicyRule[]): string {
+  return `logs-${pathWord(subject)}-${digestOf({ subject, rules })}`;
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { KubeObject } from '../kube/objects.ts';
 
 export const RBAC_GROUP = 'rbac.authorization.k8s.io';
@@ -26,7 +27,8 @@ export interface Subject {
 
 export interface RoleBinding extends KubeObject {
   readonly roleRef: { readonly apiGroup: string; readonly kind: string; readonly name: string };
-  readonly subjects: readonly Subject[];
+  /** Missing where they were all taken away. */
+  readonly subjects?: readonly Subject[];
 }
 
 /** The subject that a user name stands for: Kubernetes has names for ServiceAccounts that RBAC writes otherwise. */
@@ -34,6 +36,22 @@ export function subjectOf(user: string): Subject {
   const [, namespace, name] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(user) ?? [];
   if (namespace !== undefined && name !== undefined) return { kind: 'ServiceAccount', name, namespace };
   return { kind: 'User', name: user, apiGroup: RBAC_GROUP };
+}
+
+/** The user name that a subject stands for; a group's name. */
+export function nameOf({ kind, name, namespace }: Subject): string {
+  return kind === 'ServiceAccount' ? `system:serviceaccount:${namespace}:${name}` : name;
+}
+
+/** A subject in the name of an object that is made for it. */
+export function pathWord(subject: Subject): string {
+  const name = nameOf(subject).replaceAll(/[/%]/g, '-');
+  return subject.kind === 'Group' ? `group-${name}` : name;
+}
+
+/** Tells objects apart whose names are otherwise the same: eight hex digits, the same for the same content. */
+export function digestOf(content: object): string {
+  return createHash('sha256').update(JSON.stringify(content)).digest('hex').slice(0, 8);
 }
 
 /** Whether a rule lets do `verb` with the resource of that name; RBAC compares all of these literally, but for `*`. */

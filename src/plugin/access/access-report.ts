@@ -63,8 +63,13 @@ export function accessTable(rights: readonly ExplainedRight[]): string {
 
 /** `ClusterRoleBinding/eu-flows (User alice) -> ClusterRole/eu-flows -> resources [prod-eu], resourceNames [flows]` */
 export function chain({ evidence, reason }: ExplainedRight): string {
-  if (evidence === undefined) return reason ?? '<not by RBAC: an administrator, or another authorizer>';
-  const { binding, role, subject, rule } = evidence;
+  return evidence === undefined
+    ? (reason ?? '<not by RBAC: an administrator, or another authorizer>')
+    : evidenceText(evidence);
+}
+
+/** The same for what is surely by RBAC. */
+export function evidenceText({ binding, role, subject, rule }: Evidence): string {
   const steps = [`${binding.kind}/${binding.name} (${subject.kind} ${subject.name})`, `${role.kind}/${role.name}`];
   return [...steps, ...(rule === undefined ? [] : [ruleText(rule)])].join(' -> ');
 }

@@ -74,6 +74,23 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
         summary: 'Say whether you, or somebody else, may read logs, and why',
         load: () => import('./can-i-logs.ts'),
       },
+      {
+        words: 'who-can logs',
+        summary: 'List who may read logs, and by which binding',
+        load: () => import('./who-can-logs.ts'),
+      },
+      { words: 'grant', summary: 'Let somebody read logs', load: () => import('./grant.ts') },
+      {
+        words: 'create-user',
+        summary: 'Create a user where there are no others: a ServiceAccount',
+        load: () => import('./create-user.ts'),
+      },
+      { words: 'token', summary: 'Print what such a user logs in with', load: () => import('./token.ts') },
+      {
+        words: 'bind-user',
+        summary: 'Give somebody rights on both sides: logs here, resources there',
+        load: () => import('./bind-user.ts'),
+      },
     ],
   },
   {
