@@ -97,6 +97,11 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
     title: 'Health',
     commands: [
       {
+        words: 'check',
+        summary: 'Check the management plane, or a cluster, step by step, and say what mends it',
+        load: () => import('./check.ts'),
+      },
+      {
         words: 'status',
         summary: 'Show how the management plane is, what is wrong, and what to do',
         load: () => import('./status.ts'),

@@ -1,9 +1,9 @@
 import type { Problem } from './problem.ts';
 
-const DAY = 86_400_000;
+export const DAY = 86_400_000;
 
 /** Days before a certificate runs out from which on that is worth a warning. */
-const SOON = 30;
+export const SOON = 30;
 
 /** Certificates that have run out, and those that soon will; `expires` is in milliseconds since 1970. */
 export function expiryProblem(

@@ -1,0 +1,477 @@
+// Each check is broken once for real: it says so by its id, and what it says mends it where that is a command.
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { createKeyPair, daysFromNow, type KeyPair } from '../src/clusters/key-pair.ts';
+import { MANAGER_DNS_NAMES } from '../src/install/management.ts';
+import type { ConfigMap, Secret } from '../src/kube/objects.ts';
+import type { Finding, Section } from '../src/plugin/check/finding.ts';
+import { certificateContext, writeKubeconfig } from '../testbed/kubernetes/cluster.ts';
+import { freePorts, run, type ServerProcess } from '../testbed/processes.ts';
+import type { ManagerOptions, Workbench } from '../testbed/testbed.ts';
+import {
+  addSender,
+  apply,
+  as,
+  eventually,
+  getObject,
+  mcm,
+  newFolder,
+  post,
+  type Sender,
+  sharedWorkbench,
+} from './harness.ts';
+import { type OwnManagement, startOwnManagement } from './own-management.ts';
+
+const workbench = sharedWorkbench();
+const FLOWS = '/api/v1/flows/logs/bulk';
+const LAST_YEAR = { notBefore: daysFromNow(-400), notAfter: daysFromNow(-35) };
+
+interface Checked {
+  readonly code: number | null;
+  readonly findings: readonly Finding[];
+  /** Of what is not well. */
+  readonly ids: readonly string[];
+}
+
+async function check(bench: Workbench, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Checked> {
+  const { code, stdout, stderr } = await mcm(bench, ['check', ...args, '-o', 'json'], { env });
+  assert.notEqual(stdout, '', stderr);
+  const findings = (JSON.parse(stdout) as readonly Section[]).flatMap((section) => section.findings);
+  const ids = findings.filter(({ level }) => level === 'error' || level === 'warning').map(({ id }) => id);
+  return { code, findings, ids: [...new Set(ids)] };
+}
+
+/** The finding of that id that is worst. */
+function of({ findings }: Checked, id: string): Finding {
+  const order = ['error', 'warning', 'skipped', 'ok'];
+  const [worst] = findings
+    .filter((one) => one.id === id)
+    .sort((a, b) => order.indexOf(a.level) - order.indexOf(b.level));
+  assert.ok(worst !== undefined, `no check ${id} in ${JSON.stringify(findings)}`);
+  return worst;
+}
+
+describe('check', { concurrency: false }, () => {
+  let own: OwnManagement;
+  let bench: Workbench;
+  let manager: ServerProcess | undefined;
+  const kubectl = async (...args: string[]) => await own.workbench.mustKubectl(args);
+  const install = async (...more: string[]) => {
+    const { address, apiAddress } = bench;
+    return await mcm(bench, ['install', 'management', '--address', address, '--external-manager', apiAddress, ...more]);
+  };
+  const startManager = async (options: ManagerOptions = {}) => {
+    await manager?.stop();
+    manager = await bench.startManager(options);
+  };
+  /** kube-apiserver looks at its API services by its own rhythm. */
+  const servicesAre = async (status: 'True' | 'False') =>
+    await eventually(async () => {
+      const path = '-o=jsonpath={.items[?(@.spec.service)].status.conditions[?(@.type=="Available")].status}';
+      return [...new Set((await kubectl('get', 'apiservices', path)).split(' '))].join() === status;
+    }, 90_000);
+
+  before(async () => {
+    own = await startOwnManagement(workbench, 'checked');
+    bench = own.workbench;
+  });
+  after(async () => {
+    await manager?.stop();
+    await own.cluster.stop();
+  });
+
+  it('names a manager that does not run: its port, its API services, itself', async () => {
+    await servicesAre('False');
+    const found = await check(bench);
+    assert.deepEqual([found.code, found.ids], [1, ['tcp', 'api-service', 'manager']]);
+    assert.match(of(found, 'tcp').cause ?? '', /ECONNREFUSED/);
+    assert.match(of(found, 'tcp').todo ?? '', /^start the manager \(kubectl mcm manager\)/);
+    assert.match(of(found, 'api-service').message, /^the API service v1\.\S+ has no backend that answers$/);
+    assert.match(of(found, 'api-service').todo ?? '', /kubectl delete apiservice v1\./);
+    assert.match(of(found, 'manager').todo ?? '', /^start it \(kubectl mcm manager\)/);
+    const { code, stdout } = await mcm(bench, ['check']);
+    assert.equal(code, 1);
+    assert.match(
+      stdout,
+      /^management cluster\n-+\nOK {3}the Kubernetes API answers \(v1\.\d+\.\d+.*\)\nOK {3}managed clusters are told to dial /,
+    );
+    assert.match(
+      stdout,
+      /^FAIL nothing takes connections at .* \[tcp\]\n {5}why: .*ECONNREFUSED.*\n {5}to do: start the manager/m,
+    );
+    assert.match(stdout, /^5 errors, 0 warnings$/m);
+  });
+
+  it('names a certificate that has run out, which install makes anew', async () => {
+    const secret = async (name: string) =>
+      (await getObject<Secret>(bench, 'secret', name, '-n', 'kubectl-mcm')).data ?? {};
+    const text = (data: Readonly<Record<string, string>>, key: string) =>
+      Buffer.from(data[key] ?? '', 'base64').toString();
+    const data = await secret('ca');
+    const ca: KeyPair = { certificate: text(data, 'tls.crt'), key: text(data, 'tls.key') };
+    const names = { commonName: 'kubectl-mcm manager', dnsNames: [...MANAGER_DNS_NAMES] };
+    const old = await createKeyPair({ ...names, usages: ['server'], ...LAST_YEAR }, ca);
+    const base64 = (pem: string) => Buffer.from(pem).toString('base64');
+    const patch = { data: { 'tls.crt': base64(old.certificate), 'tls.key': base64(old.key) } };
+    await kubectl('patch', 'secret', 'manager-tls', '-n', 'kubectl-mcm', '--type=merge', '-p', JSON.stringify(patch));
+    await startManager();
+    const found = await check(bench);
+    assert.equal(found.code, 1);
+    assert.match(of(found, 'tls').cause ?? '', /certificate has expired/);
+    // The test has written to the Secret by other means.
+    assert.equal((await install('--force-conflicts')).code, 0);
+    await startManager();
+    await servicesAre('True');
+    const mended = await check(bench);
+    assert.equal(mended.code, 0, JSON.stringify(mended.findings));
+    assert.match(of(mended, 'tls').message, /is good for \d+ days, until \d{4}-\d{2}-\d{2}$/);
+    assert.match(of(mended, 'manager-certificate').message, /^the manager's certificate is good for \d+ days/);
+    assert.match(of(mended, 'store').message, /^Elasticsearch 9\.\d+\.\d+ at http\S+ is (green|yellow)$/);
+  });
+
+  it('warns of an Elasticsearch that answers anybody', async () => {
+    await eventually(async () => (await check(bench)).ids.includes('store-security'));
+    const { level, todo } = of(await check(bench), 'store-security');
+    assert.deepEqual([level, todo?.includes('docs/storage.md')], ['warning', true]);
+  });
+
+  it('names an address that nobody can dial, or where somebody else answers', async () => {
+    const config = async () => await getObject<ConfigMap>(bench, 'configmap', 'management', '-n', 'kubectl-mcm');
+    const set = async (data: object) =>
+      await kubectl(
+        'patch',
+        'configmap',
+        'management',
+        '-n',
+        'kubectl-mcm',
+        '--type=merge',
+        '-p',
+        JSON.stringify({ data }),
+      );
+    const { data = {} } = await config();
+    const [nobody = 0] = await freePorts(1);
+    const somebodyElse = new URL(bench.facts.management.url).host;
+    const expired = await createKeyPair({
+      commonName: 'old',
+      dnsNames: ['voltron'],
+      usages: [],
+      ca: true,
+      ...LAST_YEAR,
+    });
+    for (const [wrong, id, words] of [
+      [{ address: 'manager' }, 'address', /not of the form HOST:PORT/],
+      [{ address: 'nobody.localhost.invalid:9449' }, 'dns', /ENOTFOUND|EAI_AGAIN|no answer|aborted/],
+      [{ address: `127.0.0.1:${nobody}` }, 'tcp', /ECONNREFUSED/],
+      [{ address: somebodyElse }, 'tls', /certificate/],
+      [{ 'ca.crt': expired.certificate }, 'ca-certificate', /it was good until/],
+    ] as const) {
+      await set(wrong);
+      const found = await check(bench);
+      assert.equal(found.code, 1);
+      assert.equal(of(found, id).level, 'error');
+      assert.match(of(found, id).cause ?? '', words);
+      assert.match(of(found, id).todo ?? '', /kubectl mcm install management --address HOST:PORT/);
+    }
+    await set(data);
+    assert.equal((await check(bench)).code, 0);
+  });
+
+  it('names an API service of ours that is missing, which install makes again', async () => {
+    await kubectl('delete', 'apiservice', 'v1.query.kubectl-mcm.io');
+    const { level, message, todo } = of(await check(bench), 'api-service');
+    assert.deepEqual(
+      [level, message, todo],
+      [
+        'error',
+        'the API service v1.query.kubectl-mcm.io is missing',
+        'kubectl mcm install management --address HOST:PORT',
+      ],
+    );
+    assert.equal((await install()).code, 0);
+    await servicesAre('True');
+    assert.equal((await check(bench)).code, 0);
+  });
+
+  it('names an API service of others without a backend, and what older ways have left behind', async () => {
+    const service = { name: 'nobody', namespace: 'default' };
+    const spec = { group: 'example.com', version: 'v1', service, groupPriorityMinimum: 100, versionPriority: 100 };
+    const versions = [
+      {
+        ...{ name: 'v1', served: true, storage: true },
+        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+      },
+    ];
+    const names = { kind: 'Installation', plural: 'installations', singular: 'installation' };
+    await apply(bench, [
+      {
+        ...{ apiVersion: 'apiregistration.k8s.io/v1', kind: 'APIService', metadata: { name: 'v1.example.com' } },
+        spec: { ...spec, insecureSkipTLSVerify: true },
+      },
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'tigera-manager' } },
+      {
+        ...{ apiVersion: 'v1', kind: 'Service', metadata: { name: 'tigera-manager-mcm', namespace: 'tigera-manager' } },
+        spec: { ports: [{ port: 9449 }], selector: { 'k8s-app': 'tigera-manager' } },
+      },
+      {
+        ...{ apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' },
+        metadata: { name: 'installations.operator.tigera.io' },
+        spec: { group: 'operator.tigera.io', scope: 'Cluster', names, versions },
+      },
+    ]);
+    await kubectl('wait', '--for=condition=Established', 'crd/installations.operator.tigera.io', '--timeout=30s');
+    const installation = { apiVersion: 'operator.tigera.io/v1', kind: 'Installation', metadata: { name: 'default' } };
+    await apply(bench, [{ ...installation, spec: { clusterManagementType: 'Management' } }]);
+    await eventually(async () => (await check(bench)).ids.includes('api-service-without-backend'));
+    const found = await check(bench);
+    assert.equal(found.code, 0, 'none of it keeps the management plane from its work');
+    assert.match(of(found, 'api-service-without-backend').cause ?? '', /^ServiceNotFound: /);
+    for (const id of ['api-service-without-backend', 'old-tunnel-service', 'old-installation-field']) {
+      const command = /kubectl (?:delete|patch) .*$/.exec(of(found, id).todo ?? '')?.[0];
+      const { code, stderr } = await run('sh', ['-c', command ?? 'false'], { env: bench.env });
+      assert.equal(code, 0, `${id}: ${stderr}`);
+    }
+    const mended = await check(bench);
+    assert.equal(of(mended, 'leftovers').level, 'ok');
+    assert.deepEqual(
+      mended.ids.filter((id) => id !== 'store-security' && id !== 'store'),
+      [],
+    );
+  });
+
+  it('lists who may register clusters', async () => {
+    const group = 'rbac.authorization.k8s.io';
+    const rules = [{ apiGroups: ['kubectl-mcm.io'], resources: ['managedclusters'], verbs: ['create'] }];
+    await apply(bench, [
+      { apiVersion: `${group}/v1`, kind: 'ClusterRole', metadata: { name: 'registrars' }, rules },
+      {
+        ...{ apiVersion: `${group}/v1`, kind: 'ClusterRoleBinding', metadata: { name: 'registrars' } },
+        roleRef: { apiGroup: group, kind: 'ClusterRole', name: 'registrars' },
+        subjects: [{ kind: 'User', name: 'rita', apiGroup: group }],
+      },
+    ]);
+    assert.match(of(await check(bench), 'who-may-register').message, /: Group system:masters,.* User rita$/);
+  });
+
+  it('names a store that does not answer, and a spool that fills', async () => {
+    const [nobody = 0] = await freePorts(1);
+    const spool = join(newFolder(workbench, 'check-spool'), 'spool');
+    mkdirSync(spool);
+    const flags = ['--spool', spool, '--spool-size', '64Mi'];
+    await startManager({ elasticsearchUrl: `http://127.0.0.1:${nobody}`, flags, readyPath: '/livez' });
+    const sender = await addSender(bench, 'spooled');
+    const line = `{"end_time":${Math.floor(Date.now() / 1000)},"padding":"${'x'.repeat(8_000)}"}\n`;
+    // 80 MB for 64 MiB: it takes what fits, and refuses the rest.
+    const codes = new Set<number>();
+    for (let sent = 0; sent < 80; sent++) codes.add((await post(sender.credentials, FLOWS, line.repeat(128))).code);
+    assert.deepEqual([...codes].sort(), [200, 503]);
+    await servicesAre('True');
+    const found = await check(bench);
+    assert.equal(found.code, 1);
+    assert.deepEqual(
+      [of(found, 'store').level, of(found, 'store').todo],
+      ['error', 'start it, or give the manager its right address (--elasticsearch)'],
+    );
+    assert.notEqual(of(found, 'spool').level, 'ok');
+    assert.match(of(found, 'spool').todo ?? '', /--spool-size/);
+  });
+
+  it('--pre names what install management and add-cluster would miss', async () => {
+    const well = await check(bench, ['--pre']);
+    assert.deepEqual([well.code, well.ids], [0, []], JSON.stringify(well.findings));
+    const poor = await check(bench, ['--pre', ...(await as(bench, 'poor'))]).catch((error: Error) => error);
+    // Who may not even see the ConfigMap in kube-system is told all the rest.
+    assert.ok(!(poor instanceof Error), String(poor));
+    assert.equal(poor.code, 1);
+    assert.match(of(poor, 'rights').cause ?? '', /create customresourcedefinitions\.apiextensions\.k8s\.io/);
+
+    const kubeconfig = writeKubeconfig(join(newFolder(workbench, 'pre'), 'kubeconfig'), [
+      await certificateContext(bench.facts.management),
+      ...(await Promise.all(bench.facts.managed.map((cluster) => certificateContext(cluster)))),
+    ]);
+    const env = { KUBECONFIG: kubeconfig };
+    assert.equal((await check(bench, ['--pre', '--managed-context', 'prod-us'], env)).code, 0);
+    const bare = await check(bench, ['--pre', '--managed-context', 'checked'], env);
+    assert.deepEqual([bare.code, bare.ids], [1, ['operator-crd']]);
+    await kubectl(
+      'patch',
+      'apiservice',
+      'v1.lma.tigera.io',
+      '--type=merge',
+      '-p',
+      '{"spec":{"service":{"namespace":"tigera-system"}}}',
+    );
+    const taken = await check(bench, ['--pre']);
+    assert.deepEqual([taken.code, taken.ids], [1, ['api-taken']]);
+    assert.match(of(taken, 'api-taken').cause ?? '', /its Service is tigera-system\/manager/);
+  });
+});
+
+describe('check CLUSTER', { concurrency: false }, () => {
+  const NAME = 'checked-us';
+  const [context, cluster] = ['prod-us', ['--managed-context', 'prod-us']] as const;
+  const there = async (...args: string[]) => await workbench.mustKubectl(['--context', context, ...args]);
+  const connection = 'managementclusterconnection/tigera-secure';
+  let sender: Sender;
+
+  before(async () => {
+    sender = await addSender(workbench, NAME);
+    await there('apply', '-f', sender.manifest);
+  });
+  after(async () => {
+    await mcm(workbench, ['remove-cluster', NAME, ...cluster]);
+  });
+
+  it('names a tunnel that was never open, and is well once it is', async (t) => {
+    const session = async () => of(await check(workbench, [NAME]), 'session');
+    await eventually(async () => /^it has never connected$|^it has no tunnel/.test((await session()).message));
+    const agent = workbench.startAgent({ context, manifest: sender.manifest, logName: NAME });
+    t.after(() => agent.stop());
+    await eventually(async () => /^its tunnel is open/.test((await session()).message));
+    await agent.stop();
+    await eventually(async () => (await session()).level === 'error');
+    const closed = await session();
+    assert.match(closed.message, /^its tunnel is closed for /);
+    assert.match(closed.todo ?? '', /kubectl logs -n calico-system deployment\/guardian/);
+  });
+
+  it('names the wrong address that Guardian has, and the command that mends it', async () => {
+    await there('patch', connection, '--type=merge', '-p', '{"spec":{"managementClusterAddr":"127.0.0.1:1"}}');
+    const found = await check(workbench, [NAME, ...cluster]);
+    assert.equal(found.code, 1);
+    const { level, message, todo } = of(found, 'wrong-address');
+    assert.deepEqual([level, message], ['error', 'Guardian is told to dial "127.0.0.1:1"']);
+    assert.match(of(found, 'tcp').cause ?? '', /ECONNREFUSED/);
+    const mended = await run('sh', ['-c', todo ?? 'false'], { env: workbench.env });
+    assert.equal(mended.code, 0, mended.stderr);
+    assert.equal(of(await check(workbench, [NAME, ...cluster]), 'wrong-address').level, 'ok');
+  });
+
+  it('names keys that do not count, another CA, and an operator that cannot', async () => {
+    const secret = ['secret', 'tigera-managed-cluster-connection', '-n', 'tigera-operator'];
+    const set = async (key: string, pem: string) => {
+      const patch = JSON.stringify({ data: { [key]: Buffer.from(pem).toString('base64') } });
+      await there('patch', ...secret, '--type=merge', '-p', patch);
+    };
+    const stranger = await createKeyPair({
+      commonName: NAME,
+      organizationalUnit: 'tunnel',
+      usages: ['client'],
+      notAfter: daysFromNow(9),
+    });
+    await set('managed-cluster.crt', stranger.certificate);
+    const foreign = await check(workbench, [NAME, ...cluster]);
+    assert.equal(of(foreign, 'fingerprint').cause, 'certificate not registered');
+    assert.equal(of(foreign, 'fingerprint').todo, `kubectl mcm reissue ${NAME} --managed-context ${context}`);
+    await set('management-cluster.crt', stranger.certificate);
+    assert.equal(of(await check(workbench, [NAME, ...cluster]), 'ca').level, 'error');
+    await there('delete', ...secret);
+    assert.match(of(await check(workbench, [NAME, ...cluster]), 'fingerprint').message, /is missing$/);
+
+    const conditions = [
+      {
+        ...{ type: 'Degraded', status: 'True', reason: 'ResourceReadError', message: 'the secret is not there' },
+        lastTransitionTime: new Date().toISOString(),
+      },
+    ];
+    await there(
+      'patch',
+      connection,
+      '--subresource=status',
+      '--type=merge',
+      '-p',
+      JSON.stringify({ status: { conditions } }),
+    );
+    assert.equal(of(await check(workbench, [NAME, ...cluster]), 'connection').cause, 'the secret is not there');
+    await there('delete', connection);
+    const gone = of(await check(workbench, [NAME, ...cluster]), 'connection');
+    assert.match(gone.message, /has no ManagementClusterConnection tigera-secure$/);
+    // What all of them say.
+    const { code, stderr } = await mcm(workbench, ['reissue', NAME, ...cluster]);
+    assert.equal(code, 0, stderr);
+    const mended = await check(workbench, [NAME, ...cluster]);
+    for (const id of ['fingerprint', 'ca', 'connection', 'wrong-address']) assert.equal(of(mended, id).level, 'ok', id);
+  });
+
+  it('names rights that Guardian has not', async () => {
+    const before = of(await check(workbench, [NAME, ...cluster]), 'guardian-rights');
+    assert.equal(before.level, 'warning');
+    assert.match(before.message, /^Guardian may not list namespaces and clusterinformations/);
+    await there(
+      'create',
+      'clusterrole',
+      'check-guardian',
+      '--verb=list',
+      '--resource=namespaces,clusterinformations.projectcalico.org',
+    );
+    const bind = ['create', 'clusterrolebinding', 'check-guardian', '--clusterrole=check-guardian'];
+    await there(...bind, '--serviceaccount=calico-system:guardian');
+    await eventually(async () => of(await check(workbench, [NAME, ...cluster]), 'guardian-rights').level === 'ok');
+    await there('delete', 'clusterrole,clusterrolebinding', 'check-guardian');
+  });
+
+  it('says how far behind logs are', async () => {
+    const none = of(await check(workbench, [NAME]), 'last-upload');
+    assert.deepEqual([none.level, none.message], ['warning', 'no flow came in the last 24 hours']);
+    const { credentials } = await addSender(workbench, 'checked-lag');
+    const end = Math.floor(Date.now() / 1000) - 60;
+    assert.equal((await post(credentials, FLOWS, `{"end_time":${end}}\n`)).code, 200);
+    await workbench.elasticsearch.request('POST', '/tigera_secure_ee_flows.checked-lag.*/_refresh');
+    const well = of(await check(workbench, ['checked-lag']), 'last-upload');
+    assert.equal(well.level, 'ok');
+    assert.match(well.message, /^flow: the newest record is \S+ old, and came \d+s ago$/);
+    const found = (await workbench.elasticsearch.request('GET', '/tigera_secure_ee_flows.checked-lag.*/_search')) as {
+      readonly hits: {
+        readonly hits: readonly { readonly _index: string; readonly _id: string; readonly _source: object }[];
+      };
+    };
+    const [hit] = found.hits.hits;
+    const path = `/${hit?._index}/_doc/${encodeURIComponent(hit?._id ?? '')}?refresh=true`;
+    await workbench.elasticsearch.request('PUT', path, { ...hit?._source, ingested: Date.now() - 1_800_000 });
+    const late = of(await check(workbench, ['checked-lag']), 'last-upload');
+    assert.equal(late.level, 'warning');
+    assert.match(late.message, /came 30m ago$/);
+    assert.match(late.todo ?? '', /kubectl get tigerastatus goldmane/);
+  });
+
+  it('names certificates that have run out or were taken away, and a name that is not there', async () => {
+    const names = { commonName: 'checked-old', organizationalUnit: 'tunnel' };
+    const old = await createKeyPair({ ...names, usages: ['client'], ...LAST_YEAR });
+    const spec = { certificate: Buffer.from(old.certificate).toString('base64') };
+    await apply(workbench, [
+      { apiVersion: 'kubectl-mcm.io/v1', kind: 'ManagedCluster', metadata: { name: 'checked-old' }, spec },
+    ]);
+    const expired = of(await check(workbench, ['checked-old']), 'certificate');
+    assert.equal(expired.level, 'error');
+    assert.match(expired.message, /^its tunnel certificate has run out$/);
+    assert.match(expired.todo ?? '', /^kubectl mcm reissue checked-old /);
+    await workbench.mustKubectl(['mcm', 'revoke', 'checked-old']);
+    assert.match(of(await check(workbench, ['checked-old']), 'certificate').message, /^it has no certificate/);
+    const fleet = await check(workbench);
+    assert.ok(fleet.findings.some(({ id, message }) => id === 'certificate' && message.startsWith('checked-old: ')));
+    assert.match(of(fleet, 'clusters').message, /^\d+ of \d+ clusters are in order$/);
+    const nobody = of(await check(workbench, ['checked-nobody']), 'registered');
+    assert.equal(nobody.todo, 'kubectl mcm add-cluster checked-nobody -o checked-nobody.yaml');
+    await workbench.mustKubectl(['mcm', 'remove-cluster', 'checked-old']);
+  });
+
+  it('leaves out, and says so, what the caller may not see', async () => {
+    const { code, findings } = await check(workbench, ['checked-lag', ...(await as(workbench, 'seer'))]);
+    const skippedIds = findings.filter(({ level }) => level === 'skipped').map(({ id }) => id);
+    assert.deepEqual(skippedIds, ['address', 'api-service', 'manager', 'who-may-register', 'leftovers', 'registered']);
+    assert.equal(code, 0);
+  });
+
+  it('refuses what does not go together', async () => {
+    for (const [args, words] of [
+      [['--managed-context', 'prod-us'], /^error: --managed-context needs the name of its cluster/],
+      [['x', '--pre'], /^error: --pre is of what is not installed yet/],
+      [['x', '--managed-context', 'nope'], /^error: context "nope" does not exist\n/],
+    ] as const) {
+      const { code, stderr } = await mcm(workbench, ['check', ...args]);
+      assert.equal(code, 1);
+      assert.match(stderr, words);
+    }
+  });
+});
