@@ -139,6 +139,20 @@ export class Workbench {
       env: { ...this.env, ...env },
     });
   }
+
+  /** Gives a cluster what tigera-operator and Calico bring. */
+  async installCalico(context: string, options: RunOptions = {}): Promise<void> {
+    const apply = async (items: readonly object[]) => {
+      const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+      await this.mustKubectl(['--context', context, 'apply', '-f', '-'], { ...options, input });
+    };
+    await apply(CALICO_RESOURCES);
+    const definitions = CALICO_RESOURCES.filter(({ kind }) => kind === 'CustomResourceDefinition');
+    const names = definitions.map(({ metadata }) => `crd/${metadata.name}`);
+    const wait = ['wait', '--for=condition=Established', ...names, '--timeout=30s'];
+    await this.mustKubectl(['--context', context, ...wait], options);
+    await apply(CALICO_OBJECTS);
+  }
 }
 
 /**
@@ -197,7 +211,7 @@ export class Testbed extends Workbench {
       bin,
     };
     const testbed = new Testbed(facts, servers);
-    await Promise.all(managed.map(({ name }) => testbed.#installCalico(name)));
+    await Promise.all(managed.map(({ name }) => testbed.installCalico(name)));
     return testbed;
   }
 
@@ -218,17 +232,5 @@ export class Testbed extends Workbench {
   async stop(): Promise<void> {
     await Promise.all(this.#servers.map((server) => server.stop()));
     rmSync(this.directory, { recursive: true, force: true });
-  }
-
-  async #installCalico(context: string): Promise<void> {
-    const apply = async (items: readonly object[]) => {
-      const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
-      await this.mustKubectl(['--context', context, 'apply', '-f', '-'], { input });
-    };
-    await apply(CALICO_RESOURCES);
-    const definitions = CALICO_RESOURCES.filter(({ kind }) => kind === 'CustomResourceDefinition');
-    const names = definitions.map(({ metadata }) => `crd/${metadata.name}`);
-    await this.mustKubectl(['--context', context, 'wait', '--for=condition=Established', ...names, '--timeout=30s']);
-    await apply(CALICO_OBJECTS);
   }
 }

@@ -22,6 +22,11 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
         summary: 'Turn the current cluster into a management cluster',
         load: () => import('./install-management.ts'),
       },
+      {
+        words: 'type',
+        summary: 'Say whether a cluster is a management, managed or standalone one',
+        load: () => import('./type.ts'),
+      },
     ],
   },
   {
