@@ -97,6 +97,11 @@ export class ServerProcess {
     return this.#running;
   }
 
+  /** null while it runs, and where a signal ended it. */
+  get exitCode(): number | null {
+    return this.#child.exitCode;
+  }
+
   /** Asks until `ready` says so. @throws Error with the end of the log when the process ends first, or in a minute. */
   async untilReady(ready: () => Promise<boolean>, timeout = 60_000): Promise<void> {
     const deadline = Date.now() + timeout;

@@ -246,7 +246,8 @@ function apiserverFlags(files: ClusterFiles, port: number, etcdPort: number): st
     `--secure-port=${port}`,
     `--bind-address=${LOOPBACK}`,
     `--advertise-address=${LOOPBACK}`,
-    '--service-cluster-ip-range=10.96.0.0/16',
+    // The machine's own, so that ServiceProxy can listen there.
+    '--service-cluster-ip-range=127.96.0.0/16',
     `--tls-cert-file=${files.pki('apiserver.crt')}`,
     `--tls-private-key-file=${files.pki('apiserver.key')}`,
     `--client-ca-file=${files.pki('ca.crt')}`,
