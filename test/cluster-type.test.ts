@@ -4,7 +4,7 @@ import type { ClusterTypeReport } from '../src/install/cluster-type.ts';
 import { ENTERPRISE_KINDS } from '../testbed/kubernetes/calico.ts';
 import { certificateContext, writeKubeconfig } from '../testbed/kubernetes/cluster.ts';
 import { mcm, sharedWorkbench } from './harness.ts';
-import { type OwnCluster, startOwnCluster } from './own-cluster.ts';
+import { OwnCluster } from './own-cluster.ts';
 
 const workbench = sharedWorkbench();
 const OPERATOR = 'operator.tigera.io/v1';
@@ -17,17 +17,13 @@ const CONNECTION = {
 
 describe('type', () => {
   let cluster: OwnCluster;
-  const stops: (() => Promise<void> | void)[] = [];
 
   before(async () => {
-    cluster = await startOwnCluster(workbench, { after: (stop) => stops.push(stop as () => Promise<void>) }, 'typed');
+    cluster = await OwnCluster.start(workbench, 'typed');
   });
-  after(async () => {
-    for (const stop of stops) await stop();
-  });
+  after(() => cluster.stop());
 
-  const type = async (...args: readonly string[]) =>
-    await mcm(workbench, ['type', '--context', 'typed', ...args], { env: cluster.env });
+  const type = async (...args: readonly string[]) => await mcm(cluster, ['type', '--context', 'typed', ...args]);
   const report = async (code = 0) => {
     const outcome = await type('-o', 'json');
     assert.equal(outcome.code, code, outcome.stderr);
@@ -39,7 +35,7 @@ describe('type', () => {
     try {
       await look();
     } finally {
-      await cluster.kubectl(['delete', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
+      await cluster.there(['delete', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
     }
   };
 
@@ -47,12 +43,12 @@ describe('type', () => {
     const bare = await type();
     assert.equal(bare.code, 0, bare.stderr);
     assert.match(bare.stdout, /^Standalone: nothing in it makes it a management or managed cluster: /);
-    await workbench.installCalico('typed', { env: cluster.env });
+    await cluster.installCalico('typed');
     await cluster.apply(ENTERPRISE_KINDS);
     const names = ENTERPRISE_KINDS.map(({ metadata }) => `crd/${metadata.name}`);
-    await cluster.kubectl(['wait', '--for=condition=Established', ...names, '--timeout=30s']);
+    await cluster.there(['wait', '--for=condition=Established', ...names, '--timeout=30s']);
     // Of new kinds the API server refuses lists for a moment, and kubectl asks again.
-    await cluster.kubectl(['get', 'managementclusters,managementclusterconnections,logstorages']);
+    await cluster.there(['get', 'managementclusters,managementclusterconnections,logstorages']);
     assert.deepEqual(await report(), { type: 'Standalone', evidence: [], problems: [] });
   });
 
@@ -137,8 +133,8 @@ describe('type', () => {
   });
 
   it('guesses nothing where it may not look', async () => {
-    const file = `${cluster.facts.directory}/nobody.kubeconfig`;
-    writeKubeconfig(file, [await certificateContext(cluster.facts, { name: 'nobody' }, 'nobody')]);
+    const file = `${cluster.cluster.directory}/nobody.kubeconfig`;
+    writeKubeconfig(file, [await certificateContext(cluster.cluster, { name: 'nobody' }, 'nobody')]);
     const { code, stdout, stderr } = await mcm(workbench, ['type', '--kubeconfig', file]);
     assert.deepEqual([code, stdout], [1, '']);
     assert.match(

@@ -1,40 +1,46 @@
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { kubernetesBinaries } from '../testbed/kubernetes/binaries.ts';
 import { Cluster, type ClusterFacts, certificateContext, writeKubeconfig } from '../testbed/kubernetes/cluster.ts';
-import type { Workbench } from '../testbed/testbed.ts';
+import { Workbench } from '../testbed/testbed.ts';
 import { newFolder } from './harness.ts';
 
-/** A cluster that a test has for itself, beside the shared ones. */
-export interface OwnCluster {
-  readonly facts: ClusterFacts;
-  /** An environment whose kubeconfig has its context by its name, beside those of the shared clusters. */
-  readonly env: { readonly KUBECONFIG: string };
-  /** Runs kubectl in it, which must succeed. */
-  kubectl(args: readonly string[], input?: string): Promise<string>;
-  /** Applies objects to it. */
-  apply(objects: readonly object[]): Promise<void>;
-}
+/** A cluster that a test has for itself, beside the shared ones; its context in the kubeconfig has its name. */
+export class OwnCluster extends Workbench {
+  readonly name: string;
+  readonly cluster: ClusterFacts;
+  readonly #cluster: Cluster;
 
-/** Starts a bare cluster, which ends with the test or suite. */
-export async function startOwnCluster(
-  workbench: Workbench,
-  t: Pick<TestContext, 'after'>,
-  name: string,
-): Promise<OwnCluster> {
-  const folder = newFolder(workbench, name);
-  const cluster = await Cluster.start(name, join(folder, name), await kubernetesBinaries(() => undefined));
-  t.after(() => cluster.stop());
-  const own = writeKubeconfig(join(folder, 'kubeconfig'), [await certificateContext(cluster.facts)]);
-  const env = { KUBECONFIG: `${workbench.facts.kubeconfig}:${own}` };
-  const kubectl = async (args: readonly string[], input = '') =>
-    await workbench.mustKubectl(['--context', name, ...args], { env, input });
-  return {
-    facts: cluster.facts,
-    env,
-    kubectl,
-    apply: async (items) => {
-      await kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items }));
-    },
-  };
+  private constructor(shared: Workbench, cluster: Cluster, kubeconfig: string) {
+    const { managed } = shared.facts;
+    super({
+      ...shared.facts,
+      managed: [...managed, cluster.facts],
+      kubeconfig: `${shared.facts.kubeconfig}:${kubeconfig}`,
+    });
+    this.name = cluster.facts.name;
+    this.cluster = cluster.facts;
+    this.#cluster = cluster;
+  }
+
+  /** Starts a bare one. Whoever starts it stops it. */
+  static async start(shared: Workbench, name: string): Promise<OwnCluster> {
+    const folder = newFolder(shared, name);
+    const cluster = await Cluster.start(name, join(folder, name), await kubernetesBinaries(() => undefined));
+    const kubeconfig = writeKubeconfig(join(folder, 'kubeconfig'), [await certificateContext(cluster.facts)]);
+    return new OwnCluster(shared, cluster, kubeconfig);
+  }
+
+  /** Runs kubectl in it, which must succeed. */
+  async there(args: readonly string[], input = ''): Promise<string> {
+    return await this.mustKubectl(['--context', this.name, ...args], { input });
+  }
+
+  /** Applies objects to it. */
+  async apply(objects: readonly object[]): Promise<void> {
+    await this.there(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
+  }
+
+  async stop(): Promise<void> {
+    await this.#cluster.stop();
+  }
 }

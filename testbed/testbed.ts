@@ -141,16 +141,15 @@ export class Workbench {
   }
 
   /** Gives a cluster what tigera-operator and Calico bring. */
-  async installCalico(context: string, options: RunOptions = {}): Promise<void> {
+  async installCalico(context: string): Promise<void> {
     const apply = async (items: readonly object[]) => {
       const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
-      await this.mustKubectl(['--context', context, 'apply', '-f', '-'], { ...options, input });
+      await this.mustKubectl(['--context', context, 'apply', '-f', '-'], { input });
     };
     await apply(CALICO_RESOURCES);
     const definitions = CALICO_RESOURCES.filter(({ kind }) => kind === 'CustomResourceDefinition');
     const names = definitions.map(({ metadata }) => `crd/${metadata.name}`);
-    const wait = ['wait', '--for=condition=Established', ...names, '--timeout=30s'];
-    await this.mustKubectl(['--context', context, ...wait], options);
+    await this.mustKubectl(['--context', context, 'wait', '--for=condition=Established', ...names, '--timeout=30s']);
     await apply(CALICO_OBJECTS);
   }
 }

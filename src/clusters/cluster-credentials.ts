@@ -22,6 +22,8 @@ export interface CredentialsSecret extends SecretName {
 
 /** The Secret that was read, for what else is in it. */
 export interface ReadSecret extends Pick<SecretFile, 'manifest'> {
+  /** The text of a key; undefined where the Secret does not have it. */
+  readonly find: SecretFile['value'];
   /** The text of a key. @throws UserError where the Secret does not have it. */
   readonly value: (key: string) => string;
 }
@@ -51,7 +53,7 @@ export function readClusterCredentials<T>(
       throw new Error(`${keys.key} is not the key of ${keys.certificate}`);
     }
     const credentials = { cluster, ca, certificate, key };
-    return { ...credentials, ...readMore({ value, manifest }, credentials) };
+    return { ...credentials, ...readMore({ find, value, manifest }, credentials) };
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new UserError(`error: ${path}: the ${use}'s Secret cannot be used: ${messageOf(error)}`);

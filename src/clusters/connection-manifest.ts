@@ -5,9 +5,11 @@ import { NAMESPACE } from './managed-cluster.ts';
 /** Name of the ManagementClusterConnection; tigera-operator reads no other. */
 export const CONNECTION_NAME = 'tigera-secure';
 
-/** Name of the Secret that Guardian reads, and of its keys. */
+/** Name of the Secret that Guardian or our agent reads, and of its keys. */
 export const TUNNEL_SECRET = 'tigera-managed-cluster-connection';
 export const TUNNEL_KEYS = {
+  /** Only our agent's: Guardian is told by the ManagementClusterConnection. */
+  address: 'address',
   ca: 'management-cluster.crt',
   certificate: 'managed-cluster.crt',
   key: 'managed-cluster.key',
@@ -22,32 +24,20 @@ export interface ConnectionOptions {
   readonly address: string;
   /** The management side's CA, PEM. Guardian asks for the only DNS name in it, and trusts nothing else. */
   readonly ca: string;
+  /** tigera-operator's; or NAMESPACE, where there is none and our agent opens the tunnel instead of Guardian. */
   readonly operatorNamespace: string;
   readonly tunnel: KeyPair;
   readonly forwarder: KeyPair;
 }
 
 /**
- * Everything a managed cluster needs to connect, in the order to apply it: what tigera-operator reads to run Guardian
- * (the tunnel) and to let Goldmane trust us (the flow logs), and what our forwarder reads.
+ * Everything a managed cluster needs to connect, in the order to apply it: what the tunnel is opened by, and what our
+ * forwarder reads.
  */
 export function connectionManifest(options: ConnectionOptions): KubeObject[] {
-  const { address, ca, operatorNamespace, tunnel, forwarder } = options;
+  const { address, ca, operatorNamespace, forwarder } = options;
   return [
-    {
-      apiVersion: 'operator.tigera.io/v1',
-      kind: 'ManagementClusterConnection',
-      metadata: { name: CONNECTION_NAME },
-      spec: { managementClusterAddr: address },
-    } as KubeObject,
-    secret(TUNNEL_SECRET, operatorNamespace, {
-      [TUNNEL_KEYS.ca]: ca,
-      [TUNNEL_KEYS.certificate]: tunnel.certificate,
-      [TUNNEL_KEYS.key]: tunnel.key,
-    }),
-    // Calico 3.30 and 3.31 read the first name, 3.32 only the second.
-    secret('tigera-voltron-linseed-certs-public', operatorNamespace, { 'tls.crt': ca }),
-    secret('calico-voltron-linseed-certs-public', operatorNamespace, { 'tls.crt': ca }),
+    ...(operatorNamespace === NAMESPACE ? [] : operatorObjects(options)),
     {
       apiVersion: 'v1',
       kind: 'Namespace',
@@ -57,6 +47,7 @@ export function connectionManifest(options: ConnectionOptions): KubeObject[] {
         labels: { 'pod-security.kubernetes.io/enforce': 'privileged' },
       },
     },
+    ...(operatorNamespace === NAMESPACE ? [tunnelSecret(options, { [TUNNEL_KEYS.address]: address })] : []),
     secret(FORWARDER_SECRET, NAMESPACE, {
       [FORWARDER_KEYS.address]: address,
       [FORWARDER_KEYS.ca]: ca,
@@ -64,6 +55,35 @@ export function connectionManifest(options: ConnectionOptions): KubeObject[] {
       [FORWARDER_KEYS.key]: forwarder.key,
     }),
   ];
+}
+
+/** What tigera-operator reads to run Guardian (the tunnel), and to let Goldmane trust us (the flow logs). */
+function operatorObjects(options: ConnectionOptions): KubeObject[] {
+  const { address, ca, operatorNamespace } = options;
+  return [
+    {
+      apiVersion: 'operator.tigera.io/v1',
+      kind: 'ManagementClusterConnection',
+      metadata: { name: CONNECTION_NAME },
+      spec: { managementClusterAddr: address },
+    } as KubeObject,
+    tunnelSecret(options),
+    // Calico 3.30 and 3.31 read the first name, 3.32 only the second.
+    secret('tigera-voltron-linseed-certs-public', operatorNamespace, { 'tls.crt': ca }),
+    secret('calico-voltron-linseed-certs-public', operatorNamespace, { 'tls.crt': ca }),
+  ];
+}
+
+function tunnelSecret(
+  { ca, operatorNamespace, tunnel }: ConnectionOptions,
+  more: Readonly<Record<string, string>> = {},
+): Secret {
+  return secret(TUNNEL_SECRET, operatorNamespace, {
+    ...more,
+    [TUNNEL_KEYS.ca]: ca,
+    [TUNNEL_KEYS.certificate]: tunnel.certificate,
+    [TUNNEL_KEYS.key]: tunnel.key,
+  });
 }
 
 /** What a cluster is connected by, to be deleted in this order. The namespace is not among it: more may be in there. */

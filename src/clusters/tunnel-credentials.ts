@@ -3,7 +3,7 @@ import { CONNECTION_NAME, TUNNEL_KEYS, TUNNEL_SECRET } from './connection-manife
 
 /** What the cluster's end of a tunnel needs to reach its manager and to be known there. */
 export interface TunnelCredentials extends ClusterCredentials {
-  /** `HOST:PORT` of the manager, where the manifest says it. */
+  /** `HOST:PORT` of the manager, where the Secret or the manifest says it. */
   readonly address: string | undefined;
 }
 
@@ -13,10 +13,10 @@ export interface TunnelCredentials extends ClusterCredentials {
  */
 export function readTunnelCredentials(path: string): TunnelCredentials {
   const secret = { use: 'tunnel', name: TUNNEL_SECRET, keys: TUNNEL_KEYS } as const;
-  return readClusterCredentials(path, secret, ({ manifest }) => {
+  return readClusterCredentials(path, secret, ({ find, manifest }) => {
     const connection = manifest.find(({ metadata }) => metadata.name === CONNECTION_NAME);
     const { managementClusterAddr: address } =
       (connection as { spec?: { managementClusterAddr?: string } } | undefined)?.spec ?? {};
-    return { address };
+    return { address: address ?? find(TUNNEL_KEYS.address)?.trim() };
   });
 }

@@ -3,7 +3,7 @@ import { MANAGEMENT_CLUSTER, NAMESPACE } from '../clusters/managed-cluster.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { type ConfigMap, collectionPath, type KubeList, type KubeObject, objectName } from '../kube/objects.ts';
 import { isStatus } from '../kube/status.ts';
-import { AGENT, CLUSTER_LABEL, FORWARDER } from './managed-names.ts';
+import { AGENT, CLUSTER_LABEL, FORWARDER } from './managed-objects.ts';
 import { MANAGEMENT_CONFIG, MANAGEMENT_KEYS } from './management.ts';
 
 /** What a cluster is among others; `Invalid` where what is in it contradicts itself. */

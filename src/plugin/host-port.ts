@@ -26,7 +26,11 @@ function readHostPort(text: string): HostPort | undefined {
   return isHost && port >= 1 && port <= 65535 ? { host, port } : undefined;
 }
 
-/** The same for an address to listen on, where `:PORT` means every IPv4 address of the machine. @throws UserError */
+/**
+ * The same for an address to listen on, where `:PORT` means every IPv4 address of the machine. An IPv4 address may stand in
+ * brackets, too: a manifest that puts in a pod's address does not know of which kind it will be. @throws UserError
+ */
 export function parseListenAddress(flag: string, text: string): HostPort {
-  return parseHostPort(flag, text.startsWith(':') ? `0.0.0.0${text}` : text);
+  const unbracketed = text.replace(/^\[([\d.]+)\]/, '$1');
+  return parseHostPort(flag, unbracketed.startsWith(':') ? `0.0.0.0${unbracketed}` : unbracketed);
 }

@@ -23,6 +23,11 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
         load: () => import('./install-management.ts'),
       },
       {
+        words: 'install managed',
+        summary: 'Connect a cluster, with everything that belongs to it on both sides',
+        load: () => import('./install-managed.ts'),
+      },
+      {
         words: 'type',
         summary: 'Say whether a cluster is a management, managed or standalone one',
         load: () => import('./type.ts'),

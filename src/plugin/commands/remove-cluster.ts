@@ -15,7 +15,7 @@ export const command = defineCommand({
   description: `
 Disconnect a managed cluster for good. Its ManagedCluster is deleted, and its tunnel and its uploads end within a second.
 With --managed-context the managed cluster's end goes first: its ManagementClusterConnection (tigera-operator then takes
-Guardian away) and the Secrets with its keys.
+Guardian away), the Secrets with its keys, and what "kubectl mcm install managed" made there.
 
 What stays is named: its logs, until their retention is over, the rights that were given for it, and in the managed
 cluster the namespace ${NAMESPACE}. Run again after a failure, it goes on.`,
@@ -75,7 +75,7 @@ async function connectionOf(
 ): Promise<readonly KubeObject[]> {
   const namespace = cluster?.spec.operatorNamespace ?? OPERATOR_NAMESPACE;
   await requireConnectedAs(managed, name, namespace, signal);
-  return await foundConnection(managed, namespace, signal);
+  return await foundConnection(managed, name, namespace, signal);
 }
 
 async function deleteIfThere(

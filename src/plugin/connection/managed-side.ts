@@ -1,6 +1,7 @@
 import { readCertificates } from '../../clusters/certificate.ts';
 import { connectionObjects, TUNNEL_KEYS, TUNNEL_SECRET } from '../../clusters/connection-manifest.ts';
 import { UserError } from '../../errors.ts';
+import { findInstalled } from '../../install/installed-objects.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { KubeObject, Secret } from '../../kube/objects.ts';
 
@@ -36,13 +37,14 @@ export async function requireConnectedAs(
   });
 }
 
-/** What there is in a managed cluster of its connection, in the order to delete it. */
+/** What there is of ours in a managed cluster, in the order to delete it. */
 export async function foundConnection(
   managed: KubeClient,
+  name: string,
   operatorNamespace: string,
   signal: AbortSignal,
 ): Promise<readonly KubeObject[]> {
-  const found: KubeObject[] = [];
+  const found: KubeObject[] = [...(await findInstalled(managed, name, signal))];
   for (const object of connectionObjects(operatorNamespace)) {
     const there = await managed.find<KubeObject>(object, { signal });
     if (there !== undefined) found.push(there);

@@ -1,0 +1,38 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { UserError } from '../../errors.ts';
+
+/** Milliseconds between two looks. */
+const INTERVAL = 1_000;
+
+export interface UntilDoneOptions {
+  /** What is waited for, as kubectl names it. */
+  readonly name: string;
+  /** As performance.now() counts. */
+  readonly deadline: number;
+  /** Says in words what is waited for; undefined once it is there. */
+  readonly look: () => Promise<string | undefined>;
+  /** Told what is waited for, each time that changes. */
+  readonly onWaiting: (words: string) => void;
+  readonly signal: AbortSignal;
+}
+
+/** Resolves once a look says so. @throws UserError when its time is over, with what was waited for last. */
+export async function untilDone({ name, deadline, look, onWaiting, signal }: UntilDoneOptions): Promise<void> {
+  let words = '';
+  let said = '';
+  while (!signal.aborted) {
+    const now = await look();
+    if (now === undefined) return;
+    // What is over by the next look is no news.
+    if (now === words && now !== said) {
+      onWaiting(now);
+      said = now;
+    }
+    words = now;
+    if (performance.now() > deadline) {
+      throw new UserError(`error: timed out waiting for the condition on ${name}`, { hint: `waited for: ${words}` });
+    }
+    await sleep(INTERVAL, undefined, { signal }).catch(() => undefined);
+  }
+  signal.throwIfAborted();
+}
