@@ -97,6 +97,36 @@ describe('a record', () => {
     assert.deepEqual([code, stderr], [0, '']);
   });
 
+  it('is given out with one type and one id, ours, however the names are written', async () => {
+    const own = await addSender(workbench, 'hostile-ours');
+    await send(own, [
+      `{${TIME},"log_type":"audit_ee","log_id":"x"}`,
+      `{${TIME},"\\u006cog_type":"audit_ee","log\\u005fid":"x"}`,
+      `{ "a" : { "log_type" : 1 } , ${TIME} }`,
+      `{${TIME}}`,
+    ]);
+    await workbench.elasticsearch.request('POST', '/_refresh');
+    const text = await workbench.mustKubectl(['get', '--raw', '/apis/lma.tigera.io/v1/hostile-ours/flows']);
+    const { items } = JSON.parse(text) as { readonly items: readonly Record<string, unknown>[] };
+    assert.deepEqual(
+      items.map(({ log_type }) => log_type),
+      items.map(() => 'flows'),
+    );
+    assert.equal(new Set(items.map(({ log_id }) => log_id)).size, 4);
+    assert.deepEqual(
+      ['"log_type":"flows"', '"log_id":', '"log_type"', '\\u'].map((name) => text.split(name).length - 1),
+      [4, 4, 5, 0],
+    );
+  });
+
+  it('with a member called __proto__ keeps none from being read', async () => {
+    const own = await addSender(workbench, 'hostile-proto');
+    await send(own, [`{${TIME},"n":1,"__proto__":{"log_type":"x"}}`, `{${TIME},"n":2,"log_type":"x","__proto__":1}`]);
+    const records = await shown('hostile-proto');
+    assert.deepEqual(records.map(({ n }) => n).sort(), [1, 2]);
+    assert.deepEqual(Object.keys(records.find(({ n }) => n === 1) ?? {}).includes('__proto__'), true);
+  });
+
   it('without labels, where Felix writes "-", is stored, and labels can be searched for', async () => {
     const answer = await send(sender, [
       `{${TIME},"n":"dash","source_labels":"-","dest_labels":"-","policies":"-"}`,

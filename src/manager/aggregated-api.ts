@@ -18,6 +18,8 @@ const MAX_HEADERS = 64 * 1024;
 export interface Answer {
   readonly code: number;
   readonly body: object;
+  /** What stands behind it as `items`, each in JSON already. */
+  readonly items?: readonly string[];
   /** Makes Kubernetes' table of the same, where there is one. */
   readonly table?: () => object;
 }
@@ -102,11 +104,12 @@ export class AggregatedApiServer {
     if (api === undefined) return refusal(404, 'NotFound', 'the server could not find the requested resource');
     // Before anything is read for somebody who takes none of it.
     if (negotiate(headers.accept, FORMS) === undefined) return notAcceptable(FORMS);
-    const { code, body, table } = await api.answer(method, url, requester, signal);
+    const { code, body, items, table } = await api.answer(method, url, requester, signal);
     if (code !== 200) return { code, body, type: JSON_TYPE };
     const forms = table === undefined ? [JSON_TYPE] : FORMS;
     const type = negotiate(headers.accept, forms);
     if (type === undefined) return notAcceptable(forms);
+    if (items !== undefined) return { code, body, items, type };
     return { code, body: type === TABLE_TYPE && table !== undefined ? table() : body, type };
   }
 
@@ -122,11 +125,12 @@ export class AggregatedApiServer {
     return true;
   }
 
-  #send(request: IncomingMessage, response: ServerResponse, { code, body, type }: Sent): void {
-    const text = JSON.stringify(body);
+  #send(request: IncomingMessage, response: ServerResponse, { code, body, items, type }: Sent): void {
+    const head = JSON.stringify(body);
+    const text = Buffer.from(items === undefined ? head : `${head.slice(0, -1)},"items":[${items.join()}]}`);
     response.writeHead(code, {
       'content-type': type,
-      'content-length': Buffer.byteLength(text),
+      'content-length': text.length,
       ...(code === 405 ? { allow: 'GET' } : {}),
       ...(this.#isCurrent(request.socket) ? {} : { connection: 'close' }),
     });

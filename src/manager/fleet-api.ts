@@ -12,7 +12,7 @@ import type { Answer, Api } from './aggregated-api.ts';
 import type { ApiGroup } from './api-group.ts';
 import { type LogApiOptions, noSuchCluster } from './log-api.ts';
 import { LOG_LIST, QUERY_PARAMETERS } from './log-list-schema.ts';
-import { explainFailure, type LogAnswer, refuse } from './log-reader.ts';
+import { explainFailure, type Found, refuse } from './log-reader.ts';
 
 /** Reviews under way at once, of all reads together: hundreds come when what is remembered runs out, and others want answers too. */
 const MOST_REVIEWS = 4;
@@ -42,18 +42,13 @@ export class FleetApi implements Api {
     const type = LOG_TYPES.find(({ name }) => path === `${LOGS_PATH}${name}`);
     if (type === undefined) return refuse(failure(404, 'NotFound', 'the server could not find the requested resource'));
     try {
-      return { code: 200, body: await this.#read(type, new URLSearchParams(search), requester, signal) };
+      return { code: 200, ...(await this.#read(type, new URLSearchParams(search), requester, signal)) };
     } catch (error) {
       return explainFailure(error);
     }
   }
 
-  async #read(
-    type: LogType,
-    parameters: URLSearchParams,
-    requester: Requester,
-    signal: AbortSignal,
-  ): Promise<LogAnswer> {
+  async #read(type: LogType, parameters: URLSearchParams, requester: Requester, signal: AbortSignal): Promise<Found> {
     const read = this.#options.reader.understand(parameters, [type]);
     const asked = parseClusters(parameters);
     const refused = (
@@ -63,8 +58,8 @@ export class FleetApi implements Api {
     ).filter((refusal) => refusal !== undefined);
     const leftOut = new Set(refused.map(({ cluster }) => cluster));
     const clusters = asked.filter((cluster) => !leftOut.has(cluster));
-    const answer = await read(FLEET_API, { clusters, types: [type] }, signal);
-    return { ...answer, shortcomings: [...refused, ...answer.shortcomings] };
+    const { body, ...found } = await read(FLEET_API, { clusters, types: [type] }, signal);
+    return { body: { ...body, shortcomings: [...refused, ...body.shortcomings] }, ...found };
   }
 
   async #refusal(requester: Requester, cluster: string, type: LogType): Promise<Refused | undefined> {

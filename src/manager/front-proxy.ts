@@ -77,13 +77,23 @@ export function isIssuedBy(certificate: X509Certificate, ca: string): boolean {
 export function authenticate(request: IncomingMessage, proxy: FrontProxy): Requester | undefined {
   const { socket } = request;
   if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
-  const commonName: unknown = socket.getPeerX509Certificate()?.toLegacyObject().subject?.CN;
+  const commonName = commonNameOf(socket);
   if (typeof commonName !== 'string') return undefined;
   if (proxy.allowedNames.length > 0 && !proxy.allowedNames.includes(commonName)) return undefined;
   const values = (names: readonly string[]) => names.flatMap((name) => inUtf8(request.headersDistinct[name] ?? []));
   const [user] = values(proxy.usernameHeaders);
   if (user === undefined || user === '') return undefined;
   return { user, uid: values(proxy.uidHeaders)[0], groups: values(proxy.groupHeaders), extra: extraOf(request, proxy) };
+}
+
+/** Of connections: reading one out of a certificate takes longer than all else that a request is asked about here. */
+const commonNames = new WeakMap<TLSSocket, unknown>();
+
+function commonNameOf(socket: TLSSocket): unknown {
+  if (!commonNames.has(socket)) {
+    commonNames.set(socket, socket.getPeerX509Certificate()?.toLegacyObject().subject?.CN);
+  }
+  return commonNames.get(socket);
 }
 
 function extraOf(request: IncomingMessage, proxy: FrontProxy): Requester['extra'] {

@@ -76,7 +76,7 @@ export class LogApi implements Api {
     // Which clusters there are is not everybody's business.
     if (!this.#options.isRegistered(cluster)) return refuse(noSuchCluster(cluster));
     const read = reader.understand(parameters, asked);
-    return { code: 200, body: await read(LOG_ACCESS_API, { clusters: [cluster], types: allowed }, signal) };
+    return { code: 200, ...(await read(LOG_ACCESS_API, { clusters: [cluster], types: allowed }, signal)) };
   }
 }
 

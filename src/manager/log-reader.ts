@@ -43,7 +43,11 @@ export interface LogTopAnswer extends LogTop, Omit<LogList, 'kind' | 'items'> {
   readonly kind: 'LogTop';
 }
 
-export type LogAnswer = LogList | LogTopAnswer;
+/** What an Answer has of a read: of a LogList the items are beside it, in JSON. */
+export interface Found {
+  readonly body: Omit<LogList, 'items'> | LogTopAnswer;
+  readonly items?: readonly string[];
+}
 
 /** @throws StoreUnavailable, TooManyWaiting, TookTooLong; UserError for more than can be counted */
 export type Read = (
@@ -51,7 +55,7 @@ export type Read = (
   /** What the caller may read of what is asked for. */
   allowed: Pick<LogQuery, 'clusters' | 'types'>,
   signal: AbortSignal,
-) => Promise<LogAnswer>;
+) => Promise<Found>;
 
 const NO_RECORDS: FoundRecords = { records: [], next: undefined };
 const NO_GROUPS = { count: 0, rows: [], totals: [], next: undefined };
@@ -85,7 +89,7 @@ export class LogReader {
     return (apiVersion, allowed, signal) => this.#list(apiVersion, { ...allowed, ...asked }, signal);
   }
 
-  async #list(apiVersion: string, query: LogQuery, signal: AbortSignal): Promise<LogList> {
+  async #list(apiVersion: string, query: LogQuery, signal: AbortSignal): Promise<Found> {
     const { found, ...said } = await this.#look(
       query,
       NO_RECORDS,
@@ -94,10 +98,10 @@ export class LogReader {
     );
     const { records, next } = found;
     const metadata = next === undefined ? {} : { continue: formatCursor(next) };
-    return { kind: 'LogList', apiVersion, metadata, ...said, items: records.map(itemOf) };
+    return { body: { kind: 'LogList', apiVersion, metadata, ...said }, items: records.map(itemOf) };
   }
 
-  async #count(apiVersion: string, asked: LogAggregation, signal: AbortSignal): Promise<LogTopAnswer> {
+  async #count(apiVersion: string, asked: LogAggregation, signal: AbortSignal): Promise<Found> {
     // All of them at once: there is nothing to go on with.
     const records = { ...asked, arrivedSince: undefined, order: 'asc', after: undefined } as const;
     const { found, ...said } = await this.#look(
@@ -106,7 +110,7 @@ export class LogReader {
       async (store, limited) => ({ next: undefined, ...(await store.aggregate(asked, limited)) }),
       signal,
     );
-    return { kind: 'LogTop', apiVersion, metadata: {}, ...said, ...topOf(found, asked) };
+    return { body: { kind: 'LogTop', apiVersion, metadata: {}, ...said, ...topOf(found, asked) } };
   }
 
   /** What the store has of what is asked for, if there is any cluster left to ask about, and what that lacks. */
@@ -136,8 +140,15 @@ export class LogReader {
   }
 }
 
-function itemOf({ type, id, record }: FoundRecord): LogItem {
-  return { ...record, log_type: type, log_id: id };
+/** What may be a member of ours in a record, however it is written. */
+const MAY_SAY_OURS = /"log_|\\u|^\{\}$/;
+
+/** A LogItem in JSON. A record is passed on as it is stored, but for what is ours to say. */
+function itemOf(found: FoundRecord): string {
+  const { type, id, json } = found;
+  const ours: Pick<LogItem, 'log_type' | 'log_id'> = { log_type: type, log_id: id };
+  if (MAY_SAY_OURS.test(json)) return JSON.stringify({ ...found.record, ...ours });
+  return `${json.slice(0, -1)},${JSON.stringify(ours).slice(1)}`;
 }
 
 /** A read went on for longer than anyone waits. */

@@ -8,6 +8,7 @@ import { formatCursor, parseCursor } from '../../src/logs/query/cursor.ts';
 import { parseParameters } from '../../src/logs/query/log-query.ts';
 import { readUploadSource, SOURCE_HEADERS } from '../../src/logs/record/source.ts';
 import { type BulkAnswer, verdictsOf } from '../../src/logs/store/elasticsearch/bulk-verdict.ts';
+import { readTextHits } from '../../src/logs/store/elasticsearch/text-hits.ts';
 import { StoreUnavailable } from '../../src/logs/store/log-store.ts';
 import { flows } from '../../src/logs/types/flows.ts';
 import { parseDuration, parseMoment } from '../../src/plugin/duration.ts';
@@ -144,6 +145,44 @@ function cursors(random: Random): void {
   }
 }
 
+const FOUND = {
+  took: 3,
+  hits: {
+    hits: [
+      { _index: 'i', _id: 'a\\"', _ignored: ['x'], _source: { a: '"_id":"x"},{', b: [1, '\\'] }, sort: [1, 'i'] },
+      { _index: 'i', _id: 'b', _source: { hits: { hits: [{ _id: 'c' }] } }, sort: [2, 'i'] },
+    ],
+  },
+};
+
+/** Documents as they are in the answer, or left to the parser. */
+function searchAnswer(random: Random): void {
+  const text = mutatedAnswer(FOUND, random);
+  const found = readTextHits(text);
+  let parsed: { readonly hits: { readonly hits: readonly Record<string, unknown>[] } };
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    // Elasticsearch has parsed what it gives out.
+    return;
+  }
+  if (found === undefined) {
+    assert.notEqual(text, JSON.stringify(FOUND));
+    return;
+  }
+  assert.equal(found.hits.hits.length, parsed.hits.hits.length);
+  for (const [at, { _source, sort, ...hit }] of found.hits.hits.entries()) {
+    const { _index = '', _id = '', _source: document = {}, sort: values = [] } = parsed.hits.hits[at] ?? {};
+    assert.deepEqual(
+      { ...hit, _source: JSON.parse(_source), sort: JSON.parse(sort) },
+      {
+        ...{ _index, _id },
+        ...{ _source: document, sort: values },
+      },
+    );
+  }
+}
+
 const PEM = `-----BEGIN CERTIFICATE-----
 MIIBnjCCAUSgAwIBAgIQV/cNgVsDpnwjtjHBq/tYxzAKBggqhkjOPQQDAjAmMRAw
 DgYDVQQDEwdwcm9kLWV1MRIwEAYDVQQLEwlmb3J3YXJkZXIwHhcNMjYxMTIyMDAw
@@ -175,6 +214,7 @@ export const ANSWER_TARGETS: readonly FuzzTarget[] = [
   { name: 'Retry-After', rounds: 10_000, round: retryAfter },
   { name: "the manager's answer to an upload", rounds: 20_000, round: managerAnswer },
   { name: "Elasticsearch's answer to a bulk request", rounds: 20_000, round: bulkAnswer },
+  { name: "Elasticsearch's answer to a search", rounds: 10_000, round: searchAnswer },
   { name: "an upload's headers", rounds: 5_000, round: uploadHeaders },
   { name: 'durations and moments', rounds: 10_000, round: durations },
   { name: 'where to go on', rounds: 10_000, round: cursors },

@@ -30,11 +30,23 @@ export interface FoundRecords {
   readonly next: Cursor | undefined;
 }
 
-export interface FoundRecord {
+export class FoundRecord {
   readonly type: LogTypeName;
   /** The same for the same record, whenever it is read. */
   readonly id: string;
-  readonly record: StoredRecord;
+  /** An object, with nothing between its tokens. */
+  readonly json: string;
+
+  constructor(type: LogTypeName, id: string, json: string) {
+    this.type = type;
+    this.id = id;
+    this.json = json;
+  }
+
+  /** Parsed anew each time. */
+  get record(): StoredRecord {
+    return JSON.parse(this.json) as StoredRecord;
+  }
 }
 
 /** What an aggregation counted. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { dayOf } from '../record/time.ts';
 import { flows } from '../types/flows.ts';
 import { LOG_TYPES } from '../types/index.ts';
 import { IndexNames } from './elasticsearch/index-names.ts';
@@ -146,8 +147,8 @@ describe('IndexNames', () => {
       ],
       [undefined, at(24), ['tigera_secure_ee_flows.*']],
       [at(1), at(24), ['tigera_secure_ee_flows.*']],
-      [at(25), at(25), ['tigera_secure_ee_flows.shared.*']],
-      [at(25), at(27), ['tigera_secure_ee_flows.shared.*', 'acme_flows.shared.*']],
+      [at(25), at(25), ['tigera_secure_ee_flows.shared.20261125']],
+      [at(25), at(45), ['tigera_secure_ee_flows.shared.*', 'acme_flows.shared.*']],
     ] as const) {
       assert.deepEqual(names.reading(flows, many, since, until), { patterns, routing: undefined });
     }
@@ -160,14 +161,36 @@ describe('IndexNames', () => {
     const last = 'acme_flows.shared.*';
     for (const [since, until, patterns, routing] of [
       [undefined, undefined, [old, shared, last], undefined],
-      [at(25), undefined, [shared, last], 'prod'],
+      [at(25), at(45), [shared, last], 'prod'],
       [undefined, at(25) - 1, [old], undefined],
-      [at(24), at(26), [old, shared], undefined],
-      [at(27), at(28), [last], 'prod'],
+      [at(10), at(26), [old, shared], undefined],
+      [at(27), at(40), [last], 'prod'],
       [0, 8.64e15, [old, shared, last], undefined],
     ] as const) {
       assert.deepEqual(names.reading(flows, ['prod'], since, until), { patterns, routing });
     }
+  });
+
+  it('reads the days that a time touches by their names, each in its layout', () => {
+    const [old, shared] = ['tigera_secure_ee_flows.prod', 'tigera_secure_ee_flows.shared'];
+    for (const [since, until, patterns, routing] of [
+      [at(24), at(26), [`${old}.20261124`, `${shared}.20261125`, `${shared}.20261126`], undefined],
+      [at(26) + 1, at(27) - 1, [`${shared}.20261126`], 'prod'],
+      [at(26), at(28) - 1, [`${shared}.20261126`, 'acme_flows.shared.20261127'], 'prod'],
+    ] as const) {
+      assert.deepEqual(names.reading(flows, ['prod'], since, until), { patterns, routing });
+    }
+    const both = ['prod', 'dev'].map((cluster) => `tigera_secure_ee_flows.${cluster}.20261123`);
+    assert.deepEqual(names.reading(flows, ['prod', 'dev'], at(23), at(24) - 1).patterns, both);
+  });
+
+  it('reads up to tomorrow where a time has no end: records may be ahead', () => {
+    const days = [0, 1].map((ahead) => dayOf(Date.now() + ahead * 86_400_000));
+    const { patterns } = new IndexNames(new CurrentSettings()).reading(flows, ['prod'], Date.now(), undefined);
+    assert.deepEqual(
+      patterns,
+      days.map((day) => `tigera_secure_ee_flows.prod.${day}`),
+    );
   });
 
   it('knows its own names, and no others', () => {

@@ -7,14 +7,14 @@ import {
   planOf,
   type Total,
 } from '../../query/aggregation.ts';
-import { MOST_SCANNED, mostToScan } from '../../query/scan.ts';
+import { mostToScan } from '../../query/scan.ts';
 import type { Direction, KeyValue } from '../../types/grouping.ts';
 import type { CountedGroups } from '../log-store.ts';
 import { unavailable } from './bulk.ts';
 import type { IndexNames } from './index-names.ts';
 import { type Asked, requestFor } from './request.ts';
+import type { ScanLimit } from './scan-limit.ts';
 import { MAX_PAGE_BYTES } from './search.ts';
-import { refuseWideScan } from './wide-scan.ts';
 
 type Query = estypes.QueryDslQueryContainer;
 type Aggregations = Record<string, estypes.AggregationsAggregationContainer>;
@@ -41,20 +41,20 @@ const MOST_FILTERS = 200;
 /**
  * The largest groups, exactly. All records of the time are looked at, whether there is a filter or not.
  *
- * @throws UserError where there are more values of a key than can be looked through, StoreUnavailable, ScanTooWide where
- * there are more than `mostScanned` records (0: any number)
+ * @throws UserError where there are more values of a key than can be looked through, StoreUnavailable, ScanTooWide
  */
 export async function aggregateRecords(
   client: Client,
   names: IndexNames,
   asked: LogAggregation,
+  limit: ScanLimit,
   signal: AbortSignal,
-  mostScanned = MOST_SCANNED,
 ): Promise<CountedGroups> {
-  const most = mostToScan(asked, mostScanned) ?? mostScanned;
+  const any = limit.mostScanned === 0 ? undefined : limit.mostScanned;
+  const most = mostToScan(asked, limit.mostScanned) ?? any;
+  const read = (limited: AbortSignal) => new Aggregation(client, names, asked, limited).read();
   try {
-    if (most > 0) await refuseWideScan(client, names, recordsOf(asked), most, signal);
-    return await new Aggregation(client, names, asked, signal).read();
+    return await limit.keep(recordsOf(asked), most, read, signal);
   } catch (error) {
     if (signal.aborted || !(error instanceof errors.ElasticsearchClientError)) throw error;
     throw unavailable(error);

@@ -1,8 +1,9 @@
 import { Client, Serializer } from '@elastic/elasticsearch';
 import { createdAnswer } from './bulk-verdict.ts';
 import { type ElasticsearchOptions, REQUEST_TIMEOUT } from './elasticsearch-options.ts';
+import { readTextHits } from './text-hits.ts';
 
-/** Elasticsearch's client as we need it. As nobody where there is no `auth`. */
+/** Elasticsearch's client as we need it: hits are TextHits. As nobody where there is no `auth`. */
 export function newClient({ url, otherUrls = [], tls, auth }: ElasticsearchOptions): Client {
   return new Client({
     nodes: [url, ...otherUrls],
@@ -18,9 +19,9 @@ export function newClient({ url, otherUrls = [], tls, auth }: ElasticsearchOptio
   });
 }
 
-/** Reads the answer that nearly every _bulk has without parsing it. */
+/** Reads the answer that nearly every _bulk has, and the documents that a search finds, without parsing them. */
 class AnswerReader extends Serializer {
   override deserialize<T>(json: string): T {
-    return (createdAnswer(json) as T | undefined) ?? super.deserialize(json);
+    return ((createdAnswer(json) ?? readTextHits(json)) as T | undefined) ?? super.deserialize(json);
   }
 }

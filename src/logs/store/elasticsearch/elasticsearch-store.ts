@@ -28,6 +28,7 @@ import { provokeFirstRefusal } from './first-refusal.ts';
 import { IndexNames } from './index-names.ts';
 import { MappingConflicts } from './mapping-conflicts.ts';
 import { publishSettings } from './published-settings.ts';
+import { ScanLimit } from './scan-limit.ts';
 import { searchRecords } from './search.ts';
 import { StoreReport } from './store-report.ts';
 import { IndexTemplates } from './templates.ts';
@@ -48,6 +49,7 @@ export class ElasticsearchStore implements LogStore {
   readonly #conflicts: MappingConflicts;
   readonly #writer: BulkWriter;
   readonly #turns = new WriteTurns();
+  readonly #limit: ScanLimit;
 
   /** `patience`: see LongRecords. */
   constructor(options: ElasticsearchOptions, settings: CurrentSettings, patience?: number) {
@@ -55,6 +57,7 @@ export class ElasticsearchStore implements LogStore {
     this.#settings = settings;
     this.#names = new IndexNames(settings);
     this.#client = newClient(options);
+    this.#limit = new ScanLimit(this.#client, this.#names, options.mostScanned);
     this.#writer = new BulkWriter(this.#client, () => this.#templates.distrust(), patience);
     this.#conflicts = new MappingConflicts(this.#client);
     this.days = new DayKeeper(this.#client, settings);
@@ -175,11 +178,11 @@ export class ElasticsearchStore implements LogStore {
   }
 
   async search(query: LogQuery, signal: AbortSignal): Promise<FoundRecords> {
-    return await searchRecords(this.#client, this.#names, query, signal, this.#options.mostScanned);
+    return await searchRecords(this.#client, this.#names, query, this.#limit, signal);
   }
 
   async aggregate(asked: LogAggregation, signal: AbortSignal): Promise<CountedGroups> {
-    return await aggregateRecords(this.#client, this.#names, asked, signal, this.#options.mostScanned);
+    return await aggregateRecords(this.#client, this.#names, asked, this.#limit, signal);
   }
 
   async ping(signal: AbortSignal): Promise<void> {

@@ -63,32 +63,30 @@ export class IndexNames {
   }
 
   /**
-   * Where records of clusters are that are of a time from `since` to before `until` (milliseconds since 1970). Cluster
-   * names hold no dots, so no pattern of one reaches another's indices; those of more clusters than can be named in a
-   * request reach all clusters' indices of these days. `routing` is undefined where it would hide records.
+   * Where records of clusters are that are of a time from `since` to before `until` (milliseconds since 1970): day by day,
+   * or all days' where these are too many to name. Cluster names hold no dots, so no pattern of one reaches another's
+   * indices; those of more clusters than can be named in a request reach all clusters' indices of these days. `routing` is
+   * undefined where it would hide records.
    */
   reading(type: LogType, clusters: readonly string[], since: number | undefined, until: number | undefined): Reading {
     const [first, last] = [since, until].map((time) => (time === undefined ? undefined : safeDay(time)));
     const periods = this.#settings.value.layouts.between(first, last);
+    const days = daysBetween(first, last);
+    const daily = unique(days.flatMap((day) => clusters.map((cluster) => this.day(type, cluster, day).index)));
     const named = unique(
       periods.flatMap((layout) =>
         clusters.map((cluster) => dayIndex(baseOf(type.name, layout), layout, cluster, '*').index),
       ),
     );
-    const patterns = isShort(named) ? named : this.#readingAll(type, periods, first, last);
+    const all = this.#readingAll(type, periods, days);
+    const patterns = [daily, named].find((names) => names.length > 0 && isShort(names)) ?? all;
     const isRouted = periods.every(({ layout }) => layout === 'shared') && isShort(clusters);
     return { patterns, routing: isRouted ? clusters.join() : undefined };
   }
 
-  /** The same of all clusters, day by day where these are not too many. */
-  #readingAll(
-    type: LogType,
-    periods: readonly LayoutPeriod[],
-    first: string | undefined,
-    last: string | undefined,
-  ): readonly string[] {
+  /** The same of all clusters. */
+  #readingAll(type: LogType, periods: readonly LayoutPeriod[], days: readonly string[]): readonly string[] {
     const bases = unique(periods.map((layout) => baseOf(type.name, layout)));
-    const days = daysBetween(first, last);
     const daily = bases.flatMap((base) => days.map((day) => `${base}.*.${day}`));
     return daily.length > 0 && isShort(daily) ? daily : bases.map((base) => `${base}.*`);
   }

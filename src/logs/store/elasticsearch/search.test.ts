@@ -4,12 +4,13 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, it, type TestContext } from 'node:test';
-import { Client } from '@elastic/elasticsearch';
 import { parseParameters } from '../../query/log-query.ts';
 import { flows } from '../../types/flows.ts';
 import { StoreUnavailable } from '../log-store.ts';
 import { CurrentSettings } from '../store-settings.ts';
+import { newClient } from './client.ts';
 import { IndexNames } from './index-names.ts';
+import { ScanLimit } from './scan-limit.ts';
 import { searchRecords } from './search.ts';
 
 interface Answer {
@@ -33,13 +34,14 @@ async function search(
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
-  const client = new Client({ node: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, maxRetries: 0 });
+  const client = newClient({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` });
   t.after(async () => {
     await client.close();
     server.close().closeAllConnections();
   });
   const query = { clusters: ['prod-eu'], types: [flows], ...parseParameters(new URLSearchParams(parameters), [flows]) };
-  return await searchRecords(client, new IndexNames(new CurrentSettings()), query, new AbortController().signal);
+  const names = new IndexNames(new CurrentSettings());
+  return await searchRecords(client, names, query, new ScanLimit(client, names), t.signal);
 }
 
 describe('a search', () => {

@@ -1,16 +1,15 @@
 import { type Client, errors, type estypes } from '@elastic/elasticsearch';
 import type { Cursor } from '../../query/cursor.ts';
 import { type LogQuery, MAX_ANSWER_BYTES, type Order } from '../../query/log-query.ts';
-import { MOST_SCANNED, mostToScan } from '../../query/scan.ts';
-import type { StoredRecord } from '../../types/log-type.ts';
-import type { FoundRecord, FoundRecords } from '../log-store.ts';
+import { mostToScan } from '../../query/scan.ts';
+import type { LogTypeName } from '../../types/log-type.ts';
+import { FoundRecord, type FoundRecords } from '../log-store.ts';
 import { DEAD_LETTERS } from '../retention.ts';
 import { unavailable } from './bulk.ts';
 import type { IndexNames } from './index-names.ts';
 import { onceStarted, requestFor } from './request.ts';
-import { refuseWideScan } from './wide-scan.ts';
-
-type Hit = estypes.SearchHit<StoredRecord>;
+import type { ScanLimit } from './scan-limit.ts';
+import type { TextHit, TextHits } from './text-hits.ts';
 
 /** Records asked for first, and at most at once where they have turned out to be short: each page costs a search. */
 const FIRST_PAGE = 500;
@@ -24,27 +23,19 @@ export const MAX_PAGE_BYTES = 2 * MAX_ANSWER_BYTES;
  * and a page of them, whatever somebody asks for. Each page goes on behind the last record of the one before, by what
  * never changes of a record, so nothing is read twice or left out whatever is stored meanwhile.
  *
- * @throws StoreUnavailable, ScanTooWide where there are more than `mostScanned` records to look through (0: any number)
+ * @throws StoreUnavailable, ScanTooWide
  */
 export async function searchRecords(
   client: Client,
   names: IndexNames,
   query: LogQuery,
+  limit: ScanLimit,
   signal: AbortSignal,
-  mostScanned = MOST_SCANNED,
 ): Promise<FoundRecords> {
-  const most = mostToScan(query, mostScanned);
-  const stopped = new AbortController();
-  const limited = AbortSignal.any([signal, stopped.signal]);
+  const most = mostToScan(query, limit.mostScanned);
   try {
-    // Beside the search, which is soon done where it is allowed, and stopped where it is not.
-    const [found] = await Promise.all([
-      new Search(client, names, query, limited).read(),
-      most === undefined ? undefined : refuseWideScan(client, names, query, most, limited),
-    ]);
-    return found;
+    return await limit.keep(query, most, (limited) => new Search(client, names, query, limited).read(), signal);
   } catch (error) {
-    stopped.abort();
     // What is wrong here itself is no matter of Elasticsearch's.
     if (signal.aborted || !(error instanceof errors.ElasticsearchClientError)) throw error;
     throw unavailable(error);
@@ -57,6 +48,8 @@ class Search {
   readonly #query: LogQuery;
   readonly #signal: AbortSignal;
   readonly #request: estypes.SearchRequest;
+  /** Of the indices that have answered. */
+  readonly #types = new Map<string, LogTypeName>();
 
   constructor(client: Client, names: IndexNames, query: LogQuery, signal: AbortSignal) {
     this.#client = client;
@@ -79,14 +72,15 @@ class Search {
         size = Math.max(1, Math.floor(wanted / 8));
         continue;
       }
+      let before: TextHit | undefined;
       for (const hit of hits) {
-        const record = hit._source ?? {};
-        bytes += Buffer.byteLength(JSON.stringify(record));
-        if (bytes > MAX_ANSWER_BYTES && records.length > 0) return { records, next: last };
-        records.push({ type: this.#typeOf(hit), id: hit._id ?? '', record });
-        last = cursorOf(hit, this.#query.order);
+        bytes += Buffer.byteLength(hit._source);
+        if (bytes > MAX_ANSWER_BYTES && records.length > 0) return { records, next: this.#cursorOf(before) ?? last };
+        records.push(new FoundRecord(this.#typeOf(hit._index), hit._id, hit._source));
+        before = hit;
       }
       if (hits.length < wanted) return { records, next: undefined };
+      last = this.#cursorOf(before);
       // As many as the answer has room for, if the next are as long.
       size = Math.min(LARGEST_PAGE, Math.ceil(((MAX_ANSWER_BYTES - bytes) * records.length) / bytes) + 1);
     }
@@ -94,31 +88,41 @@ class Search {
   }
 
   /** The next records; undefined where so many of them are too long for one answer. */
-  async #page(size: number, after: Cursor | undefined): Promise<readonly Hit[] | undefined> {
+  async #page(size: number, after: Cursor | undefined): Promise<readonly TextHit[] | undefined> {
     return await onceStarted(() => this.#ask(size, after), this.#signal);
   }
 
-  async #ask(size: number, after: Cursor | undefined): Promise<readonly Hit[] | undefined> {
+  async #ask(size: number, after: Cursor | undefined): Promise<readonly TextHit[] | undefined> {
     const from = after === undefined ? {} : { search_after: behind(after, this.#query.order) };
     try {
-      const answer = await this.#client.search<StoredRecord>(
+      const { hits } = (await this.#client.search(
         { ...this.#request, size, ...from },
         { signal: this.#signal, maxResponseSize: MAX_PAGE_BYTES },
-      );
-      return answer.hits.hits;
+      )) as unknown as TextHits;
+      return hits.hits;
     } catch (error) {
       if (error instanceof errors.RequestAbortedError && !this.#signal.aborted && size > 1) return undefined;
       throw error;
     }
   }
 
+  #typeOf(index: string): LogTypeName {
+    const known = this.#types.get(index) ?? this.#typeNamed(index);
+    this.#types.set(index, known);
+    return known;
+  }
+
   /** @throws Error where it is nothing of what was asked for, whatever the filters say */
-  #typeOf({ _index: index }: Hit): FoundRecord['type'] {
+  #typeNamed(index: string): LogTypeName {
     const { kept, cluster } = this.#names.parse(index) ?? {};
     if (kept === undefined || kept === DEAD_LETTERS) throw new Error(`an index of no known type answered: ${index}`);
     const isAsked = cluster === undefined || this.#query.clusters.includes(cluster);
     if (!isAsked) throw new Error(`an index answered of a cluster that was not asked for: ${index}`);
     return kept;
+  }
+
+  #cursorOf(hit: TextHit | undefined): Cursor | undefined {
+    return hit === undefined ? undefined : cursorOf(JSON.parse(hit.sort) as estypes.SortResults, this.#query.order);
   }
 }
 
@@ -138,7 +142,7 @@ function behind({ time, ingested, place, cluster, number }: Cursor, order: Order
   return [...times, place, cluster, number];
 }
 
-function cursorOf({ sort = [] }: Hit, order: Order): Cursor {
+function cursorOf(sort: estypes.SortResults, order: Order): Cursor {
   const [first, second, place, cluster, number] = sort;
   const [time, ingested] = order === 'arrival' ? [second, first] : [first, second];
   return {
