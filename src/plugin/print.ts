@@ -87,8 +87,12 @@ export function printable(text: string): string {
 
 /** The same in JSON, which escapes only some of these characters by itself: in one line where it is not indented. */
 export function printableJson(value: unknown, indent?: number): string {
-  const lines = JSON.stringify(value, undefined, indent).split('\n');
-  return lines.map((line) => line.replace(STEERING, (character) => `\\u${hex(character, 4)}`)).join('\n');
+  return unsteering(JSON.stringify(value, undefined, indent));
+}
+
+/** The same for JSON that is written already, perhaps in lines: a string has no end of a line in it. */
+export function unsteering(json: string): string {
+  return json.replace(STEERING, (character) => (character === '\n' ? character : `\\u${hex(character, 4)}`));
 }
 
 function hex(character: string, digits: number): string {

@@ -1,9 +1,9 @@
-import type { KubeClient } from '../../kube/client.ts';
-import { isStatus } from '../../kube/status.ts';
+import type { Shortcoming } from '../../logs/query/shortcoming.ts';
+import type { TextList } from '../logs/log-page.ts';
+import type { LogReads, LogSource } from '../logs/log-reads.ts';
 import { Shortcomings } from '../logs/shortcomings.ts';
-import { printableJson } from '../print.ts';
+import { unsteering } from '../print.ts';
 import type { ExportDirectory } from './export-directory.ts';
-import { LogPages, type LogSource } from './log-pages.ts';
 import { addFile, type ExportedLog } from './manifest.ts';
 import { Part } from './part.ts';
 
@@ -11,7 +11,7 @@ import { Part } from './part.ts';
 const PART_CHARACTERS = 32 * 1024 * 1024;
 
 export interface ExportLogOptions {
-  readonly client: KubeClient;
+  readonly reads: LogReads;
   readonly directory: ExportDirectory;
   readonly compressed: boolean;
   /** Told of records as they are written. */
@@ -27,53 +27,59 @@ export async function exportLog(source: LogSource, log: ExportedLog, options: Ex
   const writing = new LogExport(source, log, options);
   try {
     await writing.run();
-  } catch (error) {
-    if (!isStatus(error, 403) && !(isStatus(error, 404) && error.status.details?.name !== undefined)) throw error;
-    const reason = error.code === 404 ? 'NotFound' : 'Forbidden';
-    const refused = { kind: 'Refused', type: source.type.name, cluster: source.cluster, reason } as const;
-    log.shortcomings = [...log.shortcomings, { ...refused, message: error.status.message ?? error.reason }];
   } finally {
     await writing.abandon();
   }
 }
 
 class LogExport {
+  readonly #source: LogSource;
   readonly #log: ExportedLog;
   readonly #options: ExportLogOptions;
-  readonly #pages: LogPages;
   readonly #shortcomings = new Shortcomings();
   #part: Part | undefined;
 
   constructor(source: LogSource, log: ExportedLog, options: ExportLogOptions) {
+    this.#source = source;
     this.#log = log;
     this.#options = options;
     this.#shortcomings.add(log.shortcomings);
-    this.#pages = new LogPages(options.client, source, options.signal);
   }
 
   async run(): Promise<void> {
-    let reading = this.#pages.read(this.#log.continue);
+    const { reads, partCharacters = PART_CHARACTERS } = this.#options;
+    let reading = reads.page(this.#source, this.#log.continue);
     for (;;) {
-      const { next, list } = await reading;
+      const read = await reading;
+      if ('refused' in read) {
+        this.#note([read.refused]);
+        return;
+      }
+      const { next, list } = read.answer;
       if (next !== undefined) {
         // Read while this page is still on its way, and then written.
-        reading = this.#pages.read(next);
+        reading = reads.page(this.#source, next, read.path);
         reading.catch(() => undefined);
       }
-      const { items, shortcomings } = await list;
-      this.#shortcomings.add(shortcomings);
-      this.#log.shortcomings = this.#shortcomings.all;
-      if (items.length > 0) {
-        this.#part ??= await this.#begin();
-        await this.#part.write(items.map((item) => `${printableJson(item)}\n`).join(''), items.length);
-        this.#options.onRecords(items.length);
-      }
-      const { partCharacters = PART_CHARACTERS } = this.#options;
+      await this.#write(await list);
       if (next === undefined || (this.#part?.characters ?? 0) >= partCharacters) await this.#commit(next);
       if (next === undefined) break;
     }
     this.#log.finished = true;
     this.#log.continue = undefined;
+  }
+
+  async #write({ items, shortcomings }: TextList): Promise<void> {
+    this.#note(shortcomings);
+    if (items.length === 0) return;
+    this.#part ??= await this.#begin();
+    await this.#part.write(unsteering(`${items.join('\n')}\n`), items.length);
+    this.#options.onRecords(items.length);
+  }
+
+  #note(shortcomings: readonly Shortcoming[]): void {
+    this.#shortcomings.add(shortcomings);
+    this.#log.shortcomings = this.#shortcomings.all;
   }
 
   async abandon(): Promise<void> {

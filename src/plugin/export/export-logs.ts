@@ -3,6 +3,8 @@ import type { KubeClient } from '../../kube/client.ts';
 import { Turns } from '../../turns.ts';
 import type { Io } from '../command.ts';
 import { type AskedLogs, printAsked } from '../logs/asked-logs.ts';
+import { LogReads } from '../logs/log-reads.ts';
+import { newTurns } from '../logs/shown-logs.ts';
 import { humanBytes } from '../stored-days.ts';
 import { ExportDirectory } from './export-directory.ts';
 import { exportLog } from './export-log.ts';
@@ -92,6 +94,7 @@ async function exportRest(directory: ExportDirectory, options: ExportOptions, io
   const turns = new Turns({ atOnce: AT_ONCE, waiting: Number.POSITIVE_INFINITY });
   const saves = new Turns({ atOnce: 1, waiting: Number.POSITIVE_INFINITY });
   const signal = AbortSignal.any([io.signal, stopped.signal]);
+  const reads = new LogReads({ client: options.client, turns: newTurns(), signal });
   const onRecords = (count: number) => {
     records += count;
   };
@@ -100,7 +103,14 @@ async function exportRest(directory: ExportDirectory, options: ExportOptions, io
     const exporting = left.map((log) =>
       turns.take(
         () =>
-          exportLog(sourceOf(log, manifest, options.asked), log, { ...options, directory, onRecords, onFile, signal }),
+          exportLog(sourceOf(log, manifest, options.asked), log, {
+            ...options,
+            reads,
+            directory,
+            onRecords,
+            onFile,
+            signal,
+          }),
         signal,
       ),
     );
@@ -126,7 +136,7 @@ function sourceOf({ type: label, cluster }: ExportedLog, { since, until }: Manif
     since: since === null ? undefined : Date.parse(since),
     until: Date.parse(until),
   };
-  return { cluster, type, parameters: { ...range, filter, order: 'asc' as const, limit: PAGE } };
+  return { clusters: [cluster], type, parameters: { ...range, filter, order: 'asc' as const, limit: PAGE } };
 }
 
 /** The same, saying that nothing is lost by it. */

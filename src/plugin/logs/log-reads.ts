@@ -1,5 +1,5 @@
 import { FLEET_API, FLEET_API_GROUP } from '../../install/management.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import type { KubeClient, Query } from '../../kube/client.ts';
 import { isStatus, type StatusError } from '../../kube/status.ts';
 import { type AggregationParameters, formatAggregation } from '../../logs/query/aggregation.ts';
 import { formatParameters, MOST_CLUSTERS, type QueryParameters } from '../../logs/query/log-query.ts';
@@ -8,6 +8,7 @@ import type { LogType } from '../../logs/types/log-type.ts';
 import type { LogItem as AnsweredItem, LogList, LogTopAnswer } from '../../manager/log-reader.ts';
 import { LOG_ACCESS_API, LOG_ACCESS_GROUP } from '../../rbac/log-access.ts';
 import type { Turns } from '../../turns.ts';
+import { type LogPage, readPage } from './log-page.ts';
 
 /** A record as the aggregated API gives it out. */
 export type LogItem = AnsweredItem & { readonly '@timestamp': number; readonly ingested: number };
@@ -84,19 +85,18 @@ export class LogReads {
   /** The records of a source page after page. What is refused is a shortcoming; anything else that fails is thrown. */
   async *pages(source: LogSource): AsyncGenerator<Page, void, void> {
     const { type } = source;
-    let path: string | undefined;
+    let granted: string | undefined;
     let from: string | undefined;
     do {
-      const parameters = formatParameters(source.parameters);
-      if (from !== undefined) parameters.set('continue', from);
-      const found = await this.#first<LogList>(source, path === undefined ? pathsOf(source) : [path], parameters);
+      const found = await this.#first(source, granted, queryOf(source, from), (...asked) =>
+        this.#get<LogList>(...asked),
+      );
       if ('refused' in found) {
         yield { items: [], asOf: undefined, shortcomings: [found.refused] };
         return;
       }
       const list = found.answer;
-      // What was granted under one name is read on under it.
-      path = found.path;
+      granted = found.path;
       from = list.metadata.continue;
       const items = (list.items as readonly LogItem[]).map((item) => ({ cluster: String(item.cluster), type, item }));
       const refused = list.shortcomings.filter(({ kind }) => kind === 'Refused').length;
@@ -108,25 +108,40 @@ export class LogReads {
     } while (from !== undefined);
   }
 
+  /**
+   * One page of a source as text, from where the one before ended, in this process or an earlier one. `granted` is the path
+   * of an earlier page. Resolves once it is known where the next page begins.
+   */
+  async page(source: LogSource, from: string | undefined, granted?: string): Promise<Read<LogPage>> {
+    return await this.#first(source, granted, queryOf(source, from), (...asked) => this.#stream(...asked));
+  }
+
   /** The largest groups of a source; undefined with the refusal where nothing of it may be counted. */
   async top(
     source: TopSource,
   ): Promise<{ readonly answer: LogTopAnswer | undefined; readonly shortcomings: readonly Shortcoming[] }> {
-    const found = await this.#first<LogTopAnswer>(source, pathsOf(source), formatAggregation(source.parameters));
+    const query = { ...subjectsOf(source), ...Object.fromEntries(formatAggregation(source.parameters)) };
+    const found = await this.#first(source, undefined, query, (...asked) => this.#get<LogTopAnswer>(...asked));
     if ('refused' in found) return { answer: undefined, shortcomings: [found.refused] };
     return { answer: found.answer, shortcomings: found.answer.shortcomings };
   }
 
-  /** Reads under the first path that is not forbidden. */
+  /** Reads under the path that was granted before, or the first one that is not forbidden. */
   async #first<T>(
     source: LogSubjects,
-    paths: readonly string[],
-    parameters: URLSearchParams,
-  ): Promise<{ readonly answer: T; readonly path: string } | { readonly refused: Refused }> {
+    granted: string | undefined,
+    query: Query,
+    ask: (path: string, query: Query, signal: AbortSignal) => Promise<T>,
+  ): Promise<Read<T>> {
+    const { turns, signal, patience } = this.#options;
     let forbidden: StatusError | undefined;
-    for (const path of paths) {
+    for (const path of granted === undefined ? pathsOf(source) : [granted]) {
       try {
-        return { answer: await this.#get<T>(source, path, parameters), path };
+        const answer = await turns.take(() => {
+          const limited = patience === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(patience)]);
+          return ask(path, query, limited);
+        }, signal);
+        return { answer, path };
       } catch (error) {
         if (source.clusters.length > 1) throw withHint(error, FLEET_API_GROUP);
         if (isNotFound(error)) return { refused: refusal(source, error) };
@@ -138,17 +153,28 @@ export class LogReads {
     return { refused: refusal(source, forbidden) };
   }
 
-  async #get<T>({ clusters, type }: LogSubjects, path: string, parameters: URLSearchParams): Promise<T> {
-    const { client, turns, signal, patience } = this.#options;
-    const query = {
-      ...(clusters.length === 1 ? { type: type.name } : { clusters: clusters.join() }),
-      ...Object.fromEntries(parameters),
-    };
-    return await turns.take(() => {
-      const limited = patience === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(patience)]);
-      return client.get<T>(path, { query, signal: limited });
-    }, signal);
+  async #get<T>(path: string, query: Query, signal: AbortSignal): Promise<T> {
+    return await this.#options.client.get<T>(path, { query, signal });
   }
+
+  async #stream(path: string, query: Query, signal: AbortSignal): Promise<LogPage> {
+    const body = await this.#options.client.stream(path, { query, signal, idleTimeout: IDLE_TIMEOUT });
+    return await readPage(body.setEncoding('utf8'));
+  }
+}
+
+/** Milliseconds without a byte of a page: the manager gives a read up before. */
+const IDLE_TIMEOUT = 60_000;
+
+/** An answer, and the path under which it was granted. */
+type Read<T> = { readonly answer: T; readonly path: string } | { readonly refused: Refused };
+
+function queryOf(source: LogSource, from: string | undefined): Query {
+  return { ...subjectsOf(source), ...Object.fromEntries(formatParameters(source.parameters)), continue: from };
+}
+
+function subjectsOf({ clusters, type }: LogSubjects): Query {
+  return clusters.length === 1 ? { type: type.name } : { clusters: clusters.join() };
 }
 
 /** For one cluster, under the names that can have been granted, most particular first. */

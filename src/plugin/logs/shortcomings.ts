@@ -5,6 +5,7 @@ import { LOG_TYPES } from '../../logs/types/index.ts';
 import type { LogType, LogTypeName } from '../../logs/types/log-type.ts';
 import { humanDuration } from '../duration.ts';
 import { printable } from '../print.ts';
+import { compare } from './compare.ts';
 
 /** Exit code of an answer that is not whole. */
 export const PARTIAL = 3;
@@ -132,8 +133,4 @@ function seconds(time: string): string {
 
 function age(since: string, now: number): string {
   return humanDuration(Math.max(0, now - Date.parse(since)));
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }

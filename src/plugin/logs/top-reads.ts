@@ -1,6 +1,7 @@
 import { UserError } from '../../errors.ts';
 import { MOST_ROWS, type Total } from '../../logs/query/aggregation.ts';
 import type { LogTop, TopItem } from '../../logs/query/log-top.ts';
+import { compare } from './compare.ts';
 import type { LogReads, TopSource } from './log-reads.ts';
 import { Shortcomings } from './shortcomings.ts';
 
@@ -84,8 +85,4 @@ function sum<T extends Total>(one: T | undefined, other: T): T {
 
 function idOf({ group, direction }: TopItem): string {
   return JSON.stringify([Object.values(group), direction]);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }
