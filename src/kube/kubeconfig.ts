@@ -9,9 +9,9 @@ import {
   newUsers,
   type User,
 } from '@kubernetes/client-node/dist/config_types.js';
-import { parse } from 'yaml';
 import { messageOf, UserError } from '../errors.ts';
 import { type Credentials, credentialsOf } from './credentials.ts';
+import { parseYaml } from './plain-yaml.ts';
 
 /** kubectl's connection flags; each one given overrides what the kubeconfig says. */
 export interface KubeFlags {
@@ -144,7 +144,7 @@ export function mergeFiles(files: readonly string[]): MergedConfig {
 }
 
 function mergeFile(merged: MergedConfig, file: string): void {
-  const parsed: unknown = parse(readFileSync(file, 'utf8'));
+  const parsed = parseYaml(readFileSync(file, 'utf8'));
   if (parsed === null) return;
   if (typeof parsed !== 'object' || Array.isArray(parsed)) throw new Error('not a kubeconfig');
   const document = parsed as {

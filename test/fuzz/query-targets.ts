@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { parse } from 'yaml';
 import type { Random } from '../../fixtures/random.ts';
 import { UserError } from '../../src/errors.ts';
+import { readPlainYaml } from '../../src/kube/plain-yaml.ts';
 import { LONGEST_QUERY, parseFilter } from '../../src/logs/query/parse-filter.ts';
 import { printFilter } from '../../src/logs/query/print-filter.ts';
 import { QueryError } from '../../src/logs/query/query-error.ts';
@@ -58,8 +60,38 @@ function templates(random: Random): void {
   }
 }
 
+const KUBECONFIG = `apiVersion: v1
+kind: Config
+# by hand
+preferences: {}
+current-context: "prod"
+clusters:
+- name: prod
+  cluster:
+    insecure-skip-tls-verify: true
+    server: https://prod.example:6443
+users:
+  - name: jane
+    user:
+      client-key-data: LS0tLS1CRUdJTi/+=
+      exec:
+        args: []
+        env: null
+        command: 'gke gcloud'
+contexts:
+`;
+
+/** The same as the whole parser says, whichever of the two has read it. */
+function kubeconfigs(random: Random): void {
+  const text = mutatedText(KUBECONFIG, random);
+  const plain = readPlainYaml(text);
+  if (plain !== undefined) assert.deepEqual(plain, parse(text), text);
+  else assert.notEqual(text, KUBECONFIG);
+}
+
 export const QUERY_TARGETS: readonly FuzzTarget[] = [
   { name: 'filters, written and read', rounds: 3_000, round: printed },
   { name: 'queries', rounds: 5_000, round: read },
   { name: 'templates of jsonpath', rounds: 5_000, round: templates },
+  { name: 'plain kubeconfigs', rounds: 5_000, round: kubeconfigs },
 ];
