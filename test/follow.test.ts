@@ -135,21 +135,39 @@ describe('logs -f', () => {
         await sleep(100);
       }
     })();
-    await sleep(4_000);
-    await manager.stop('SIGKILL');
-    await sleep(3_000);
-    manager = await own.workbench.startManager();
-    await sleep(3_000);
+    const warnings = () => following.lines.filter((line) => line.startsWith('warning: ')).length;
+    /** A trouble that lasts until it is told, and then is over: what is sent from then on is printed. */
+    const during = async (begin: () => unknown, end: () => unknown) => {
+      const before = warnings();
+      await begin();
+      await eventually(async () => warnings() > before, 60_000);
+      await end();
+      await goesOn();
+    };
+    const goesOn = async () => {
+      const since = sent.length;
+      await eventually(async () => sent.slice(since).some((name) => following.lines.includes(name)), 60_000);
+    };
+    await goesOn();
+    await during(
+      () => manager.stop('SIGKILL'),
+      async () => {
+        manager = await own.workbench.startManager();
+      },
+    );
     await own.cluster.restartApiserver();
-    await sleep(3_000);
+    await goesOn();
     for (const code of [429, 503]) {
-      const mend = proxy.refuse(/arrivedSince/, code);
-      await sleep(4_000);
-      mend();
-      await sleep(3_000);
+      let mend = () => {};
+      await during(
+        () => {
+          mend = proxy.refuse(/arrivedSince/, code);
+        },
+        () => mend(),
+      );
     }
     proxy.reset();
-    await sleep(4_000);
+    await goesOn();
     sending = false;
     await writer;
     const isThere = (line: string) => /^r\d+$/.test(line);
@@ -157,12 +175,11 @@ describe('logs -f', () => {
     await sleep(6_000);
     const { stderr } = await following.stop();
     assert.deepEqual(following.lines.filter(isThere).toSorted(), sent.toSorted());
-    const warnings = stderr.split('\n').filter((line) => line.startsWith('warning: '));
     const notes = stderr.split('\n').filter((line) => line.startsWith('note: '));
-    assert.ok(sent.length > 100, String(sent.length));
-    // At most once for each time that it was away, however often it was tried; a failure that does not last is not told.
-    assert.ok(warnings.length >= 1 && warnings.length <= 8, stderr);
-    assert.equal(notes.length, warnings.length, stderr);
+    assert.ok(sent.length > 50, String(sent.length));
+    // Once for each cluster and trouble, however often it was tried.
+    assert.ok(warnings() >= 3 && warnings() <= 15, stderr);
+    assert.equal(notes.length, warnings(), stderr);
   });
 
   it('says once what may not be read, and once when it may be again, and then has all of it', async (t) => {
