@@ -20,7 +20,7 @@ const PRIVILEGES: readonly (readonly [request: RegExp, on: 'cluster' | 'index', 
   [/^PUT \/_(index|component)_template\/kubectl-mcm-[-a-z0-9_]+$/, 'cluster', 'manage_index_templates'],
   [/^GET \/_ilm\/policy\/[^/]+$/, 'cluster', 'read_ilm'],
   [/^POST \/_bulk$/, 'index', 'create_doc'],
-  [/^POST \/[^/]+\/_(search|count)$|^POST \/_mget$/, 'index', 'read'],
+  [/^POST \/[^/]+\/_search$|^GET \/[^/]+\/_count$|^POST \/_(mget|msearch)$/, 'index', 'read'],
   [/^(GET|PUT) \/[^/]+\/_mapping$/, 'index', 'manage'],
   [/^GET \/_cat\/indices\/[^/]+$/, 'index', 'manage'],
   [/^(HEAD|PUT|DELETE) \/[a-z][^/*]*$/, 'index', 'manage'],
@@ -54,10 +54,15 @@ it('the role in deploy/ allows every request of the store, and has no privilege 
   for (let time = 0; time < 2; time++) await store.write({ type: flows, source, records }, signal);
   await store.setAside([{ id: 'x', line, reason: 'because' }], flows, source, signal);
   const types = [flows];
-  await store.search(
-    { clusters: ['role'], types, ...parseParameters(new URLSearchParams({ query: 'action = deny' }), types) },
-    signal,
-  );
+  const query = {
+    clusters: ['role'],
+    types,
+    ...parseParameters(new URLSearchParams({ query: 'action = deny' }), types),
+  };
+  await store.search(query, signal);
+  const together = store.together();
+  await Promise.all([together.search(query, signal), together.search(query, signal)]);
+  assert.ok(seen.has('POST /_msearch'));
   await store.ping(signal);
   await store.days.measure(signal);
   await store.days.refuseLayout(DEFAULT_LAYOUT, 1, signal);

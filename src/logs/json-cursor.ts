@@ -21,14 +21,14 @@ export class JsonCursor {
     this.#text = text;
   }
 
-  /** Walks into an object. `member` is told each key as it is written, and has to go behind the value. */
+  /** Walks into an object. `member` is told each key, and has to go behind the value. */
   object(member: (key: string) => void): void {
     this.#expect(OPEN_BRACE);
     if (this.#takes(CLOSE_BRACE)) return;
     do {
       const key = this.value();
       this.#at++;
-      member(key.slice(1, -1));
+      member(key.includes('\\') ? String(JSON.parse(key)) : key.slice(1, -1));
     } while (this.#takes(COMMA));
     this.#expect(CLOSE_BRACE);
   }
@@ -80,12 +80,12 @@ export class JsonCursor {
   }
 }
 
-/** Where the quote is that ends the string; `at` is behind the one that begins it. */
+/** Where the quote is that ends the string; `from` is behind the one that begins it. */
 function endOfString(text: string, from: number): number {
-  for (let at = from; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === QUOTE) return at;
-    if (code === BACKSLASH) at++;
+  for (let at = text.indexOf('"', from); at !== -1; at = text.indexOf('"', at + 1)) {
+    let escapes = 0;
+    while (text.charCodeAt(at - 1 - escapes) === BACKSLASH) escapes++;
+    if (escapes % 2 === 0) return at;
   }
   throw new SyntaxError('a string without an end');
 }

@@ -3,7 +3,7 @@ import type { Filter } from '../logs/query/filter.ts';
 import type { LogQuery } from '../logs/query/log-query.ts';
 import { parseFilter } from '../logs/query/parse-filter.ts';
 import type { Gap } from '../logs/query/shortcoming.ts';
-import type { FoundRecords, LogStore } from '../logs/store/log-store.ts';
+import type { FoundRecords, LogQuestions } from '../logs/store/log-store.ts';
 import { Fields } from '../logs/types/field.ts';
 import { gaps } from '../logs/types/gaps.ts';
 import type { StoredRecord } from '../logs/types/log-type.ts';
@@ -15,23 +15,25 @@ const FIELDS = new Fields([gaps]);
 
 /** An answer, and the gaps in what it is about: of its clusters and types, and of the time that it covers. */
 export async function withGaps<T extends Pick<FoundRecords, 'next'>>(
-  store: Pick<LogStore, 'search'>,
+  questions: LogQuestions,
   query: LogQuery,
-  look: () => Promise<T>,
+  look: (questions: LogQuestions) => Promise<T>,
   signal: AbortSignal,
 ): Promise<{ readonly found: T; readonly gaps: readonly Gap[] }> {
   // Side by side: how far the answer goes is only known in the end. Asked for without a filter, which costs the store
   // nothing where there are no gaps, as is usual.
   const widest = coveredBy(query, undefined);
-  const [found, newest] = await Promise.all([
-    look(),
-    widest === undefined ? [] : searchGaps(store, query, { since: widest.since, filter: undefined }, signal),
-  ]);
+  const looking = look(questions);
+  const ofAll = { since: widest?.since, filter: undefined };
+  const searching = widest === undefined ? [] : searchGaps(questions, query, ofAll, signal);
+  await Promise.allSettled([looking, searching]);
+  // First of all, why it is not there itself.
+  const [found, newest] = [await looking, await searching];
   const covered = coveredBy(query, found.next);
   if (covered === undefined) return { found, gaps: [] };
   const { since, until } = covered;
   const filter = gapFilter(query, until);
-  const records = newest.length < MOST_GAPS ? newest : await searchGaps(store, query, { since, filter }, signal);
+  const records = newest.length < MOST_GAPS ? newest : await searchGaps(questions, query, { since, filter }, signal);
   return { found, gaps: records.flatMap((record) => gapOf(record, query)).filter((gap) => touches(gap, covered)) };
 }
 
@@ -47,14 +49,17 @@ function gapFilter({ types }: LogQuery, until: number | undefined): Filter | und
 
 /** The newest gaps of the query's clusters. */
 async function searchGaps(
-  store: Pick<LogStore, 'search'>,
+  questions: LogQuestions,
   { clusters, arrivedSince }: LogQuery,
   // A gap's own time is its end.
   { since, filter }: Pick<LogQuery, 'since' | 'filter'>,
   signal: AbortSignal,
 ): Promise<readonly StoredRecord[]> {
   const newest = { until: undefined, order: 'desc', limit: MOST_GAPS, after: undefined } as const;
-  const { records } = await store.search({ clusters, types: [gaps], since, arrivedSince, filter, ...newest }, signal);
+  const { records } = await questions.search(
+    { clusters, types: [gaps], since, arrivedSince, filter, ...newest },
+    signal,
+  );
   return records.map(({ record }) => record);
 }
 

@@ -12,7 +12,7 @@ import { LogReader } from './log-reader.ts';
 const REQUESTER = { user: 'jane', uid: undefined, groups: [], extra: {} };
 
 /** A store that goes on looking until it is told to stop: no real one does so when asked to. */
-class EndlessStore implements Pick<LogStore, 'search' | 'aggregate'> {
+class EndlessStore implements Pick<LogStore, 'search' | 'aggregate' | 'together'> {
   readonly asked: (LogQuery | LogAggregation)[] = [];
   stopped = 0;
 
@@ -22,6 +22,10 @@ class EndlessStore implements Pick<LogStore, 'search' | 'aggregate'> {
 
   async aggregate(query: LogAggregation, signal: AbortSignal): Promise<never> {
     return await this.#endless(query, signal);
+  }
+
+  together(): this {
+    return this;
   }
 
   async #endless(query: LogQuery | LogAggregation, signal: AbortSignal): Promise<never> {

@@ -7,7 +7,13 @@ import { type LogQuery, parseParameters } from '../logs/query/log-query.ts';
 import { type LogTop, topOf } from '../logs/query/log-top.ts';
 import type { Disconnected, Shortcoming } from '../logs/query/shortcoming.ts';
 import type { Backlog } from '../logs/spool/backlog.ts';
-import { type FoundRecord, type FoundRecords, type LogStore, StoreUnavailable } from '../logs/store/log-store.ts';
+import {
+  type FoundRecord,
+  type FoundRecords,
+  type LogQuestions,
+  type LogStore,
+  StoreUnavailable,
+} from '../logs/store/log-store.ts';
 import type { LogType, StoredRecord } from '../logs/types/log-type.ts';
 import { TooManyWaiting, Turns } from '../turns.ts';
 import type { Answer } from './aggregated-api.ts';
@@ -93,7 +99,7 @@ export class LogReader {
     const { found, ...said } = await this.#look(
       query,
       NO_RECORDS,
-      (store, limited) => store.search(query, limited),
+      (questions, limited) => questions.search(query, limited),
       signal,
     );
     const { records, next } = found;
@@ -107,7 +113,7 @@ export class LogReader {
     const { found, ...said } = await this.#look(
       records,
       NO_GROUPS,
-      async (store, limited) => ({ next: undefined, ...(await store.aggregate(asked, limited)) }),
+      async (questions, limited) => ({ next: undefined, ...(await questions.aggregate(asked, limited)) }),
       signal,
     );
     return { body: { kind: 'LogTop', apiVersion, metadata: {}, ...said, ...topOf(found, asked) } };
@@ -117,14 +123,19 @@ export class LogReader {
   async #look<T extends Pick<FoundRecords, 'next'>>(
     query: LogQuery,
     nothing: T,
-    look: (store: LogStore, signal: AbortSignal) => Promise<T>,
+    look: (questions: LogQuestions, signal: AbortSignal) => Promise<T>,
     signal: AbortSignal,
   ): Promise<Pick<LogList, 'asOf' | 'shortcomings'> & { readonly found: T }> {
     const { store, readTime = READ_TIME } = this.#options;
     const asOf = new Date().toISOString();
     if (query.clusters.length === 0) return { found: nothing, asOf, shortcomings: [] };
     const { found, gaps } = await this.#turns.take(
-      () => inTime((limited) => withGaps(store, query, () => look(store, limited), limited), readTime, signal),
+      () =>
+        inTime(
+          (limited) => withGaps(store.together(), query, (questions) => look(questions, limited), limited),
+          readTime,
+          signal,
+        ),
       signal,
     );
     const waiting = waitingIn(this.#options.backlogs?.() ?? [], query, Date.now());

@@ -8,7 +8,7 @@ import { formatCursor, parseCursor } from '../../src/logs/query/cursor.ts';
 import { parseParameters } from '../../src/logs/query/log-query.ts';
 import { readUploadSource, SOURCE_HEADERS } from '../../src/logs/record/source.ts';
 import { type BulkAnswer, verdictsOf } from '../../src/logs/store/elasticsearch/bulk-verdict.ts';
-import { readTextHits } from '../../src/logs/store/elasticsearch/text-hits.ts';
+import { readSearchAnswer, type SearchAnswer, type TextHit } from '../../src/logs/store/elasticsearch/search-answer.ts';
 import { StoreUnavailable } from '../../src/logs/store/log-store.ts';
 import { flows } from '../../src/logs/types/flows.ts';
 import { parseDuration, parseMoment } from '../../src/plugin/duration.ts';
@@ -155,32 +155,37 @@ const FOUND = {
   },
 };
 
-/** Documents as they are in the answer, or left to the parser. */
+/** Documents as they are in the answer, and all else parsed; or all of it left to the parser. */
 function searchAnswer(random: Random): void {
-  const text = mutatedAnswer(FOUND, random);
-  const found = readTextHits(text);
-  let parsed: { readonly hits: { readonly hits: readonly Record<string, unknown>[] } };
+  const several = random.chance(0.3) ? { took: 1, responses: [FOUND, { error: { type: 'x' }, status: 404 }] } : FOUND;
+  const text = mutatedAnswer(several, random);
+  let parsed: unknown;
   try {
     parsed = JSON.parse(text);
   } catch {
     // Elasticsearch has parsed what it gives out.
     return;
   }
-  if (found === undefined) {
-    assert.notEqual(text, JSON.stringify(FOUND));
-    return;
-  }
-  assert.equal(found.hits.hits.length, parsed.hits.hits.length);
-  for (const [at, { _source, sort, ...hit }] of found.hits.hits.entries()) {
-    const { _index = '', _id = '', _source: document = {}, sort: values = [] } = parsed.hits.hits[at] ?? {};
-    assert.deepEqual(
-      { ...hit, _source: JSON.parse(_source), sort: JSON.parse(sort) },
-      {
-        ...{ _index, _id },
-        ...{ _source: document, sort: values },
-      },
-    );
-  }
+  const read = readSearchAnswer(text);
+  if (read === undefined) assert.notEqual(text, JSON.stringify(several));
+  else assert.deepEqual(withHits(read, parsedHit), withHits(parsed as SearchAnswer, wholeHit));
+}
+
+/** An answer with its hits, of all that it has, in another form. */
+function withHits({ hits, responses, ...rest }: SearchAnswer, form: (hit: Partial<TextHit>) => object): object {
+  return {
+    ...rest,
+    ...(hits === undefined ? {} : { hits: hits.hits === undefined ? hits : { ...hits, hits: hits.hits.map(form) } }),
+    ...(responses === undefined ? {} : { responses: responses.map((response) => withHits(response, form)) }),
+  };
+}
+
+function parsedHit({ _source = '', sort = '', ...rest }: Partial<TextHit>): object {
+  return { ...rest, _source: JSON.parse(_source), sort: JSON.parse(sort) };
+}
+
+function wholeHit({ _index = '', _id = '', _source, sort }: Partial<TextHit>): object {
+  return { _index, _id, _source: _source === undefined ? {} : _source, sort: sort === undefined ? [] : sort };
 }
 
 const PEM = `-----BEGIN CERTIFICATE-----

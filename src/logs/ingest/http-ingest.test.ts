@@ -11,7 +11,14 @@ import { HttpIngest, type IngestEvents } from './http-ingest.ts';
 async function down(): Promise<never> {
   throw new StoreUnavailable('down');
 }
-const store: LogStore = { write: down, setAside: down, search: down, aggregate: down, ping: down };
+const store: LogStore = {
+  write: down,
+  setAside: down,
+  search: down,
+  aggregate: down,
+  together: () => store,
+  ping: down,
+};
 
 /** The port of a server that takes uploads of the cluster prod-eu; events that a test does not expect fail it. */
 async function listen(t: TestContext, into: LogStore, events: Partial<IngestEvents>): Promise<number> {

@@ -41,6 +41,10 @@ class CountingStore implements LogStore {
     return { count: 0, rows: [], totals: [] };
   }
 
+  together(): this {
+    return this;
+  }
+
   async ping(): Promise<void> {}
 }
 

@@ -9,6 +9,7 @@ import type { UploadSource } from '../record/source.ts';
 import {
   type CountedGroups,
   type FoundRecords,
+  type LogQuestions,
   type LogStore,
   type RecordBatch,
   StoreUnavailable,
@@ -122,6 +123,10 @@ export class SpoolingStore implements LogStore {
 
   async aggregate(asked: LogAggregation, signal: AbortSignal): Promise<CountedGroups> {
     return await this.#store.aggregate(asked, signal);
+  }
+
+  together(): LogQuestions {
+    return this.#store.together();
   }
 
   async ping(signal: AbortSignal): Promise<void> {

@@ -59,10 +59,22 @@ export interface CountedGroups {
   readonly totals: readonly Total[];
 }
 
+/** What can be asked of a store. */
+export interface LogQuestions {
+  /** @throws StoreUnavailable, ScanTooWide */
+  search(query: LogQuery, signal: AbortSignal): Promise<FoundRecords>;
+
+  /**
+   * Groups that nothing was counted of are left out.
+   * @throws UserError where there are more groups than can be compared, StoreUnavailable, ScanTooWide
+   */
+  aggregate(asked: LogAggregation, signal: AbortSignal): Promise<CountedGroups>;
+}
+
 /**
  * Where logs are kept. Every promise settles within the store's own timeout, and soon after `signal` aborts.
  */
-export interface LogStore {
+export interface LogStore extends LogQuestions {
   /**
    * Resolves once every record is durable, was there already, or is refused for its own fault.
    * @throws StoreUnavailable when that cannot be said of some record; writing the batch again is then harmless.
@@ -72,14 +84,8 @@ export interface LogStore {
   /** Keeps dead letters where an operator finds them. @throws StoreUnavailable like write. */
   setAside(letters: readonly DeadLetter[], type: LogType, source: UploadSource, signal: AbortSignal): Promise<void>;
 
-  /** @throws StoreUnavailable, ScanTooWide */
-  search(query: LogQuery, signal: AbortSignal): Promise<FoundRecords>;
-
-  /**
-   * Groups that nothing was counted of are left out.
-   * @throws UserError where there are more groups than can be compared, StoreUnavailable
-   */
-  aggregate(asked: LogAggregation, signal: AbortSignal): Promise<CountedGroups>;
+  /** For questions that belong together: those that are asked at once cost less, and are given up together. */
+  together(): LogQuestions;
 
   /** @throws StoreUnavailable with the reason while the store cannot be reached. */
   ping(signal: AbortSignal): Promise<void>;

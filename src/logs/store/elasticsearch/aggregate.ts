@@ -1,4 +1,4 @@
-import { type Client, errors, type estypes } from '@elastic/elasticsearch';
+import { errors, type estypes } from '@elastic/elasticsearch';
 import { UserError } from '../../../errors.ts';
 import {
   type AggregationPlan,
@@ -12,9 +12,9 @@ import type { Direction, KeyValue } from '../../types/grouping.ts';
 import type { CountedGroups } from '../log-store.ts';
 import { unavailable } from './bulk.ts';
 import type { IndexNames } from './index-names.ts';
+import type { JoinedSearches } from './joined-searches.ts';
 import { type Asked, requestFor } from './request.ts';
 import type { ScanLimit } from './scan-limit.ts';
-import { MAX_PAGE_BYTES } from './search.ts';
 
 type Query = estypes.QueryDslQueryContainer;
 type Aggregations = Record<string, estypes.AggregationsAggregationContainer>;
@@ -44,7 +44,7 @@ const MOST_FILTERS = 200;
  * @throws UserError where there are more values of a key than can be looked through, StoreUnavailable, ScanTooWide
  */
 export async function aggregateRecords(
-  client: Client,
+  searches: JoinedSearches,
   names: IndexNames,
   asked: LogAggregation,
   limit: ScanLimit,
@@ -52,7 +52,7 @@ export async function aggregateRecords(
 ): Promise<CountedGroups> {
   const any = limit.mostScanned === 0 ? undefined : limit.mostScanned;
   const most = mostToScan(asked, limit.mostScanned) ?? any;
-  const read = (limited: AbortSignal) => new Aggregation(client, names, asked, limited).read();
+  const read = (limited: AbortSignal) => new Aggregation(searches, names, asked, limited).read();
   try {
     return await limit.keep(recordsOf(asked), most, read, signal);
   } catch (error) {
@@ -87,7 +87,7 @@ interface Side {
 }
 
 class Aggregation {
-  readonly #client: Client;
+  readonly #searches: JoinedSearches;
   readonly #asked: LogAggregation;
   readonly #plan: AggregationPlan;
   readonly #signal: AbortSignal;
@@ -95,8 +95,8 @@ class Aggregation {
   readonly #sums: Aggregations;
   readonly #directions: readonly Side[];
 
-  constructor(client: Client, names: IndexNames, asked: LogAggregation, signal: AbortSignal) {
-    this.#client = client;
+  constructor(searches: JoinedSearches, names: IndexNames, asked: LogAggregation, signal: AbortSignal) {
+    this.#searches = searches;
     this.#asked = asked;
     this.#plan = planOf(asked);
     this.#signal = signal;
@@ -219,10 +219,7 @@ class Aggregation {
 
   /** The buckets of each aggregation, in the order in which they were asked for. */
   async #search(aggs: Aggregations): Promise<Readonly<Record<string, readonly KeyBucket[]>>> {
-    const { aggregations = {} } = await this.#client.search(
-      { ...this.#request, aggs },
-      { signal: this.#signal, maxResponseSize: MAX_PAGE_BYTES },
-    );
+    const { aggregations = {} } = await this.#searches.search({ ...this.#request, aggs }, this.#signal);
     const found = Object.entries(aggregations as Record<string, { readonly buckets: readonly KeyBucket[] }>);
     return Object.fromEntries(found.map(([name, { buckets }]) => [name, buckets]));
   }

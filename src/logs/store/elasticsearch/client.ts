@@ -1,9 +1,9 @@
 import { Client, Serializer } from '@elastic/elasticsearch';
 import { createdAnswer } from './bulk-verdict.ts';
 import { type ElasticsearchOptions, REQUEST_TIMEOUT } from './elasticsearch-options.ts';
-import { readTextHits } from './text-hits.ts';
+import { readSearchAnswer } from './search-answer.ts';
 
-/** Elasticsearch's client as we need it: hits are TextHits. As nobody where there is no `auth`. */
+/** Elasticsearch's client as we need it: what searches answer are SearchAnswers. As nobody where there is no `auth`. */
 export function newClient({ url, otherUrls = [], tls, auth }: ElasticsearchOptions): Client {
   return new Client({
     nodes: [url, ...otherUrls],
@@ -22,6 +22,6 @@ export function newClient({ url, otherUrls = [], tls, auth }: ElasticsearchOptio
 /** Reads the answer that nearly every _bulk has, and the documents that a search finds, without parsing them. */
 class AnswerReader extends Serializer {
   override deserialize<T>(json: string): T {
-    return ((createdAnswer(json) ?? readTextHits(json)) as T | undefined) ?? super.deserialize(json);
+    return ((createdAnswer(json) ?? readSearchAnswer(json)) as T | undefined) ?? super.deserialize(json);
   }
 }

@@ -8,6 +8,7 @@ import type { LogType } from '../../types/log-type.ts';
 import {
   type CountedGroups,
   type FoundRecords,
+  type LogQuestions,
   type LogStore,
   type RecordBatch,
   StoreUnavailable,
@@ -26,6 +27,7 @@ import { type ElasticsearchOptions, REQUEST_TIMEOUT } from './elasticsearch-opti
 import { faultOf } from './fault.ts';
 import { provokeFirstRefusal } from './first-refusal.ts';
 import { IndexNames } from './index-names.ts';
+import { JoinedSearches } from './joined-searches.ts';
 import { MappingConflicts } from './mapping-conflicts.ts';
 import { publishSettings } from './published-settings.ts';
 import { ScanLimit } from './scan-limit.ts';
@@ -178,11 +180,19 @@ export class ElasticsearchStore implements LogStore {
   }
 
   async search(query: LogQuery, signal: AbortSignal): Promise<FoundRecords> {
-    return await searchRecords(this.#client, this.#names, query, this.#limit, signal);
+    return await this.together().search(query, signal);
   }
 
   async aggregate(asked: LogAggregation, signal: AbortSignal): Promise<CountedGroups> {
-    return await aggregateRecords(this.#client, this.#names, asked, this.#limit, signal);
+    return await this.together().aggregate(asked, signal);
+  }
+
+  together(): LogQuestions {
+    const searches = new JoinedSearches(this.#client);
+    return {
+      search: (query, signal) => searchRecords(searches, this.#names, query, this.#limit, signal),
+      aggregate: (asked, signal) => aggregateRecords(searches, this.#names, asked, this.#limit, signal),
+    };
   }
 
   async ping(signal: AbortSignal): Promise<void> {

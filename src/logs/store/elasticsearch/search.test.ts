@@ -10,6 +10,7 @@ import { StoreUnavailable } from '../log-store.ts';
 import { CurrentSettings } from '../store-settings.ts';
 import { newClient } from './client.ts';
 import { IndexNames } from './index-names.ts';
+import { JoinedSearches } from './joined-searches.ts';
 import { ScanLimit } from './scan-limit.ts';
 import { searchRecords } from './search.ts';
 
@@ -30,7 +31,7 @@ async function search(
       const answer =
         typeof answers === 'function' ? answers(body) : (answers[Math.min(searches++, answers.length - 1)] as Answer);
       response.writeHead(answer.code, { 'content-type': 'application/json', 'x-elastic-product': 'Elasticsearch' });
-      response.end(JSON.stringify(answer.body));
+      response.end(JSON.stringify({ took: 1, ...answer.body }));
     });
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -41,7 +42,7 @@ async function search(
   });
   const query = { clusters: ['prod-eu'], types: [flows], ...parseParameters(new URLSearchParams(parameters), [flows]) };
   const names = new IndexNames(new CurrentSettings());
-  return await searchRecords(client, names, query, new ScanLimit(client, names), t.signal);
+  return await searchRecords(new JoinedSearches(client), names, query, new ScanLimit(client, names), t.signal);
 }
 
 describe('a search', () => {

@@ -1,4 +1,4 @@
-import { type Client, errors, type estypes } from '@elastic/elasticsearch';
+import { errors, type estypes } from '@elastic/elasticsearch';
 import type { Cursor } from '../../query/cursor.ts';
 import { type LogQuery, MAX_ANSWER_BYTES, type Order } from '../../query/log-query.ts';
 import { mostToScan } from '../../query/scan.ts';
@@ -7,16 +7,14 @@ import { FoundRecord, type FoundRecords } from '../log-store.ts';
 import { DEAD_LETTERS } from '../retention.ts';
 import { unavailable } from './bulk.ts';
 import type { IndexNames } from './index-names.ts';
+import type { JoinedSearches } from './joined-searches.ts';
 import { onceStarted, requestFor } from './request.ts';
 import type { ScanLimit } from './scan-limit.ts';
-import type { TextHit, TextHits } from './text-hits.ts';
+import type { TextHit } from './search-answer.ts';
 
 /** Records asked for first, and at most at once where they have turned out to be short: each page costs a search. */
 const FIRST_PAGE = 500;
 const LARGEST_PAGE = 5_000;
-
-/** What Elasticsearch may answer to one page; a longer one is asked for again in smaller pages. */
-export const MAX_PAGE_BYTES = 2 * MAX_ANSWER_BYTES;
 
 /**
  * The matching records in their order. They are read in pages, so that neither end ever holds more than MAX_ANSWER_BYTES
@@ -26,7 +24,7 @@ export const MAX_PAGE_BYTES = 2 * MAX_ANSWER_BYTES;
  * @throws StoreUnavailable, ScanTooWide
  */
 export async function searchRecords(
-  client: Client,
+  searches: JoinedSearches,
   names: IndexNames,
   query: LogQuery,
   limit: ScanLimit,
@@ -34,7 +32,7 @@ export async function searchRecords(
 ): Promise<FoundRecords> {
   const most = mostToScan(query, limit.mostScanned);
   try {
-    return await limit.keep(query, most, (limited) => new Search(client, names, query, limited).read(), signal);
+    return await limit.keep(query, most, (limited) => new Search(searches, names, query, limited).read(), signal);
   } catch (error) {
     // What is wrong here itself is no matter of Elasticsearch's.
     if (signal.aborted || !(error instanceof errors.ElasticsearchClientError)) throw error;
@@ -43,7 +41,7 @@ export async function searchRecords(
 }
 
 class Search {
-  readonly #client: Client;
+  readonly #searches: JoinedSearches;
   readonly #names: IndexNames;
   readonly #query: LogQuery;
   readonly #signal: AbortSignal;
@@ -51,8 +49,8 @@ class Search {
   /** Of the indices that have answered. */
   readonly #types = new Map<string, LogTypeName>();
 
-  constructor(client: Client, names: IndexNames, query: LogQuery, signal: AbortSignal) {
-    this.#client = client;
+  constructor(searches: JoinedSearches, names: IndexNames, query: LogQuery, signal: AbortSignal) {
+    this.#searches = searches;
     this.#names = names;
     this.#query = query;
     this.#signal = signal;
@@ -95,13 +93,10 @@ class Search {
   async #ask(size: number, after: Cursor | undefined): Promise<readonly TextHit[] | undefined> {
     const from = after === undefined ? {} : { search_after: behind(after, this.#query.order) };
     try {
-      const { hits } = (await this.#client.search(
-        { ...this.#request, size, ...from },
-        { signal: this.#signal, maxResponseSize: MAX_PAGE_BYTES },
-      )) as unknown as TextHits;
-      return hits.hits;
+      const { hits } = await this.#searches.search({ ...this.#request, size, ...from }, this.#signal);
+      return hits?.hits ?? [];
     } catch (error) {
-      if (error instanceof errors.RequestAbortedError && !this.#signal.aborted && size > 1) return undefined;
+      if (error instanceof errors.RequestAbortedError && size > 1) return undefined;
       throw error;
     }
   }
