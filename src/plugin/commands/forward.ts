@@ -9,6 +9,7 @@ import { CatchUpProgress } from '../catch-up-progress.ts';
 import { defineCommand, type FlagSpecs, type Io } from '../command.ts';
 import { durationOf } from '../duration.ts';
 import { ELASTICSEARCH_FLAGS } from '../elasticsearch-flags.ts';
+import type { Imported } from '../forward-import.ts';
 import { DEFAULT_STATE, readForwardSettings } from '../forward-options.ts';
 import { planJson, planTable, summaryJson, summaryLine } from '../forward-report.ts';
 import { parseListenAddress } from '../host-port.ts';
@@ -58,6 +59,11 @@ acknowledged or given up within five seconds (exit code 0); SIGHUP reads the con
 again, and goes on as it was if they are not in order. --health-listen serves /livez, /readyz (503 when a file has data
 and nothing of it was acknowledged for --stalled-after) and /metrics. kubectl mcm forward status shows how far it is.
 
+--import FILE ships what stands in a file of another form once, and exits as --once does: a JSON array, a Kubernetes list
+(an EventList of the audit webhook), several of them, or records one on a line; also compressed by gzip. --type says what
+they are. It can be run again: what is stored already is known again, if the file and --host are the same. It takes as
+much room in the state directory as the records do uncompressed.
+
 With --elasticsearch it writes straight into the Elasticsearch that the manager would store the records in: the same
 records with the same ids in the same indices, so that what came by the one way is not stored again by the other. What
 it takes is a right to create documents in all of them: give it to nodes that may have it.
@@ -75,12 +81,27 @@ kubectl mcm forward --once --credentials prod-eu.yaml --flow flows.log --dns dns
 kubectl mcm forward --elasticsearch https://10.0.0.9:9200 --elasticsearch-credentials elasticsearch.yaml \\
   --cluster prod-eu --flow flows.log
 
+# Audit events that a cloud has exported
+kubectl mcm forward --import events.json.gz --type audit-kube --credentials prod-eu.yaml --state ./import --host eks
+
 # What would be shipped, and from where on
 kubectl mcm forward --dry-run --config /etc/kubectl-mcm/forward.yaml`,
   flags: {
     ...fileFlags,
     once: { type: 'boolean', description: 'Ship what is there now, then exit.' },
     every: { type: 'string', value: 'DURATION', description: 'Ship what is there now, again every so often.' },
+    import: {
+      type: 'strings',
+      value: 'FILE',
+      description:
+        'Ship the records in this file (JSON array, Kubernetes list, lines; gzip), then exit; can be repeated.',
+    },
+    type: {
+      type: 'string',
+      value: 'TYPE',
+      choices: LOG_TYPES.map(({ label }) => label),
+      description: 'Of which type the records of --import are.',
+    },
     'dry-run': {
       type: 'boolean',
       description: 'Only print which files would be shipped, from which offset, and how many bytes.',
@@ -171,11 +192,14 @@ kubectl mcm forward --dry-run --config /etc/kubectl-mcm/forward.yaml`,
   },
   handlesSignals: true,
   run: async ({ flags, global, io }) => {
-    const { once, every, output, 'dry-run': dryRun, 'health-listen': health } = flags;
+    const { every, output, 'dry-run': dryRun, 'health-listen': health } = flags;
+    const imported = importOf(flags);
+    const once = flags.once || imported !== undefined;
     if (once && every !== undefined) throw new UserError('error: --once and --every exclude one another');
     const serves = !once && !dryRun;
-    if (serves && output !== undefined) throw new UserError('error: --output is for --once and --dry-run');
-    if (!serves && health !== undefined) throw new UserError('error: --health-listen is not for --once or --dry-run');
+    if (serves && output !== undefined) throw new UserError('error: --output is for --once, --import and --dry-run');
+    if (!serves && health !== undefined)
+      throw new UserError('error: --health-listen is not for --once, --import or --dry-run');
     const read = () => readForwardSettings(flags, io.env);
     const json = output === 'json';
     const events: ForwardEvents = {
@@ -186,6 +210,10 @@ kubectl mcm forward --dry-run --config /etc/kubectl-mcm/forward.yaml`,
     };
     if (dryRun) return await plan(read(), events, json, io);
     settleMemory();
+    if (imported !== undefined) {
+      const { withImportedLines } = await import('../forward-import.ts');
+      return await withImportedLines(read(), imported, io.signal, (settings) => runOnce(settings, events, json, io));
+    }
     if (once) return await runOnce(read(), events, json, io);
     // What only a service needs is a fifth of what a run would have in memory.
     const { runForwardService } = await import('../forward-service.ts');
@@ -201,6 +229,25 @@ kubectl mcm forward --dry-run --config /etc/kubectl-mcm/forward.yaml`,
     return 0;
   },
 });
+
+/** @throws UserError where it is not said of what type they are, or more is asked for than to ship them. */
+function importOf(flags: Readonly<Record<string, unknown>> & ImportFlags): Imported | undefined {
+  const type = LOG_TYPES.find(({ label }) => label === flags.type);
+  if (flags.import.length === 0) {
+    if (type !== undefined) throw new UserError('error: --type is for --import');
+    return undefined;
+  }
+  if (type === undefined) throw new UserError('error: --import needs --type: of which type the records are');
+  const others = ['once', 'every', 'dry-run', ...LOG_TYPES.map(({ label }) => label)];
+  const other = others.find((name) => [flags[name]].flat().some((value) => value !== undefined && value !== false));
+  if (other !== undefined) throw new UserError(`error: --import and --${other} exclude one another`);
+  return { files: flags.import, type };
+}
+
+interface ImportFlags {
+  readonly import: readonly string[];
+  readonly type: string | undefined;
+}
 
 async function plan(settings: ForwardSettings, events: ForwardEvents, json: boolean, io: Io): Promise<number> {
   const { cluster } = settings;
