@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { kubernetesBinaries } from '../testbed/kubernetes/binaries.ts';
 import { Cluster, type ClusterFacts, certificateContext, writeKubeconfig } from '../testbed/kubernetes/cluster.ts';
@@ -38,6 +39,12 @@ export class OwnCluster extends Workbench {
   /** Applies objects to it. */
   async apply(objects: readonly object[]): Promise<void> {
     await this.there(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }));
+  }
+
+  /** Gives its API server another audit policy, and starts it again. */
+  async audit(policy: object): Promise<void> {
+    writeFileSync(join(this.cluster.directory, 'pki', 'audit-policy.yaml'), JSON.stringify(policy));
+    await this.#cluster.restartApiserver();
   }
 
   async stop(): Promise<void> {

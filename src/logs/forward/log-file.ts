@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { systemWords } from '../../errors.ts';
+import { corednsPod } from '../coredns/query-record.ts';
 import { isBlank, MAX_LINE } from '../record/lines.ts';
 import { fileKey } from '../record/source.ts';
+import { CorednsBytes } from './coredns-bytes.ts';
 import { type FileBytes, PlainBytes } from './file-bytes.ts';
 import { type FileChunk, NEWLINE, TAIL_BYTES, wholeLines } from './file-chunk.ts';
 import { GzipBytes } from './gzip-bytes.ts';
@@ -34,6 +36,8 @@ export class LogFile {
   /** Decimal numbers, as the system has them: they need 64 bits. */
   readonly device: string;
   readonly inode: string;
+  /** Bytes that the system said were in it when it was opened. */
+  readonly openedSize: number;
   /** See fileKey; undefined while there is no complete line but blank ones. */
   readonly key: string | undefined;
   readonly #bytes: FileBytes;
@@ -41,10 +45,11 @@ export class LogFile {
   #head: Buffer;
   #unfinished = 0;
 
-  private constructor({ path, device, inode }: FoundFile, bytes: FileBytes, content: FileContent) {
+  private constructor({ path, device, inode, size }: FoundFile, bytes: FileBytes, content: FileContent) {
     this.path = path;
     this.device = device;
     this.inode = inode;
+    this.openedSize = size;
     this.key = content.key;
     this.#bytes = bytes;
     this.#size = content.size;
@@ -54,7 +59,7 @@ export class LogFile {
   /** @throws Error when it is no regular file, or the system's error: ENOENT, EACCES ... */
   static async open(path: string): Promise<LogFile> {
     const found = await openFile(path);
-    const bytes = new PlainBytes(found.handle);
+    const bytes = recordsIn(path, new PlainBytes(found.handle));
     return await closedOnFailure(bytes, async () => new LogFile(found, bytes, await readContent(bytes)));
   }
 
@@ -64,7 +69,7 @@ export class LogFile {
    */
   static async openGzip(path: string, wanted: string): Promise<LogFile | undefined> {
     const found = await openFile(path);
-    const bytes = new GzipBytes(found.handle);
+    const bytes = recordsIn(path, new GzipBytes(found.handle));
     return await closedOnFailure(bytes, async () => {
       // Before all of it is unpacked.
       const key = await readKey(bytes, Number.POSITIVE_INFINITY);
@@ -211,6 +216,13 @@ interface FoundFile {
   readonly path: string;
   readonly device: string;
   readonly inode: string;
+  readonly size: number;
+}
+
+/** CoreDNS's log, where kubelet keeps it, is shipped as the DNS records of the queries in it. */
+function recordsIn(path: string, bytes: FileBytes): FileBytes {
+  const pod = corednsPod(path);
+  return pod === undefined ? bytes : new CorednsBytes(bytes, pod);
 }
 
 async function openFile(path: string): Promise<FoundFile & { readonly handle: FileHandle }> {
@@ -219,7 +231,7 @@ async function openFile(path: string): Promise<FoundFile & { readonly handle: Fi
   return await closedOnFailure(handle, async () => {
     const stat = await handle.stat({ bigint: true });
     if (!stat.isFile()) throw new Error(stat.isDirectory() ? 'is a directory' : 'is not a regular file');
-    return { path, device: String(stat.dev), inode: String(stat.ino), handle };
+    return { path, device: String(stat.dev), inode: String(stat.ino), size: Number(stat.size), handle };
   });
 }
 

@@ -132,7 +132,7 @@ export class InputOpener {
     input: string,
     waited: ReadonlyMap<string, Waiting>,
   ): Promise<OpenInput | undefined> {
-    const { key, size } = file;
+    const { key, openedSize: size } = file;
     const since = waited.get(idOf(file))?.since ?? performance.now();
     if (key === undefined) {
       this.#waiting.set(idOf(file), { since, size });

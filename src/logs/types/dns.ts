@@ -12,7 +12,8 @@ export const dns: LogType = {
   retentionDays: USUAL_RETENTION_DAYS,
   timeFields: ['end_time'],
   maxDepth: MAX_DEPTH,
-  files: ['/var/log/calico/dnslogs/dns.log'],
+  // Calico's own, and CoreDNS's where its plugin `log` is on: its containers' logs, and nobody else's.
+  files: ['/var/log/calico/dnslogs/dns.log', '/var/log/pods/kube-system_*coredns-*/coredns/*.log'],
   ingestPaths: ['/api/v1/dns/logs/bulk'],
   linesAreUnique: false,
   mappings: {

@@ -1,11 +1,14 @@
 import { type ManagedCluster, NAMESPACE } from '../../clusters/managed-cluster.ts';
 import { UserError } from '../../errors.ts';
 import { applyAll } from '../../install/apply.ts';
+import { findAuditCloud } from '../../install/audit-logs.ts';
+import { type DnsLogsChange, planDnsLogs } from '../../install/dns-logs.ts';
 import { findInstalled } from '../../install/installed-objects.ts';
 import { checkManaged } from '../../install/managed-checks.ts';
 import { keyObjects, type ManagedOptions, opensByAgent, workloadObjects } from '../../install/managed-objects.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { type KubeObject, objectName, objectPath } from '../../kube/objects.ts';
+import { dns } from '../../logs/types/dns.ts';
 import { flows } from '../../logs/types/flows.ts';
 import { defineCommand, type GlobalOptions, type Io } from '../command.ts';
 import { connect } from '../connect.ts';
@@ -13,6 +16,8 @@ import { createCluster, OutcomeUnknown } from '../connection/create-cluster.ts';
 import { managementSide, newConnection } from '../connection/new-connection.ts';
 import { clusterNameFault, registration } from '../connection/registration.ts';
 import { DRY_RUN_SUFFIX } from '../dry-run.ts';
+import { requireYes } from '../managed/ask.ts';
+import { auditWords } from '../managed/audit-words.ts';
 import { awaitManaged } from '../managed/await-managed.ts';
 import { requireRegistered, withKeptKeys } from '../managed/kept-keys.ts';
 import { type AskedManaged, MANAGED_FLAGS, type ManagedFlags, readManagedFlags } from '../managed/managed-flags.ts';
@@ -36,6 +41,9 @@ The management cluster may read what Guardian may. As whom else it may act there
 (--impersonate-user and its like), never Kubernetes' own users and groups; and it may change the one address that Guardian
 dials.
 
+--dns-logs turns CoreDNS's log of queries on, and --audit-logs says what the API server needs to write audit logs: what is
+in these files then, the forwarder ships.
+
 With -o everything for the managed cluster is written into a directory, for GitOps; the cluster is registered all the
 same. Among the files are private keys: encrypt these Secrets before they go anywhere.`,
   examples: `
@@ -55,8 +63,11 @@ kubectl mcm install managed edge-7 -o edge-7/ --agent --image registry.example.c
     const plan = await makePlan(name, asked, flags, global, io);
     if (flags['dry-run'] !== 'none') return await rehearse(plan, flags, io);
     if (flags.output !== undefined) return await writeFiles(plan, flags.output, io);
+    if (plan.dnsLogs !== undefined && !flags.yes) await requireYes('Change this configuration of CoreDNS?', io);
     const registered = await apply(plan, flags['force-conflicts'], io);
-    if (!flags['no-wait']) await waitFor(plan, registered, asked.timeout, io);
+    if (plan.dnsLogs !== undefined) await turnDnsLogsOn(plan.dnsLogs, io);
+    io.out.write(plan.auditWords);
+    if (!flags['no-wait']) await waitFor(plan, registered, asked.timeout, flags['dns-logs'], io);
     io.err.write(`Next: kubectl mcm logs --cluster ${name}\n`);
     return 0;
   },
@@ -72,6 +83,10 @@ interface Plan {
   readonly registered: ManagedCluster | undefined;
   /** What an earlier run has made, and this one would not. */
   readonly leftovers: readonly KubeObject[];
+  /** What turns DNS logs on, if it is to be done and is not yet. */
+  readonly dnsLogs: DnsLogsChange | undefined;
+  /** To be printed at the end. */
+  readonly auditWords: string;
 }
 
 /** @throws UserError for everything that can be refused. */
@@ -95,7 +110,10 @@ async function makePlan(
   if (registered === undefined) await createCluster(management, wanted, { dryRun: true, signal });
   else requireRegistered(registered, connection, `"${context}"`);
   const options = { ...asked, cluster: name, connection };
-  const plan = { management, managed, options, wanted, registered };
+  const dnsLogs = managed !== undefined && flags['dns-logs'] ? await planShown(managed, io) : undefined;
+  const audited = managed !== undefined && flags['audit-logs'] ? managed : undefined;
+  const words = audited === undefined ? '' : auditWords(audited.context.name, await findAuditCloud(audited, signal));
+  const plan = { management, managed, options, wanted, registered, dnsLogs, auditWords: words };
   if (managed === undefined || flags.output !== undefined) return { ...plan, leftovers: [] };
   const force = flags['force-conflicts'];
   const objects = allObjects(options);
@@ -118,15 +136,19 @@ async function looksForAgent(managed: KubeClient, asked: AskedManaged, { err, si
   return false;
 }
 
+/** Shows what would be changed of CoreDNS. */
+async function planShown(managed: KubeClient, { err, signal }: Io): Promise<DnsLogsChange | undefined> {
+  const change = await planDnsLogs(managed, signal);
+  err.write(change?.diff ?? `${managed.context.name}: CoreDNS logs its queries already\n`);
+  return change;
+}
+
 function allObjects(options: ManagedOptions): readonly KubeObject[] {
   return [...keyObjects(options), ...workloadObjects(options)];
 }
 
-async function rehearse(
-  { managed, options, wanted, registered, leftovers }: Plan,
-  flags: ManagedFlags,
-  io: Io,
-): Promise<number> {
+async function rehearse(plan: Plan, flags: ManagedFlags, io: Io): Promise<number> {
+  const { managed, options, wanted, registered, leftovers, dnsLogs, auditWords: words } = plan;
   const dryRun = flags['dry-run'];
   const suffix = DRY_RUN_SUFFIX[dryRun];
   io.out.write(`${objectName(wanted)} ${registered === undefined ? 'created' : 'unchanged'}${suffix}\n`);
@@ -140,6 +162,8 @@ async function rehearse(
     await applyAll(managed, allObjects(options), { dryRun: true, force, signal: io.signal, onApplied: print });
   }
   for (const object of leftovers) print(object, 'deleted');
+  if (dryRun === 'server') await dnsLogs?.apply({ dryRun: true, signal: io.signal });
+  io.out.write(words);
   return 0;
 }
 
@@ -192,6 +216,13 @@ async function apply(plan: Plan, force: boolean, io: Io): Promise<ManagedCluster
   return registered;
 }
 
+async function turnDnsLogsOn(change: DnsLogsChange, { out, err, signal }: Io): Promise<void> {
+  await change.apply({ dryRun: false, signal });
+  out.write('CoreDNS logs its queries\n');
+  const restart = 'kubectl rollout restart -n kube-system deployment/coredns';
+  if (!change.reloads) err.write(`It reads its configuration only when it starts: ${restart}\n`);
+}
+
 async function register(
   management: KubeClient,
   wanted: ManagedCluster,
@@ -216,13 +247,14 @@ async function waitFor(
   { management, managed, options }: Plan,
   registered: ManagedCluster,
   timeout: number,
+  dnsAsked: boolean,
   { out, err, signal }: Io,
 ): Promise<void> {
   if (managed === undefined) return;
   const byAgent = opensByAgent(options.connection);
   await awaitManaged({
     ...{ management, managed, registered, byAgent, timeout, signal },
-    types: byAgent ? [] : [flows],
+    types: [...(byAgent ? [] : [flows]), ...(dnsAsked ? [dns] : [])],
     onWaiting: (words) => err.write(`Waiting for ${words}\n`),
     onDone: (words) => out.write(`${words}\n`),
     onUnseen: (words) => err.write(`warning: ${words}\n`),

@@ -57,6 +57,17 @@ export const MANAGED_FLAGS = {
     type: 'boolean',
     description: "Leave out the ClusterRole for changing the address that Guardian dials ('kubectl mcm set-address').",
   },
+  'dns-logs': {
+    type: 'boolean',
+    description:
+      "Turn CoreDNS's plugin 'log' on, of which the forwarder makes DNS logs: shows the change of its configuration, and asks.",
+  },
+  yes: { type: 'boolean', short: 'y', description: 'Ask nothing.' },
+  'audit-logs': {
+    type: 'boolean',
+    description:
+      'Print what to set for audit logs of the API server, or what to do where a cloud gives no file of them.',
+  },
   'no-wait': { type: 'boolean', description: 'Do not wait until the cluster is connected and its first records came.' },
   timeout: {
     type: 'string',
@@ -106,6 +117,14 @@ export function readManagedFlags(flags: ManagedFlags): AskedManaged {
     throw new UserError('error: --agent is for --output without --managed-context', {
       hint: 'with the context it is seen whether there is a tigera-operator',
     });
+  }
+  for (const name of ['dns-logs', 'audit-logs'] as const) {
+    if (flags[name] && flags['managed-context'] === undefined) {
+      throw new UserError(`error: --${name} needs --managed-context`, { hint: 'it looks into that cluster' });
+    }
+  }
+  if (flags['dns-logs'] && flags.output !== undefined) {
+    throw new UserError('error: --dns-logs changes the cluster, and --output does not', { hint: 'run it without -o' });
   }
   return {
     operatorNamespace,
