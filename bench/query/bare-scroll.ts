@@ -22,7 +22,8 @@ interface Found {
 }
 
 async function post<T>(path: string, body?: object): Promise<T> {
-  const headers = { 'content-type': 'application/json' };
+  // Not compressed, as fetch would have it: that costs both ends more than it saves on one machine.
+  const headers = { 'content-type': 'application/json', 'accept-encoding': 'identity' };
   const text = body === undefined ? {} : { body: JSON.stringify(body) };
   const response = await fetch(`${values.url}${path}`, { method: 'POST', headers, ...text });
   if (!response.ok) throw new Error(`Elasticsearch answered ${response.status}: ${await response.text()}`);
