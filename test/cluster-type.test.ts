@@ -132,6 +132,25 @@ describe('type', () => {
     });
   });
 
+  it("does not take a management cluster's own forwarder for a managed cluster's", async () => {
+    const labels = { app: 'forwarder' };
+    const of = (cluster: string) => ({
+      apiVersion: 'apps/v1',
+      kind: 'DaemonSet',
+      metadata: { name: 'forwarder', namespace: 'kubectl-mcm', labels: { 'kubectl-mcm.io/cluster': cluster } },
+      spec: {
+        selector: { matchLabels: labels },
+        template: { metadata: { labels }, spec: { containers: [{ name: 'forwarder', image: 'kubectl-mcm' }] } },
+      },
+    });
+    await cluster.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kubectl-mcm' } }]);
+    await withObjects([of('cluster')], async () => {
+      const { type: found, evidence } = await report();
+      assert.deepEqual([found, evidence[0]?.says], ['Standalone', 'ships the log files of "cluster"']);
+    });
+    await withObjects([of('prod-eu')], async () => assert.equal((await report()).type, 'Managed'));
+  });
+
   it('guesses nothing where it may not look', async () => {
     const file = `${cluster.cluster.directory}/nobody.kubeconfig`;
     writeKubeconfig(file, [await certificateContext(cluster.cluster, { name: 'nobody' }, 'nobody')]);

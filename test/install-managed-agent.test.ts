@@ -4,7 +4,13 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import type { ManagedCluster } from '../src/clusters/managed-cluster.ts';
-import { INSTALLATION_KIND, operatorDeployment } from '../testbed/kubernetes/calico.ts';
+import {
+  CALICO_OBJECTS,
+  CALICO_RESOURCES,
+  CALICO_VERSION,
+  INSTALLATION_KIND,
+  operatorDeployment,
+} from '../testbed/kubernetes/calico.ts';
 import { Pod } from '../testbed/kubernetes/pod.ts';
 import { eventually, getObject, mcm, newFolder, sharedWorkbench } from './harness.ts';
 import { OwnCluster } from './own-cluster.ts';
@@ -18,6 +24,11 @@ describe('install managed, without tigera-operator', () => {
 
   before(async () => {
     plain = await OwnCluster.start(workbench, 'plain-managed');
+    // Calico by its manifests alone: it is there, and no operator.
+    const isIts = (object: object) => JSON.stringify(object).includes('ClusterInformation');
+    await plain.apply(CALICO_RESOURCES.filter(isIts));
+    await plain.there(['wait', '--for=condition=Established', 'crd/clusterinformations.projectcalico.org']);
+    await plain.apply(CALICO_OBJECTS.filter(isIts));
   });
   after(async () => {
     await (await agent)?.stop();
@@ -64,7 +75,7 @@ describe('install managed, without tigera-operator', () => {
     assert.match(stdout, /^deployment\.apps\/agent unchanged \(plain-managed\)$/m);
     await eventually(async () => {
       const { status } = await getObject<ManagedCluster>(workbench, 'managedcluster', 'edge');
-      return status?.namespaces !== undefined;
+      return status?.namespaces !== undefined && status.calicoVersion === CALICO_VERSION;
     });
     const { stdout: type } = await mcm(plain, ['type', '--context', 'plain-managed']);
     assert.match(type, /^Managed\n/);

@@ -21,6 +21,12 @@ const STATUS = {
   metadata: { name: 'management-cluster-connection' },
 };
 const NOW = new Date().toISOString();
+const ELSEWHERE = {
+  apiVersion: 'operator.tigera.io/v1',
+  kind: 'ManagementClusterConnection',
+  metadata: { name: 'tigera-secure' },
+  spec: { managementClusterAddr: 'elsewhere.example.com:9449' },
+};
 
 /** One flow that has just ended, as Calico's nodes write it. */
 function flowLine(): string {
@@ -184,6 +190,12 @@ describe('install managed', () => {
         },
         /^error: "calico" has no ManagementClusterConnection \(operator\.tigera\.io\/v1\): its tigera-operator does not know Guardian\n/,
       ],
+      [
+        'a cluster that is connected to somebody else',
+        () => calico.apply([ELSEWHERE]),
+        () => calico.there(['delete', 'managementclusterconnection', 'tigera-secure']),
+        /^error: "calico" is connected to a management cluster already \(elsewhere\.example\.com:9449\)\n/m,
+      ],
     ] as const) {
       it(what, async () => {
         await change();
@@ -227,6 +239,16 @@ describe('install managed', () => {
       for (const line of lines) assert.ok(line.endsWith(` ${suffix}`), line);
     }
     assert.equal(await isRegistered('calico'), false);
+    assert.equal(await calico.there(['get', 'secrets', '--all-namespaces', '-o=name']), '');
+  });
+
+  it('takes its keys back where the cluster cannot be registered', async (t) => {
+    const proxy = await ApiProxy.start(workbench.facts.management);
+    t.after(() => proxy.stop());
+    proxy.refuse(/^POST .*\/managedclusters\?(?!.*dryRun)/, 403);
+    const { code, stderr } = await install(['calico', ...here, '--no-wait', '--server', proxy.url]);
+    assert.equal(code, 1);
+    assert.match(stderr, /^Error from server \(Forbidden\): Please try again later\.$/m);
     assert.equal(await calico.there(['get', 'secrets', '--all-namespaces', '-o=name']), '');
   });
 
@@ -278,6 +300,10 @@ describe('install managed', () => {
     const lines = stdout.trimEnd().split('\n');
     assert.equal(lines.length, 11);
     for (const line of lines) assert.match(line, / unchanged( \(calico\))?$/);
+    const other = await install(['other', ...here]);
+    assert.deepEqual([other.code, other.stdout], [1, '']);
+    assert.match(other.stderr, /^error: "calico" is connected as "calico", not as "other"\n/m);
+    assert.equal(await isRegistered('other'), false);
   });
 
   it("waits for tigera-operator, the tunnel and the first records, and tells what for in the operator's words", async (t) => {

@@ -158,7 +158,7 @@ function forwarder(options: ManagedOptions): KubeObject {
                 'forward',
                 '--credentials=/etc/kubectl-mcm/forwarder',
                 '--state=/var/lib/kubectl-mcm',
-                `--health-listen=[$(POD_IP)]:${HEALTH_PORT}`,
+                `--health-listen=$(POD_IP):${HEALTH_PORT}`,
               ],
               env: [field('NODE_NAME', 'spec.nodeName'), field('POD_IP', 'status.podIP'), ...environment(options)],
               ports: [{ name: 'health', containerPort: HEALTH_PORT, protocol: 'TCP' }],

@@ -27,10 +27,11 @@ function readHostPort(text: string): HostPort | undefined {
 }
 
 /**
- * The same for an address to listen on, where `:PORT` means every IPv4 address of the machine. An IPv4 address may stand in
- * brackets, too: a manifest that puts in a pod's address does not know of which kind it will be. @throws UserError
+ * The same for an address to listen on, where `:PORT` means every IPv4 address of the machine, and an IPv6 address may
+ * stand without brackets, as a pod's own is put into its arguments. @throws UserError
  */
 export function parseListenAddress(flag: string, text: string): HostPort {
-  const unbracketed = text.replace(/^\[([\d.]+)\]/, '$1');
-  return parseHostPort(flag, unbracketed.startsWith(':') ? `0.0.0.0${unbracketed}` : unbracketed);
+  const bare = text.slice(0, text.lastIndexOf(':'));
+  if (isIP(bare) === 6) return parseHostPort(flag, `[${bare}]${text.slice(bare.length)}`);
+  return parseHostPort(flag, text.startsWith(':') ? `0.0.0.0${text}` : text);
 }
