@@ -22,7 +22,9 @@ import {
   type Sender,
   sharedWorkbench,
 } from './harness.ts';
+import { OwnCluster } from './own-cluster.ts';
 import { type OwnManagement, startOwnManagement } from './own-management.ts';
+import { ApiProxy } from './proxies.ts';
 
 const workbench = sharedWorkbench();
 const FLOWS = '/api/v1/flows/logs/bulk';
@@ -95,7 +97,7 @@ describe('check', { concurrency: false }, () => {
     assert.equal(code, 1);
     assert.match(
       stdout,
-      /^management cluster\n-+\nOK {3}the Kubernetes API answers \(v1\.\d+\.\d+.*\)\nOK {3}managed clusters are told to dial /,
+      /^management cluster\n-+\nOK {3}the Kubernetes API answers \(v1\.\d+\.\d+.*\)\nOK {3}its type is Management\nOK {3}managed clusters are told to dial /,
     );
     assert.match(
       stdout,
@@ -227,17 +229,44 @@ describe('check', { concurrency: false }, () => {
     const found = await check(bench);
     assert.equal(found.code, 0, 'none of it keeps the management plane from its work');
     assert.match(of(found, 'api-service-without-backend').cause ?? '', /^ServiceNotFound: /);
+    await apply(bench, [{ ...installation, spec: { clusterManagementType: 'Managed' } }]);
+    const both = of(await check(bench), 'cluster-type');
+    assert.deepEqual([both.level, both.todo], ['error', 'kubectl mcm type shows what says so']);
+    assert.match(
+      both.cause ?? '',
+      /it is a management cluster by .* and a managed cluster by .*: a cluster can be one/,
+    );
     for (const id of ['api-service-without-backend', 'old-tunnel-service', 'old-installation-field']) {
       const command = /kubectl (?:delete|patch) .*$/.exec(of(found, id).todo ?? '')?.[0];
       const { code, stderr } = await run('sh', ['-c', command ?? 'false'], { env: bench.env });
       assert.equal(code, 0, `${id}: ${stderr}`);
     }
+    await kubectl('delete', 'crd', 'installations.operator.tigera.io');
     const mended = await check(bench);
     assert.equal(of(mended, 'leftovers').level, 'ok');
     assert.deepEqual(
       mended.ids.filter((id) => id !== 'store-security' && id !== 'store'),
       [],
     );
+  });
+
+  it('names settings that cannot be used', async () => {
+    const set = async (retention: string | null) =>
+      await kubectl(
+        'patch',
+        'configmap',
+        'logs',
+        '-n',
+        'kubectl-mcm',
+        '--type=merge',
+        '-p',
+        JSON.stringify({ data: { retention } }),
+      );
+    await set('for ever');
+    await eventually(async () => (await check(bench)).ids.includes('retention'));
+    assert.match(of(await check(bench), 'retention').todo ?? '', /kubectl mcm retention set/);
+    await set(null);
+    await eventually(async () => of(await check(bench), 'retention').level === 'ok');
   });
 
   it('lists who may register clusters', async () => {
@@ -293,7 +322,14 @@ describe('check', { concurrency: false }, () => {
     const env = { KUBECONFIG: kubeconfig };
     assert.equal((await check(bench, ['--pre', '--managed-context', 'prod-us'], env)).code, 0);
     const bare = await check(bench, ['--pre', '--managed-context', 'checked'], env);
-    assert.deepEqual([bare.code, bare.ids], [1, ['operator-crd']]);
+    assert.match(of(bare, 'calico').todo ?? '', /kubectl mcm install managed/);
+    assert.deepEqual([bare.code, bare.ids], [1, ['calico']]);
+    const proxy = await ApiProxy.start(bench.facts.management);
+    proxy.rewrite = (url) => url.replace('/extension-apiserver-authentication', '/nothing');
+    const through = await check(bench, ['--pre', '--server', proxy.url]);
+    proxy.stop();
+    assert.deepEqual([through.code, through.ids], [1, ['aggregation']]);
+    assert.match(of(through, 'aggregation').todo ?? '', /--requestheader-client-ca-file/);
     await kubectl(
       'patch',
       'apiservice',
@@ -309,24 +345,26 @@ describe('check', { concurrency: false }, () => {
 });
 
 describe('check CLUSTER', { concurrency: false }, () => {
-  const NAME = 'checked-us';
-  const [context, cluster] = ['prod-us', ['--managed-context', 'prod-us']] as const;
-  const there = async (...args: string[]) => await workbench.mustKubectl(['--context', context, ...args]);
+  const NAME = 'checked-one';
+  const context = 'checked-there';
+  const cluster = ['--managed-context', context] as const;
   const connection = 'managementclusterconnection/tigera-secure';
+  let own: OwnCluster;
   let sender: Sender;
+  const there = async (...args: string[]) => await own.there(args);
 
   before(async () => {
+    own = await OwnCluster.start(workbench, context);
+    await own.installCalico(context);
     sender = await addSender(workbench, NAME);
     await there('apply', '-f', sender.manifest);
   });
-  after(async () => {
-    await mcm(workbench, ['remove-cluster', NAME, ...cluster]);
-  });
+  after(() => own.stop());
 
   it('names a tunnel that was never open, and is well once it is', async (t) => {
-    const session = async () => of(await check(workbench, [NAME]), 'session');
+    const session = async () => of(await check(own, [NAME]), 'session');
     await eventually(async () => /^it has never connected$|^it has no tunnel/.test((await session()).message));
-    const agent = workbench.startAgent({ context, manifest: sender.manifest, logName: NAME });
+    const agent = own.startAgent({ context, manifest: sender.manifest, logName: NAME });
     t.after(() => agent.stop());
     await eventually(async () => /^its tunnel is open/.test((await session()).message));
     await agent.stop();
@@ -338,14 +376,14 @@ describe('check CLUSTER', { concurrency: false }, () => {
 
   it('names the wrong address that Guardian has, and the command that mends it', async () => {
     await there('patch', connection, '--type=merge', '-p', '{"spec":{"managementClusterAddr":"127.0.0.1:1"}}');
-    const found = await check(workbench, [NAME, ...cluster]);
+    const found = await check(own, [NAME, ...cluster]);
     assert.equal(found.code, 1);
     const { level, message, todo } = of(found, 'wrong-address');
     assert.deepEqual([level, message], ['error', 'Guardian is told to dial "127.0.0.1:1"']);
     assert.match(of(found, 'tcp').cause ?? '', /ECONNREFUSED/);
-    const mended = await run('sh', ['-c', todo ?? 'false'], { env: workbench.env });
+    const mended = await run('sh', ['-c', todo ?? 'false'], { env: own.env });
     assert.equal(mended.code, 0, mended.stderr);
-    assert.equal(of(await check(workbench, [NAME, ...cluster]), 'wrong-address').level, 'ok');
+    assert.equal(of(await check(own, [NAME, ...cluster]), 'wrong-address').level, 'ok');
   });
 
   it('names keys that do not count, another CA, and an operator that cannot', async () => {
@@ -361,13 +399,13 @@ describe('check CLUSTER', { concurrency: false }, () => {
       notAfter: daysFromNow(9),
     });
     await set('managed-cluster.crt', stranger.certificate);
-    const foreign = await check(workbench, [NAME, ...cluster]);
+    const foreign = await check(own, [NAME, ...cluster]);
     assert.equal(of(foreign, 'fingerprint').cause, 'certificate not registered');
     assert.equal(of(foreign, 'fingerprint').todo, `kubectl mcm reissue ${NAME} --managed-context ${context}`);
     await set('management-cluster.crt', stranger.certificate);
-    assert.equal(of(await check(workbench, [NAME, ...cluster]), 'ca').level, 'error');
+    assert.equal(of(await check(own, [NAME, ...cluster]), 'ca').level, 'error');
     await there('delete', ...secret);
-    assert.match(of(await check(workbench, [NAME, ...cluster]), 'fingerprint').message, /is missing$/);
+    assert.match(of(await check(own, [NAME, ...cluster]), 'fingerprint').message, /is missing$/);
 
     const conditions = [
       {
@@ -383,19 +421,19 @@ describe('check CLUSTER', { concurrency: false }, () => {
       '-p',
       JSON.stringify({ status: { conditions } }),
     );
-    assert.equal(of(await check(workbench, [NAME, ...cluster]), 'connection').cause, 'the secret is not there');
+    assert.equal(of(await check(own, [NAME, ...cluster]), 'connection').cause, 'the secret is not there');
     await there('delete', connection);
-    const gone = of(await check(workbench, [NAME, ...cluster]), 'connection');
+    const gone = of(await check(own, [NAME, ...cluster]), 'connection');
     assert.match(gone.message, /has no ManagementClusterConnection tigera-secure$/);
     // What all of them say.
-    const { code, stderr } = await mcm(workbench, ['reissue', NAME, ...cluster]);
+    const { code, stderr } = await mcm(own, ['reissue', NAME, ...cluster]);
     assert.equal(code, 0, stderr);
-    const mended = await check(workbench, [NAME, ...cluster]);
+    const mended = await check(own, [NAME, ...cluster]);
     for (const id of ['fingerprint', 'ca', 'connection', 'wrong-address']) assert.equal(of(mended, id).level, 'ok', id);
   });
 
   it('names rights that Guardian has not', async () => {
-    const before = of(await check(workbench, [NAME, ...cluster]), 'guardian-rights');
+    const before = of(await check(own, [NAME, ...cluster]), 'guardian-rights');
     assert.equal(before.level, 'warning');
     assert.match(before.message, /^Guardian may not list namespaces and clusterinformations/);
     await there(
@@ -407,18 +445,18 @@ describe('check CLUSTER', { concurrency: false }, () => {
     );
     const bind = ['create', 'clusterrolebinding', 'check-guardian', '--clusterrole=check-guardian'];
     await there(...bind, '--serviceaccount=calico-system:guardian');
-    await eventually(async () => of(await check(workbench, [NAME, ...cluster]), 'guardian-rights').level === 'ok');
+    await eventually(async () => of(await check(own, [NAME, ...cluster]), 'guardian-rights').level === 'ok');
     await there('delete', 'clusterrole,clusterrolebinding', 'check-guardian');
   });
 
   it('says how far behind logs are', async () => {
-    const none = of(await check(workbench, [NAME]), 'last-upload');
+    const none = of(await check(own, [NAME]), 'last-upload');
     assert.deepEqual([none.level, none.message], ['warning', 'no flow came in the last 24 hours']);
     const { credentials } = await addSender(workbench, 'checked-lag');
     const end = Math.floor(Date.now() / 1000) - 60;
     assert.equal((await post(credentials, FLOWS, `{"end_time":${end}}\n`)).code, 200);
     await workbench.elasticsearch.request('POST', '/tigera_secure_ee_flows.checked-lag.*/_refresh');
-    const well = of(await check(workbench, ['checked-lag']), 'last-upload');
+    const well = of(await check(own, ['checked-lag']), 'last-upload');
     assert.equal(well.level, 'ok');
     assert.match(well.message, /^flow: the newest record is \S+ old, and came \d+s ago$/);
     const found = (await workbench.elasticsearch.request('GET', '/tigera_secure_ee_flows.checked-lag.*/_search')) as {
@@ -429,7 +467,7 @@ describe('check CLUSTER', { concurrency: false }, () => {
     const [hit] = found.hits.hits;
     const path = `/${hit?._index}/_doc/${encodeURIComponent(hit?._id ?? '')}?refresh=true`;
     await workbench.elasticsearch.request('PUT', path, { ...hit?._source, ingested: Date.now() - 1_800_000 });
-    const late = of(await check(workbench, ['checked-lag']), 'last-upload');
+    const late = of(await check(own, ['checked-lag']), 'last-upload');
     assert.equal(late.level, 'warning');
     assert.match(late.message, /came 30m ago$/);
     assert.match(late.todo ?? '', /kubectl get tigerastatus goldmane/);
@@ -442,16 +480,16 @@ describe('check CLUSTER', { concurrency: false }, () => {
     await apply(workbench, [
       { apiVersion: 'kubectl-mcm.io/v1', kind: 'ManagedCluster', metadata: { name: 'checked-old' }, spec },
     ]);
-    const expired = of(await check(workbench, ['checked-old']), 'certificate');
+    const expired = of(await check(own, ['checked-old']), 'certificate');
     assert.equal(expired.level, 'error');
     assert.match(expired.message, /^its tunnel certificate has run out$/);
     assert.match(expired.todo ?? '', /^kubectl mcm reissue checked-old /);
     await workbench.mustKubectl(['mcm', 'revoke', 'checked-old']);
-    assert.match(of(await check(workbench, ['checked-old']), 'certificate').message, /^it has no certificate/);
+    assert.match(of(await check(own, ['checked-old']), 'certificate').message, /^it has no certificate/);
     const fleet = await check(workbench);
     assert.ok(fleet.findings.some(({ id, message }) => id === 'certificate' && message.startsWith('checked-old: ')));
     assert.match(of(fleet, 'clusters').message, /^\d+ of \d+ clusters are in order$/);
-    const nobody = of(await check(workbench, ['checked-nobody']), 'registered');
+    const nobody = of(await check(own, ['checked-nobody']), 'registered');
     assert.equal(nobody.todo, 'kubectl mcm add-cluster checked-nobody -o checked-nobody.yaml');
     await workbench.mustKubectl(['mcm', 'remove-cluster', 'checked-old']);
   });
@@ -459,7 +497,15 @@ describe('check CLUSTER', { concurrency: false }, () => {
   it('leaves out, and says so, what the caller may not see', async () => {
     const { code, findings } = await check(workbench, ['checked-lag', ...(await as(workbench, 'seer'))]);
     const skippedIds = findings.filter(({ level }) => level === 'skipped').map(({ id }) => id);
-    assert.deepEqual(skippedIds, ['address', 'api-service', 'manager', 'who-may-register', 'leftovers', 'registered']);
+    assert.deepEqual(skippedIds, [
+      'cluster-type',
+      'address',
+      'api-service',
+      'manager',
+      'who-may-register',
+      'leftovers',
+      'registered',
+    ]);
     assert.equal(code, 0);
   });
 

@@ -7,8 +7,10 @@ import { parseAllDocuments } from 'yaml';
 import { generateFlows } from '../fixtures/generate-flows.ts';
 import { LOG_TYPES } from '../src/logs/types/index.ts';
 import { LogAccess } from '../src/rbac/log-access.ts';
-import { type ClusterFacts, certificateContext, tokenContext, writeKubeconfig } from '../testbed/kubernetes/cluster.ts';
+import { tokenContext, writeKubeconfig } from '../testbed/kubernetes/cluster.ts';
+import type { Workbench } from '../testbed/testbed.ts';
 import { addSender, apply, as, eventually, forward, mcm, newFolder, sharedWorkbench } from './harness.ts';
+import { OwnCluster } from './own-cluster.ts';
 import { adminClient } from './proxies.ts';
 
 const workbench = sharedWorkbench();
@@ -24,7 +26,8 @@ async function whoCan(cluster: string, type: string): Promise<readonly string[]>
 
 /** What a cluster's kube-apiserver says, of `resource.group`. */
 async function allowed(
-  { user, groups = [] }: { readonly user: string; readonly groups?: readonly string[] },
+  bench: Workbench,
+  { user, groups }: { readonly user: string; readonly groups: readonly string[] },
   verb: string,
   what: string,
   context: string,
@@ -35,7 +38,7 @@ async function allowed(
     spec: { user, groups, resourceAttributes: { verb, resource, group: group.join('.') } },
   };
   const create = ['--context', context, 'create', '-f', '-', '-o=jsonpath={.status.allowed}'];
-  return (await workbench.mustKubectl(create, { input: JSON.stringify(review) })) === 'true';
+  return (await bench.mustKubectl(create, { input: JSON.stringify(review) })) === 'true';
 }
 
 before(async () => {
@@ -261,69 +264,62 @@ describe('create-user, token and bind-user', () => {
     assert.equal((await mcm(workbench, ['logs', '--cluster', 'grants-b'], toni)).code, 1);
   });
 
-  it('bind on both sides: to roles of Calico Enterprise where there are some, else to ours', async () => {
-    const [eu, us] = workbench.facts.managed as readonly [ClusterFacts, ClusterFacts];
-    const kubeconfig = writeKubeconfig(join(newFolder(workbench, 'bound'), 'kubeconfig'), [
-      await certificateContext(workbench.facts.management),
-      await certificateContext(eu, undefined, 'bound-eu'),
-      await certificateContext(us, undefined, 'bound-us'),
-    ]);
-    const env = { KUBECONFIG: kubeconfig };
-    for (const name of ['bound-eu', 'bound-us']) {
-      const add = ['add-cluster', name, '-l', 'bound=yes'];
-      const { stdout } = await mcm(workbench, add, { env });
-      await workbench.mustKubectl(['--context', name, 'apply', '-f', '-'], { input: stdout, env });
-    }
-    const rules = [{ apiGroups: ['projectcalico.org'], resources: ['networkpolicies'], verbs: ['list'] }];
-    const role = { apiVersion: `${GROUP}/v1`, kind: 'ClusterRole', metadata: { name: 'tigera-ui-user' }, rules };
-    await workbench.mustKubectl(['--context', 'bound-eu', 'apply', '-f', '-'], { input: JSON.stringify(role), env });
+  it('bind on both sides: to our role, and to that of Calico Enterprise where there is one', async (t) => {
+    const there = 'bound';
+    const managed = await OwnCluster.start(workbench, there);
+    t.after(() => managed.stop());
+    await managed.installCalico(there);
+    const { stdout: manifest } = await mcm(workbench, ['add-cluster', there, '-l', 'bound=yes']);
+    await managed.there(['apply', '-f', '-'], manifest);
 
     const bind = ['bind-user', 'bo', '-l', 'bound=yes'];
-    const dry = await mcm(workbench, [...bind, '--dry-run=server'], { env });
+    const dry = await mcm(managed, [...bind, '--dry-run=server']);
     assert.equal(dry.code, 0, dry.stderr);
     assert.doesNotMatch(await workbench.mustKubectl(['get', 'clusterrolebindings', '-o=name']), /logs-bo-/);
-    const { code, stdout, stderr } = await mcm(workbench, bind, { env });
+    const { code, stdout, stderr } = await mcm(managed, bind);
     assert.equal(code, 0, stderr);
-    assert.equal(`${dry.stdout}`.replaceAll(' (server dry run)', ''), stdout);
-    assert.deepEqual(
-      stdout
+    assert.equal(dry.stdout.replaceAll(' (server dry run)', ''), stdout);
+    const lines = (text: string) =>
+      text
         .split('\n')
-        .map((line) => line.replace(/\.rbac\.authorization\.k8s\.io/, '').replace(/[0-9a-f]{8} /, 'HASH ')),
-      [
-        'clusterrole/logs-bo-HASH created',
-        'clusterrolebinding/logs-bo-HASH created',
-        'clusterrolebinding/kubectl-mcm-viewer-bo-HASH created',
-        'clusterrolebinding/tigera-ui-user-bo-HASH created (bound-eu)',
-        'clusterrole/kubectl-mcm-ui-user created (bound-us)',
-        'clusterrolebinding/kubectl-mcm-ui-user-bo-HASH created (bound-us)',
-        '',
-      ],
-    );
-    const again = await mcm(workbench, bind, { env });
-    assert.doesNotMatch(again.stdout, /created|configured/);
+        .map((line) => line.replace(/\.rbac\.authorization\.k8s\.io/, '').replace(/[0-9a-f]{8} /, 'HASH '));
+    assert.deepEqual(lines(stdout), [
+      'clusterrole/logs-bo-HASH created',
+      'clusterrolebinding/logs-bo-HASH created',
+      'clusterrolebinding/kubectl-mcm-viewer-bo-HASH created',
+      'clusterrole/kubectl-mcm-ui-user created (bound)',
+      'clusterrolebinding/kubectl-mcm-ui-user-bo-HASH created (bound)',
+      '',
+    ]);
+    assert.doesNotMatch((await mcm(managed, bind)).stdout, /created|configured/);
 
-    const bo = { user: 'bo' };
-    assert.equal(await allowed(bo, 'list', 'networkpolicies.projectcalico.org', 'prod-us'), true);
-    assert.equal(await allowed(bo, 'delete', 'networkpolicies.projectcalico.org', 'prod-us'), false);
-    assert.equal(await allowed(bo, 'list', 'secrets', 'prod-us'), false);
-    assert.equal(await allowed(bo, 'list', 'networkpolicies.projectcalico.org', 'prod-eu'), true);
-    assert.equal(await allowed(bo, 'list', 'pods', 'prod-eu'), false, "Enterprise's own role, as it is there");
-    assert.equal(await allowed(bo, 'list', 'managedclusters.kubectl-mcm.io', 'management'), true);
+    const may = async (user: string, groups: readonly string[], verb: string, what: string) =>
+      await allowed(managed, { user, groups }, verb, what, there);
+    assert.equal(await may('bo', [], 'list', 'networkpolicies.projectcalico.org'), true);
+    assert.equal(await may('bo', [], 'delete', 'networkpolicies.projectcalico.org'), false);
+    assert.equal(await may('bo', [], 'list', 'secrets'), false);
+    const clusters = ['list', 'managedclusters.kubectl-mcm.io', 'management'] as const;
+    assert.equal(await allowed(managed, { user: 'bo', groups: [] }, ...clusters), true);
     const reads = async (cluster: string) => (await whoCan(cluster, 'dns')).includes('User bo');
-    assert.deepEqual([await reads('bound-eu'), await reads('bound-us'), await reads('grants-a')], [true, true, false]);
+    assert.deepEqual([await reads(there), await reads('grants-a')], [true, false]);
 
-    const admins = ['bind-user', '--group', 'net', '--managed-context', 'bound-us', '--role', 'network-admin'];
-    assert.equal((await mcm(workbench, admins, { env })).code, 0);
-    const ann = { user: 'ann', groups: ['net'] };
-    assert.equal(await allowed(ann, 'delete', 'networkpolicies.projectcalico.org', 'prod-us'), true);
-    assert.equal(await allowed(ann, 'delete', 'pods', 'prod-us'), false);
-    assert.equal(await allowed({ user: 'ann' }, 'list', 'pods', 'prod-us'), false);
-    for (const [name, { name: context }] of [
-      ['bound-eu', eu],
-      ['bound-us', us],
-    ] as const) {
-      await workbench.mustKubectl(['mcm', 'remove-cluster', name, '--managed-context', context]);
-    }
+    const admins = ['bind-user', '--group', 'net', '--managed-context', there, '--role', 'network-admin'];
+    assert.equal((await mcm(managed, admins)).code, 0);
+    assert.equal(await may('ann', ['net'], 'delete', 'networkpolicies.projectcalico.org'), true);
+    assert.equal(await may('ann', ['net'], 'delete', 'pods'), false);
+    assert.equal(await may('ann', [], 'list', 'pods'), false);
+
+    const rules = [{ apiGroups: ['projectcalico.org'], resources: ['tiers'], verbs: ['list'] }];
+    await managed.apply([
+      { apiVersion: `${GROUP}/v1`, kind: 'ClusterRole', metadata: { name: 'tigera-ui-user' }, rules },
+    ]);
+    const enterprise = await mcm(managed, ['bind-user', 'eve', '--managed-context', there]);
+    assert.deepEqual(lines(enterprise.stdout).slice(3), [
+      'clusterrolebinding/tigera-ui-user-eve-HASH created (bound)',
+      '',
+    ]);
+    assert.equal(await may('eve', [], 'list', 'tiers.projectcalico.org'), true);
+    assert.equal(await may('eve', [], 'list', 'pods'), false, "Enterprise's own role, as it is there");
   });
 
   it('refuse what they cannot do before anything is changed', async () => {

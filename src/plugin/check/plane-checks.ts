@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { MANAGED_CLUSTER_GROUP, NAMESPACE } from '../../clusters/managed-cluster.ts';
 import { UserError } from '../../errors.ts';
+import { INSTALLATION, type Installation, readClusterType } from '../../install/cluster-type.ts';
 import { FLEET_API, MANAGEMENT_CONFIG, MANAGEMENT_KEYS, MANAGER_API } from '../../install/management.ts';
 import { ConnectionError, type KubeClient } from '../../kube/client.ts';
 import type { Condition, ConfigMap, KubeList, KubeObject } from '../../kube/objects.ts';
@@ -48,6 +49,7 @@ export async function planeChecks(options: PlaneCheckOptions): Promise<readonly 
   const version = await client.get<{ readonly gitVersion: string }>('/version', { signal });
   return [
     ok('kubernetes-api', `the Kubernetes API answers (${version.gitVersion})`),
+    ...(await orSkipped('cluster-type', async () => [await clusterType(client, signal)])),
     ...(await orSkipped('address', async () => await addressChecks(options))),
     ...(await orSkipped('api-service', async () => await apiServiceChecks(client, signal))),
     ...managerChecks(plane, now),
@@ -65,6 +67,18 @@ export async function orSkipped(id: string, check: () => Promise<readonly Findin
     const message = isStatus(error, 403) ? 'you may not see it' : 'it could not be looked at';
     return [skipped(id, `${id}: ${message}`, error.message)];
   }
+}
+
+/** A cluster that is told to be two things, or half of one, does neither. */
+async function clusterType(client: KubeClient, signal: AbortSignal): Promise<Finding> {
+  const { type, problems } = await readClusterType(client, signal);
+  if (type !== 'Invalid') return ok('cluster-type', `its type is ${type}`);
+  return wrong(
+    'cluster-type',
+    'what is in it contradicts itself',
+    problems.join('; '),
+    'kubectl mcm type shows what says so',
+  );
 }
 
 async function addressChecks({ client, now, signal }: PlaneCheckOptions): Promise<readonly Finding[]> {
@@ -207,14 +221,7 @@ async function leftovers(client: KubeClient, signal: AbortSignal): Promise<reado
     const todo = `once no cluster dials it: kubectl delete service ${name} -n ${namespace}`;
     found.push(doubtful('old-tunnel-service', what, 'clusters that still dial it do not reach this manager', todo));
   }
-  interface Installation extends KubeObject {
-    readonly spec?: { readonly clusterManagementType?: string };
-  }
-  const metadata = { name: 'default' };
-  const installation = await client.find<Installation>(
-    { apiVersion: 'operator.tigera.io/v1', kind: 'Installation', metadata },
-    { signal },
-  );
+  const installation = await client.find<Installation>(INSTALLATION, { signal });
   const type = installation?.spec?.clusterManagementType;
   if (type !== undefined) {
     const patch = `kubectl patch installation default --type=json -p '[{"op":"remove","path":"/spec/clusterManagementType"}]'`;

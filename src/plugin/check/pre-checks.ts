@@ -1,8 +1,11 @@
 import { connectionManifest } from '../../clusters/connection-manifest.ts';
-import { MANAGED_CLUSTER_API, NAMESPACE, OPERATOR_NAMESPACE } from '../../clusters/managed-cluster.ts';
+import { MANAGED_CLUSTER_API, NAMESPACE } from '../../clusters/managed-cluster.ts';
+import { UserError } from '../../errors.ts';
+import { checkManaged } from '../../install/managed-checks.ts';
 import { managementObjects } from '../../install/management.ts';
-import type { KubeClient } from '../../kube/client.ts';
+import { ConnectionError, type KubeClient } from '../../kube/client.ts';
 import { type ConfigMap, collectionPath, type KubeObject } from '../../kube/objects.ts';
+import { StatusError } from '../../kube/status.ts';
 import { type Finding, ok, type Section, wrong } from './finding.ts';
 import { orSkipped } from './plane-checks.ts';
 
@@ -30,27 +33,37 @@ export async function managementPreChecks(client: KubeClient, signal: AbortSigna
 }
 
 /** The same for what `add-cluster --managed-context` writes. */
-export async function managedPreChecks(client: KubeClient, signal: AbortSignal): Promise<Section> {
+export async function managedPreChecks(
+  client: KubeClient,
+  operatorNamespace: string,
+  signal: AbortSignal,
+): Promise<Section> {
   const none = { certificate: '', key: '' };
   const objects = connectionManifest({
-    ...{ address: '', ca: '', operatorNamespace: OPERATOR_NAMESPACE },
+    ...{ address: '', ca: '', operatorNamespace },
     ...{ tunnel: none, forwarder: none },
   });
-  const [connection] = objects;
-  const served = connection !== undefined && (await client.serves(connection, { signal }));
-  const { name } = client.context;
-  const operator = served
-    ? ok('operator-crd', `"${name}" has tigera-operator's ManagementClusterConnection`)
-    : wrong(
-        'operator-crd',
-        `"${name}" has no ManagementClusterConnection`,
-        'tigera-operator is not installed there, or is older than Calico 3.30',
-        'install Calico 3.30 or newer with tigera-operator, or run "kubectl mcm agent" in its place',
-      );
   return {
-    title: `before add-cluster --managed-context ${name}`,
-    findings: [operator, await rightsFinding(client, objects, 'add-cluster', signal)],
+    title: `before add-cluster --managed-context ${client.context.name}`,
+    findings: [
+      ...(await orSkipped('calico', async () => [await calicoFinding(client, operatorNamespace, signal)])),
+      await rightsFinding(client, objects, 'add-cluster', signal),
+    ],
   };
+}
+
+/** Whether there is a Calico that can be connected. */
+async function calicoFinding(client: KubeClient, operatorNamespace: string, signal: AbortSignal): Promise<Finding> {
+  const { name } = client.context;
+  try {
+    const found = await checkManaged(client, operatorNamespace, signal);
+    if (found.opens === 'guardian') return ok('calico', `"${name}" runs Calico ${found.calico} with tigera-operator`);
+  } catch (error) {
+    if (!(error instanceof UserError) || error instanceof StatusError || error instanceof ConnectionError) throw error;
+    return wrong('calico', error.message.replace(/^error: /, ''), '', error.hint ?? '');
+  }
+  const todo = `connect it by our agent: kubectl mcm install managed NAME --managed-context ${name} --image IMAGE`;
+  return wrong('calico', `"${name}" has no tigera-operator, and so no Guardian`, '', todo);
 }
 
 async function kubernetesVersion(client: KubeClient, signal: AbortSignal): Promise<Finding> {

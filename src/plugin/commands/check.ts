@@ -1,3 +1,4 @@
+import { OPERATOR_NAMESPACE } from '../../clusters/managed-cluster.ts';
 import { UserError } from '../../errors.ts';
 import { checkReport, exitCodeOf, marksFor } from '../check/check-report.ts';
 import { clusterSections, fleetSection } from '../check/cluster-sections.ts';
@@ -19,6 +20,12 @@ const FLAGS = {
     value: 'NAME',
     completes: 'contexts',
     description: 'Look into the managed cluster itself, by this kubeconfig context: address, keys, rights.',
+  },
+  'operator-namespace': {
+    type: 'string',
+    value: 'NAME',
+    default: OPERATOR_NAMESPACE,
+    description: 'With --pre: namespace of tigera-operator in the managed cluster.',
   },
   output: { type: 'string', short: 'o', value: 'FORMAT', choices: ['json', 'yaml'], description: 'Output format.' },
 } as const;
@@ -73,7 +80,9 @@ async function pre(
   const context = flags['managed-context'];
   return [
     await managementPreChecks(connect(global, io), io.signal),
-    ...(context === undefined ? [] : [await managedPreChecks(connect(global, io, context), io.signal)]),
+    ...(context === undefined
+      ? []
+      : [await managedPreChecks(connect(global, io, context), flags['operator-namespace'], io.signal)]),
   ];
 }
 
