@@ -59,27 +59,27 @@ interface Hits {
 /** Milliseconds that the newest page of each question takes, added up. */
 export async function firstPage(bench: QueryBench, tell: (text: string) => void) {
   const { client, now } = bench;
-  const pairs = QUESTIONS.map(({ name, since, query, filter }) => {
-    const asked = { type: 'flows', limit: PAGE, order: 'desc', since: new Date(now - since).toISOString(), query };
-    const range = { range: { '@timestamp': { gte: now - since } } };
-    const body = {
+  const pairs = QUESTIONS.map(({ name, since, query: text, filter }) => {
+    const asked = { type: 'flows', limit: PAGE, order: 'desc', query: text };
+    const body = (from: number) => ({
       size: PAGE,
       sort: [{ '@timestamp': 'desc' }],
       track_total_hits: false,
-      query: { bool: { filter: [range, ...filter] } },
-    };
+      query: { bool: { filter: [{ range: { '@timestamp': { gte: from } } }, ...filter] } },
+    });
     return {
       name,
-      ours: async () => {
-        const { items } = await client.get<LogList>(`/apis/${LOG_ACCESS_API}/${CLUSTER}/flows`, { query: asked });
+      ours: async (later: number) => {
+        const query = { ...asked, since: new Date(now - since + later).toISOString() };
+        const { items } = await client.get<LogList>(`/apis/${LOG_ACCESS_API}/${CLUSTER}/flows`, { query });
         return items.map((item) => item['@timestamp']);
       },
-      theirs: async () => {
-        const { hits } = (await bench.raw<Hits>(body)).hits;
+      theirs: async (later: number) => {
+        const { hits } = (await bench.raw<Hits>(body(now - since + later))).hits;
         return hits.map(({ _source }) => _source['@timestamp']);
       },
     };
   });
-  for (const { name, ours, theirs } of pairs) deepStrictEqual(await ours(), await theirs(), name);
+  for (const { name, ours, theirs } of pairs) deepStrictEqual(await ours(0), await theirs(0), name);
   return await inTurns(pairs, ROUNDS, tell);
 }

@@ -1,8 +1,12 @@
-/** The same question asked in two ways, each of which resolves with what came of it. */
+/**
+ * The same question asked in two ways, each of which resolves with what came of it. `later` says by how many milliseconds
+ * its time begins later: nobody asks exactly the same again, and what Elasticsearch remembers of it would be all there is to
+ * measure.
+ */
 export interface Pair {
   readonly name: string;
-  readonly ours: () => Promise<unknown>;
-  readonly theirs: () => Promise<unknown>;
+  readonly ours: (later: number) => Promise<unknown>;
+  readonly theirs: (later: number) => Promise<unknown>;
 }
 
 /** Rounds that do not count, in which connections are made and code gets warm. */
@@ -23,7 +27,7 @@ export async function inTurns(
       const order = round % 2 === 0 ? (['ours', 'theirs'] as const) : (['theirs', 'ours'] as const);
       for (const whose of order) {
         const started = performance.now();
-        await pair[whose]();
+        await pair[whose](WARM_UP + round);
         if (round >= 0) times[at]?.[whose].push(performance.now() - started);
       }
     }
