@@ -26,8 +26,8 @@ How long tokens may be good for is for the API server to say: what it has cut sh
 # For a day
 kubectl mcm token jane
 
-# Into a kubeconfig of its own, without showing it
-kubectl config --kubeconfig jane.kubeconfig set-credentials jane --token "$(kubectl mcm token jane --duration 8h)"`,
+# Into a file that only you can read, for users[].user.tokenFile of a kubeconfig
+(umask 077; kubectl mcm token jane --duration 8h > jane.token)`,
   flags: {
     ...NAMESPACE_FLAG,
     duration: {
