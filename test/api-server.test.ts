@@ -5,6 +5,7 @@ import { generateFlows } from '../fixtures/generate-flows.ts';
 import { MANAGED_CLUSTERS_PATH, type ManagedCluster, managedCluster } from '../src/clusters/managed-cluster.ts';
 import { codeOf } from '../src/errors.ts';
 import type { KubeClient } from '../src/kube/client.ts';
+import type { KubeObject } from '../src/kube/objects.ts';
 import { type WatchEvent, type WatchOptions, watchCollection } from '../src/kube/watch.ts';
 import { freePorts } from '../testbed/processes.ts';
 import { addSender, eventually, getObject, post, sharedWorkbench } from './harness.ts';
@@ -84,6 +85,23 @@ describe('a request', () => {
         () => false,
       ),
     );
+  });
+});
+
+describe('a request to a server that is too busy', () => {
+  it('is sent again when the server says, and given up with whoever asked', async (t) => {
+    const proxy = await apiProxy(t);
+    const client = adminClient(workbench, { url: proxy.url });
+    const path = '/api/v1/namespaces/default';
+    const mend = proxy.refuse(/default$/, 429);
+    const answer = client.get<KubeObject>(path);
+    const stop = new AbortController();
+    const givenUp = assert.rejects(client.get(path, { signal: stop.signal }), { name: 'AbortError' });
+    await eventually(async () => proxy.requests.length >= 4);
+    stop.abort();
+    await givenUp;
+    mend();
+    assert.equal((await answer).metadata.name, 'default');
   });
 });
 

@@ -1,5 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import { codeOf, messageOf, UserError } from '../errors.ts';
 import type { KubeContext } from './kubeconfig.ts';
@@ -28,6 +29,9 @@ export interface Applied<T> {
   readonly object: T;
   readonly outcome: 'created' | 'configured' | 'unchanged';
 }
+
+/** Times that a request is sent again because the server was too busy, or not quite there yet: as many as client-go does. */
+const MOST_RETRIES = 10;
 
 export interface KubeClientOptions {
   /**
@@ -167,7 +171,7 @@ export class KubeClient {
   }
 
   async #json(method: Dispatcher.HttpMethod, path: string, options: RequestOptions, body?: Body): Promise<unknown> {
-    const response = await this.#send(method, path, options, body, this.#timeout);
+    const response = await this.#sendUntilTaken(method, path, options, body);
     let text: string;
     try {
       text = await response.body.text();
@@ -180,6 +184,22 @@ export class KubeClient {
     } catch {
       const what = `${this.context.server} answered ${response.statusCode} with what is not JSON`;
       throw new ConnectionError(`Unable to connect to the server: ${what} - did you specify a Kubernetes API server?`);
+    }
+  }
+
+  /** A server that says when to come again (429 with Retry-After) has done nothing of it yet. */
+  async #sendUntilTaken(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    options: RequestOptions,
+    body: Body | undefined,
+  ): Promise<Dispatcher.ResponseData> {
+    for (let retries = 0; ; retries++) {
+      const response = await this.#send(method, path, options, body, this.#timeout);
+      const seconds = response.statusCode === 429 ? Number(response.headers['retry-after']) : Number.NaN;
+      if (Number.isNaN(seconds) || retries === MOST_RETRIES) return response;
+      await response.body.dump();
+      await sleep(seconds * 1000, undefined, { signal: options.signal });
     }
   }
 
