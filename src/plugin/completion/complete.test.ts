@@ -64,7 +64,10 @@ describe('completion', () => {
   for (const [words, values, directive = ':4'] of [
     [['ret'], ['retention']],
     [['help', 'cl'], ['clusters']],
-    [['install', ''], ['management']],
+    [
+      ['install', ''],
+      ['management', 'managed'],
+    ],
     [['forward', 's'], ['status']],
     [['nonsense', ''], []],
     // A flag before the command, with its value.
