@@ -19,6 +19,15 @@ const packageParts: Plugin = {
   },
 };
 
+/** Whoever wants answers of Elasticsearch as Arrow needs it: we do not, and an image has nothing but the bundle. */
+const noArrow: Plugin = {
+  name: 'no-arrow',
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /^apache-arrow\// }, ({ path }) => ({ path, namespace: 'no-arrow' }));
+    onLoad({ filter: /./, namespace: 'no-arrow' }, () => ({ contents: 'module.exports = {};' }));
+  },
+};
+
 rmSync('dist', { recursive: true, force: true });
 await build({
   entryPoints: { 'kubectl-mcm': 'src/main.ts' },
@@ -38,8 +47,6 @@ await build({
     js: "import { createRequire as __createRequire } from 'node:module';\nconst require = __createRequire(import.meta.url);",
   },
   alias: { cliui: './src/plugin/no-yargs-help.ts', 'string-width': './src/plugin/no-yargs-help.ts' },
-  plugins: [packageParts],
-  // Loaded only by clients that use Arrow helpers.
-  external: ['apache-arrow'],
+  plugins: [packageParts, noArrow],
   logLevel: 'warning',
 });

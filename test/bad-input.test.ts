@@ -125,7 +125,7 @@ describe('the API server', () => {
     ['clusters'],
     ['logs', '--cluster', 'a'],
     ['add-cluster', 'x'],
-    ['install', 'management', '--address', 'a.example:1'],
+    ['install', 'management', '--address', 'a.example:1', '--external-manager', 'a.example:2'],
   ]) {
     it(`that is down, for ${args[0]}`, async () => {
       const [port] = await freePorts(1);

@@ -8,7 +8,9 @@ import { Cluster, certificateContext, writeKubeconfig } from '../testbed/kuberne
 import { mcm, newFolder, sharedWorkbench } from './harness.ts';
 
 const workbench = sharedWorkbench();
-const ADDRESS = ['--address', 'mgmt.example.com:30449'];
+const POD = ['--image', 'kubectl-mcm:0.1.0', '--elasticsearch', 'http://10.0.0.9:9200'];
+const ADDRESS = ['--address', 'mgmt.example.com:30449', ...POD];
+const OTHER_ADDRESS = ['--address', 'other.example.com:30449', ...POD];
 
 /** Everything that `install management` makes, as the API server has it. */
 const EVERYTHING = [
@@ -36,6 +38,9 @@ const NAMESPACED = [
   'service/manager',
   'service/manager-mcm',
   'serviceaccount/manager',
+  'networkpolicy/default-deny',
+  'networkpolicy/manager',
+  'statefulset/manager',
 ];
 
 describe('install management', () => {
@@ -67,7 +72,10 @@ describe('install management', () => {
     const outcomes = first.stdout.trim().split('\n');
     assert.equal(outcomes.length, EVERYTHING.length + NAMESPACED.length + 1, 'and a RoleBinding in kube-system');
     for (const outcome of outcomes) assert.match(outcome, / created$/);
-    assert.match(first.stderr, /^Next: run the manager/);
+    assert.match(
+      first.stderr,
+      /^warning: the cluster has no default StorageClass.*\nNext: wait until the manager runs/,
+    );
 
     const before = await versions();
     const second = await mcm(workbench, ['install', 'management', ...ADDRESS], { env });
@@ -101,7 +109,7 @@ describe('install management', () => {
     );
     assert.deepEqual([...new Set(managers.split(' '))], ['kubectl-mcm']);
 
-    const moved = await mcm(workbench, ['install', 'management', '--address', 'other.example.com:30449'], { env });
+    const moved = await mcm(workbench, ['install', 'management', ...OTHER_ADDRESS], { env });
     assert.deepEqual(
       moved.stdout
         .trim()
@@ -163,12 +171,12 @@ describe('install management', () => {
       assert.match(Buffer.from(key, 'base64').toString('utf8'), /BEGIN PRIVATE KEY/);
     }
     // The file said another address: to change it behind the file's back needs a word.
-    const moved = ['install', 'management', '--address', 'other.example.com:30449'];
+    const moved = ['install', 'management', ...OTHER_ADDRESS];
     const refused = await mcm(workbench, moved, { env });
     assert.equal(refused.code, 1);
     assert.match(
       refused.stderr,
-      /^Error from server \(Conflict\): .*\nconfigmap\/management was written by other means;/s,
+      /^Error from server \(Conflict\): .*\nconfigmap\/management was written by other means;/ms,
     );
     assert.equal((await mcm(workbench, [...moved, '--force-conflicts'], { env })).code, 0);
     assert.equal((await mcm(workbench, ['install', 'management', ...ADDRESS], { env })).code, 0);
@@ -195,23 +203,32 @@ describe('install management', () => {
   }
 
   it('refuses a manager at an IPv6 address, which no Service can point to', async () => {
-    const { code, stderr } = await mcm(workbench, [
-      'install',
-      'management',
-      ...ADDRESS,
-      '--external-manager',
-      '[::1]:8443',
-    ]);
+    const outside = ['--address', 'mgmt.example.com:9449', '--external-manager', '[::1]:8443'];
+    const { code, stderr } = await mcm(workbench, ['install', 'management', ...outside]);
     assert.equal(code, 1);
     assert.match(stderr, /^error: .* a Service cannot point to an IPv6 address\n/);
   });
 
-  it('asks for an address', async () => {
-    const { code, stderr } = await mcm(workbench, ['install', 'management']);
-    assert.equal(code, 1);
-    assert.equal(
-      stderr,
-      `error: required flag(s) "address" not set\nSee 'kubectl mcm install management --help' for usage.\n`,
-    );
-  });
+  for (const [args, why] of [
+    [[], /^error: required flag\(s\) "image" not set\n/],
+    [['--image', 'kubectl-mcm'], /^error: required flag\(s\) "elasticsearch" not set\n/],
+    [['--external-manager', '10.0.0.5:8443'], /^error: --external-manager needs --address HOST:PORT\n/],
+    [[...ADDRESS, '--external-manager', '10.0.0.5:8443'], /^error: --image is for a manager in this cluster/],
+    [[...ADDRESS, '--image', 'Two Words'], /^error: invalid argument "Two Words" for "--image" flag/],
+    [[...ADDRESS, '--replicas', '0'], /^error: invalid argument "0" for "--replicas" flag: must be 1 to 9\n/],
+    [[...ADDRESS, '--memory', 'much'], /^error: invalid argument "much" for "--memory" flag/],
+    [[...ADDRESS, '--elasticsearch-secret', 'A b'], /^error: invalid argument "A b" for "--elasticsearch-secret" flag/],
+    [[...ADDRESS, '--elasticsearch', 'https://me:hunter2@es'], /flag: the URL holds a user name or password\n/],
+    [
+      [...ADDRESS, '--expose', 'loadbalancer', '--node-port', '30000'],
+      /^error: --node-port is for --expose nodeport\n/,
+    ],
+  ] as const) {
+    it(`refuses ${args.join(' ')}`, async () => {
+      const { code, stderr } = await mcm(workbench, ['install', 'management', ...args]);
+      assert.equal(code, 1);
+      assert.match(stderr, why);
+      assert.doesNotMatch(stderr, /hunter2/);
+    });
+  }
 });

@@ -14,18 +14,27 @@ export interface OwnManagement {
 
 /** Starts one, and installs what makes it a management cluster. */
 export async function startOwnManagement(workbench: Workbench, name: string): Promise<OwnManagement> {
+  const own = await startPlainCluster(workbench, name);
+  const { address, apiAddress, facts } = own.workbench;
+  const args = ['mcm', 'install', 'management', '--address', address, '--external-manager', apiAddress];
+  try {
+    await own.workbench.mustKubectl(args);
+    return own;
+  } catch (error) {
+    await own.cluster.stop();
+    throw new Error(`${facts.management.name} cannot be made a management cluster`, { cause: error });
+  }
+}
+
+/** Starts a cluster in which nothing is yet. */
+export async function startPlainCluster(workbench: Workbench, name: string): Promise<OwnManagement> {
   const folder = newFolder(workbench, name);
   const cluster = await Cluster.start(name, join(folder, 'cluster'), await kubernetesBinaries(() => undefined));
-  try {
-    const kubeconfig = writeKubeconfig(join(folder, 'kubeconfig'), [await certificateContext(cluster.facts)]);
-    const [clusters = 0, api = 0, health = 0] = await freePorts(3);
-    const managerPorts = { clusters, api, health };
-    const own = new Workbench({ ...workbench.facts, management: cluster.facts, kubeconfig, managerPorts });
-    const { address, apiAddress } = own;
-    await own.mustKubectl(['mcm', 'install', 'management', '--address', address, '--external-manager', apiAddress]);
-    return { workbench: own, cluster };
-  } catch (error) {
-    await cluster.stop();
-    throw error;
-  }
+  const kubeconfig = writeKubeconfig(join(folder, 'kubeconfig'), [await certificateContext(cluster.facts)]);
+  const [clusters = 0, api = 0, health = 0] = await freePorts(3);
+  const managerPorts = { clusters, api, health };
+  return {
+    workbench: new Workbench({ ...workbench.facts, management: cluster.facts, kubeconfig, managerPorts }),
+    cluster,
+  };
 }

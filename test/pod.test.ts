@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { after, before, describe, it } from 'node:test';
-import { ENTRYPOINT } from '../testbed/kubernetes/container-image.ts';
+import { NODE } from '../testbed/kubernetes/container-image.ts';
 import { Pod } from '../testbed/kubernetes/pod.ts';
 import { ServiceProxy } from '../testbed/kubernetes/service-proxy.ts';
 import { apply, sharedWorkbench } from './harness.ts';
@@ -91,7 +91,7 @@ describe('a rendered workload as a process', () => {
       statefulSet(
         'looks-around',
         {
-          command: [ENTRYPOINT[0], '-e', LOOK_AROUND],
+          command: [NODE, '-e', LOOK_AROUND],
           args: ['node=$(NODE_NAME)', '$(UNKNOWN)', '$$(NODE_NAME)'],
           env: [
             { name: 'USER', valueFrom: { secretKeyRef: ref('user') } },

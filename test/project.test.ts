@@ -3,6 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, it } from 'node:test';
 import { ASSEMBLIES, compiledAssembly } from '../build-wasm.ts';
+import { manifests } from '../deploy/manifests.ts';
 import { cliReference } from '../src/plugin/reference.ts';
 import { run } from '../testbed/processes.ts';
 
@@ -118,6 +119,10 @@ describe('the package', () => {
     ]);
     assert.deepEqual([code, stdout], [1, '']);
     assert.equal(stderr, 'error: kubectl-mcm needs Node.js 22.19 or newer; "node" on the PATH is v20.20.2\n');
+  });
+
+  it('installs what the manifests of deploy/ have', () => {
+    for (const [file, text] of manifests()) assert.equal(readFileSync(file, 'utf8'), text, 'run: npm run deploy');
   });
 
   it('prints the help that its documentation shows', async () => {

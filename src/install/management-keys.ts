@@ -3,14 +3,8 @@ import { createKeyPair, daysFromNow, type KeyPair } from '../clusters/key-pair.t
 import type { KubeClient } from '../kube/client.ts';
 import type { Secret } from '../kube/objects.ts';
 import { isStatus } from '../kube/status.ts';
-import {
-  CA_DNS_NAME,
-  CA_SECRET,
-  keySecret,
-  MANAGER_DNS_NAMES,
-  MANAGER_TLS_SECRET,
-  type ManagementKeys,
-} from './management.ts';
+import { CA_DNS_NAME, CA_SECRET, MANAGER_DNS_NAMES, MANAGER_TLS_SECRET } from './management.ts';
+import { keySecret, type ManagementKeys } from './management-objects.ts';
 import { readKeyPair } from './read-key-pair.ts';
 
 const CA_DAYS = 3650;

@@ -52,6 +52,30 @@ describe('elasticsearchOptions', () => {
     assert.deepEqual(options(URL, withFile('apiKey: aWQ6a2V5\n')), { url: URL, auth: { apiKey: 'aWQ6a2V5' } });
   });
 
+  it('reads a Secret that is mounted: a file for each key, and TLS where it is there', async () => {
+    const { certificate, key } = await createKeyPair({ commonName: 'a', usages: ['client'], notAfter: daysFromNow(1) });
+    const mounted = (files: Readonly<Record<string, string>>) => {
+      const directory = mkdtempSync(join(folder, 'secret-'));
+      for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
+      return { 'elasticsearch-credentials': directory };
+    };
+    assert.deepEqual(options(URL, mounted({ username: 'manager', password: 'a: b' })), {
+      url: URL,
+      auth: { username: 'manager', password: 'a: b' },
+    });
+    assert.deepEqual(options(URL, mounted({ apiKey: 'aWQ6a2V5', 'ca.crt': certificate })), {
+      url: URL,
+      auth: { apiKey: 'aWQ6a2V5' },
+      tls: { ca: certificate },
+    });
+    assert.deepEqual(options(URL, mounted({ 'tls.crt': certificate, 'tls.key': key })), {
+      url: URL,
+      tls: { cert: certificate, key },
+    });
+    const half = mounted({ username: 'manager' });
+    assert.match(refusal(URL, half['elasticsearch-credentials']), /must have username and password, or apiKey/);
+  });
+
   for (const text of [
     '',
     'hunter2',

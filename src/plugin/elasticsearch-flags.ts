@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { parse } from 'yaml';
 import { systemWords, UserError } from '../errors.ts';
 import type { ElasticsearchOptions, TlsOptions } from '../logs/store/elasticsearch/elasticsearch-options.ts';
@@ -9,8 +10,9 @@ import type { FlagSpec } from './command.ts';
 export const ELASTICSEARCH_FLAGS = {
   'elasticsearch-credentials': {
     type: 'string',
-    value: 'FILE',
-    description: 'YAML file with what Elasticsearch asks for: username and password, or apiKey.',
+    value: 'PATH',
+    description:
+      'YAML file with what Elasticsearch asks for: username and password, or apiKey; or a directory in which a Secret with these keys is mounted, with ca.crt, tls.crt and tls.key where they are needed.',
   },
   'elasticsearch-ca': {
     type: 'string',
@@ -29,31 +31,51 @@ export type ElasticsearchFlags = Readonly<Record<keyof typeof ELASTICSEARCH_FLAG
 
 /** `urls` has one, or those of several nodes with commas between them. @throws UserError, without anything secret. */
 export function elasticsearchOptions(urls: string, flags: ElasticsearchFlags): ElasticsearchOptions {
-  const [url = '', ...otherUrls] = urls.split(',').map(httpUrl);
-  if (new Set([url, ...otherUrls].map((one) => new URL(one).protocol)).size > 1) {
-    throw new UserError('error: invalid argument for "--elasticsearch" flag: http and https do not go together');
-  }
-  const credentials = flags['elasticsearch-credentials'];
-  const tls = readTls(flags);
+  const [url = '', ...otherUrls] = elasticsearchUrls(urls);
+  const path = flags['elasticsearch-credentials'];
+  const secret = path === undefined ? {} : readSecret(path);
+  const tls = readTls(flags, secret);
   if (tls !== undefined && url.startsWith('http:')) {
     throw new UserError('error: --elasticsearch-ca and --elasticsearch-certificate are for an https URL');
   }
   return {
     url,
     ...(otherUrls.length === 0 ? {} : { otherUrls }),
-    ...(credentials === undefined ? {} : { auth: readCredentials(credentials) }),
+    ...(secret.auth === undefined ? {} : { auth: secret.auth }),
     ...(tls === undefined ? {} : { tls }),
   };
 }
 
-function readTls(flags: ElasticsearchFlags): TlsOptions | undefined {
-  const { 'elasticsearch-ca': ca, 'elasticsearch-certificate': cert, 'elasticsearch-key': key } = flags;
+/** The URLs of a flag. @throws UserError, without anything secret. */
+export function elasticsearchUrls(text: string): string[] {
+  const urls = text.split(',').map(httpUrl);
+  if (new Set(urls.map((url) => new URL(url).protocol)).size > 1) {
+    throw new UserError('error: invalid argument for "--elasticsearch" flag: http and https do not go together');
+  }
+  return urls;
+}
+
+/** What one file of credentials says, or a Secret that is mounted. */
+interface GivenSecret {
+  readonly auth?: NonNullable<ElasticsearchOptions['auth']>;
+  /** Files of PEM. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+function readTls(flags: ElasticsearchFlags, mounted: GivenSecret): TlsOptions | undefined {
+  const {
+    'elasticsearch-ca': ca = mounted.ca,
+    'elasticsearch-certificate': cert = mounted.cert,
+    'elasticsearch-key': key = mounted.key,
+  } = flags;
   if ((cert === undefined) !== (key === undefined)) {
     throw new UserError('error: --elasticsearch-certificate and --elasticsearch-key need one another');
   }
   const files = Object.entries({ ca, cert, key }).filter((entry): entry is [string, string] => entry[1] !== undefined);
   if (files.length === 0) return undefined;
-  const tls = Object.fromEntries(files.map(([name, file]) => [name, readPem(file)]));
+  const tls = Object.fromEntries(files.map(([name, file]) => [name, readText(file)]));
   try {
     // Loaded only here: it is memory that most forwarders have no use for.
     process.getBuiltinModule('node:tls').createSecureContext(tls);
@@ -67,7 +89,7 @@ function readTls(flags: ElasticsearchFlags): TlsOptions | undefined {
   return tls;
 }
 
-function readPem(file: string): string {
+function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
@@ -90,8 +112,26 @@ function httpUrl(text: string): string {
   return text;
 }
 
-function readCredentials(file: string): NonNullable<ElasticsearchOptions['auth']> {
-  const { username, password, apiKey, ...others } = readFields(file);
+function readSecret(path: string): GivenSecret {
+  const isDirectory = statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  return isDirectory ? readMountedSecret(path) : { auth: authOf(path, readFields(path)) };
+}
+
+/** Where a Secret is mounted, each key is a file. */
+function readMountedSecret(directory: string): GivenSecret {
+  const file = (key: string) => {
+    const path = join(directory, key);
+    return existsSync(path) ? path : undefined;
+  };
+  const given = ['username', 'password', 'apiKey'].filter((key) => file(key) !== undefined);
+  const fields = given.map((key) => [key, readText(join(directory, key))]);
+  const files = { ca: file('ca.crt'), cert: file('tls.crt'), key: file('tls.key') };
+  const present = Object.fromEntries(Object.entries(files).filter(([, path]) => path !== undefined));
+  return given.length === 0 ? present : { ...present, auth: authOf(directory, Object.fromEntries(fields)) };
+}
+
+function authOf(file: string, fields: Readonly<Record<string, unknown>>): NonNullable<ElasticsearchOptions['auth']> {
+  const { username, password, apiKey, ...others } = fields;
   const isText = (value: unknown): value is string => typeof value === 'string' && value !== '';
   if (Object.keys(others).length === 0) {
     if (isText(apiKey) && username === undefined && password === undefined) return { apiKey };

@@ -1,20 +1,32 @@
-import { cpSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { mustRun } from '../processes.ts';
 
 const PROJECT = join(import.meta.dirname, '..', '..');
-const INSTALLED = '/usr/local/lib/kubectl-mcm';
-const NODE = '/usr/local/bin/node';
+const DOCKERFILE = readFileSync(join(PROJECT, 'Dockerfile'), 'utf8');
+
+/** What runs in the image where a container has no command of its own. */
+export const ENTRYPOINT: readonly string[] = JSON.parse(/^ENTRYPOINT (.*)$/m.exec(DOCKERFILE)?.[1] ?? '[]');
+
+/** Where the base image has it. */
+export const NODE = '/usr/local/bin/node';
 
 /** Becomes the container's user within it, without capabilities, and sees to it that it does not outlive the tests. */
 export const SETPRIV = '/usr/bin/setpriv';
 
-/** What runs in the image where a container has no command of its own. */
-export const ENTRYPOINT = [NODE, `${INSTALLED}/bin/kubectl-mcm`] as const;
-
 /**
- * The root file system of our image, made once in a folder of the testbed: Node.js with its libraries, what `npm run
- * build` made, and nothing else of this machine.
+ * The root file system of our image, made once in a folder of the testbed: Node.js with its libraries, what
+ * the Dockerfile copies, and nothing else of this machine.
  */
 export async function containerImage(directory: string): Promise<string> {
   const image = join(directory, 'image');
@@ -27,7 +39,9 @@ export async function containerImage(directory: string): Promise<string> {
   copy(process.execPath, NODE);
   copy(SETPRIV, SETPRIV);
   for (const file of await librariesOf(process.execPath, SETPRIV)) copy(file, file);
-  for (const name of ['bin', 'dist', 'package.json']) copy(join(PROJECT, name), `${INSTALLED}/${name}`);
+  for (const [, from = '', to = ''] of DOCKERFILE.matchAll(/^COPY (.*) (\S+)$/gm)) {
+    for (const name of from.split(' ')) copy(join(PROJECT, name), to.endsWith('/') ? `${to}${name}` : to);
+  }
   try {
     renameSync(draft, image);
   } catch (error) {

@@ -5,9 +5,19 @@ import type { Workbench } from '../testbed.ts';
 interface Service {
   readonly spec: {
     readonly clusterIP: string;
-    readonly ports: readonly { readonly port: number; readonly targetPort: number | string }[];
+    readonly ports: readonly {
+      readonly name?: string;
+      readonly port: number;
+      readonly targetPort: number | string;
+    }[];
   };
 }
+
+/**
+ * API servers take no endpoint on loopback, and pass nothing to an APIService without endpoints; what they dial is the
+ * Service's own address. So this one, of those for documentation (RFC 5737), only says that there is a pod.
+ */
+const NOWHERE = '192.0.2.1';
 
 /**
  * A Service's own address and ports (the testbed's are in 127.0.0.0/8), passed on to a pod, as kube-proxy would: so
@@ -43,6 +53,15 @@ export class ServiceProxy {
       'json',
     ]);
     const { clusterIP, ports } = (JSON.parse(found) as Service).spec;
+    const slice = {
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: service, namespace, labels: { 'kubernetes.io/service-name': service } },
+      addressType: 'IPv4',
+      endpoints: [{ addresses: [NOWHERE], conditions: { ready: true } }],
+      ports: ports.map(({ name = '', targetPort }) => ({ name, port: targetPort, protocol: 'TCP' })),
+    };
+    await workbench.mustKubectl(['--context', context, 'apply', '-f', '-'], { input: JSON.stringify(slice) });
     const sockets = new Set<Socket>();
     const servers = await Promise.all(
       ports.map(async ({ port, targetPort }) => {
