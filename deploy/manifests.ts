@@ -1,26 +1,7 @@
 import { join } from 'node:path';
 import { managementObjects } from '../src/install/management-objects.ts';
-import type { ManagementFlags } from '../src/plugin/install/management-flags.ts';
-import { readManagementRequest } from '../src/plugin/install/management-flags.ts';
+import { type ManagementFlags, onlyFlags, readManagementRequest } from '../src/plugin/install/management-flags.ts';
 import { toYaml } from '../src/plugin/print.ts';
-
-const ABSENT: ManagementFlags = {
-  address: undefined,
-  'external-manager': undefined,
-  image: undefined,
-  'image-pull-secret': undefined,
-  elasticsearch: undefined,
-  'elasticsearch-secret': undefined,
-  replicas: undefined,
-  cpu: undefined,
-  memory: undefined,
-  'spool-size': undefined,
-  'storage-class': undefined,
-  expose: undefined,
-  'node-port': undefined,
-  'host-network': false,
-  cloud: undefined,
-};
 
 /** What stands in the flags of `install management`, and in the file made of it. */
 const FILES: Readonly<Record<string, Partial<ManagementFlags>>> = {
@@ -53,5 +34,5 @@ export function manifests(): Map<string, string> {
 }
 
 function objectsOf(flags: Partial<ManagementFlags>) {
-  return managementObjects(readManagementRequest({ ...ABSENT, ...flags }), undefined);
+  return managementObjects(readManagementRequest(onlyFlags(flags)), undefined);
 }

@@ -16,6 +16,7 @@ function read(file: string): string {
 /** What knows nothing of any room, and every room may use. */
 const SHARED: ReadonlySet<string> = new Set([
   'src/errors.ts',
+  'src/formats.ts',
   'src/health-port.ts',
   'src/suggestions.ts',
   'src/turns.ts',

@@ -1,6 +1,7 @@
 import type { KeyPair } from '../clusters/key-pair.ts';
 import { NAMESPACE } from '../clusters/managed-cluster.ts';
 import { MANAGED_CLUSTER_CRD } from '../clusters/managed-cluster-crd.ts';
+import { FORMATS } from '../formats.ts';
 import type { KubeObject, Secret } from '../kube/objects.ts';
 import { LOG_ACCESS_API } from '../rbac/log-access.ts';
 import { FLOW_SCHEMA } from './flow-control.ts';
@@ -8,6 +9,7 @@ import {
   API_SERVICE,
   CA_SECRET,
   FLEET_API,
+  FORMAT_ANNOTATION,
   type HostPort,
   KEEPER_LEASE,
   LOGS_CONFIG,
@@ -35,6 +37,8 @@ export interface ClusterManager {
 export interface ManagementOptions {
   /** `HOST:PORT` at which managed clusters reach the manager; undefined as long as its load balancer has none. */
   readonly address: string | undefined;
+  /** The flags that say the rest, for the next run. */
+  readonly flags: object;
   /** The manager, or where kube-apiserver reaches the API of one that runs outside this cluster. */
   readonly manager: ClusterManager | HostPort;
 }
@@ -54,7 +58,7 @@ export function managementObjects(options: ManagementOptions, keys: ManagementKe
   const inCluster = 'pod' in manager ? manager : undefined;
   return [
     managementNamespace(inCluster?.pod),
-    { ...MANAGED_CLUSTER_CRD, metadata: clusterWide(MANAGED_CLUSTER_CRD.metadata.name) },
+    customResourceDefinition(),
     object('v1', 'ServiceAccount', namespaced(MANAGER)),
     ...managerRights(),
     VIEWER_ROLE,
@@ -63,6 +67,7 @@ export function managementObjects(options: ManagementOptions, keys: ManagementKe
     object('v1', 'ConfigMap', namespaced(MANAGEMENT_CONFIG), {
       data: {
         ...(address === undefined ? {} : { [MANAGEMENT_KEYS.address]: address }),
+        [MANAGEMENT_KEYS.flags]: JSON.stringify(options.flags),
         ...(keys === undefined ? {} : { [MANAGEMENT_KEYS.ca]: keys.ca.certificate }),
       },
     }),
@@ -73,6 +78,11 @@ export function managementObjects(options: ManagementOptions, keys: ManagementKe
     ...managerObjects(options),
     ...[LOG_ACCESS_API, MANAGER_API, FLEET_API].map((api) => apiService(api, manager, keys)),
   ];
+}
+
+function customResourceDefinition(): KubeObject {
+  const annotations = { [FORMAT_ANNOTATION]: String(FORMATS.managedClusters) };
+  return { ...MANAGED_CLUSTER_CRD, metadata: { ...clusterWide(MANAGED_CLUSTER_CRD.metadata.name), annotations } };
 }
 
 function managerObjects({ address = '', manager }: ManagementOptions): KubeObject[] {

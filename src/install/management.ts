@@ -10,7 +10,15 @@ export const MANAGER = 'manager';
 
 /** ConfigMap with what is public about the management plane: `add-cluster` makes manifests from it. */
 export const MANAGEMENT_CONFIG = 'management';
-export const MANAGEMENT_KEYS = { address: 'address', ca: 'ca.crt' } as const;
+export const MANAGEMENT_KEYS = {
+  address: 'address',
+  ca: 'ca.crt',
+  /** The other flags of `install management`, as JSON: `upgrade` goes by them. */
+  flags: 'flags',
+} as const;
+
+/** Annotation of the CustomResourceDefinition: its number among FORMATS. */
+export const FORMAT_ANNOTATION = 'kubectl-mcm.io/format';
 
 /** ConfigMap that says where logs are stored and how long they are kept, see StoreConfig. */
 export const LOGS_CONFIG = 'logs';

@@ -165,6 +165,12 @@ describe('Checkpoint', () => {
         /checkpoint\.json is damaged \(.+\): going on from the one before it, \S+\/checkpoint\.previous\.json$/,
       );
     }
+    // What a newer version knows must not be forgotten.
+    writeFileSync(file, whole.replace('"version":2', '"version":3'));
+    assert.throws(
+      offsets,
+      /^UserError: error: the checkpoint is of format 3, and this version of kubectl-mcm knows 2$/,
+    );
     damage = [];
     rmSync(file);
     assert.deepEqual(offsets(), { a: 5 });

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { FORMATS, refuseNewer } from '../../formats.ts';
 import type { LogTypeName } from '../types/log-type.ts';
 import type { LineCount } from './line-count.ts';
 import type { FilePlace } from './log-file.ts';
@@ -31,7 +32,7 @@ export interface Position extends FilePlace {
 
 const NAME = 'checkpoint';
 const IF_LOST = 'everything is sent again (nothing gets stored twice)';
-const VERSION = 2;
+const VERSION = FORMATS.checkpoint;
 
 /** Milliseconds from one save to the next. */
 const GATHER = 100;
@@ -169,6 +170,7 @@ interface Remembered {
 /** @throws SyntaxError with what is wrong. */
 function parseCheckpoint(text: string): Remembered {
   const parsed = JSON.parse(text) as (Partial<Remembered> & { readonly version?: unknown }) | null;
+  refuseNewer('the checkpoint', parsed?.version, VERSION);
   if (parsed?.version !== VERSION) throw new SyntaxError(`it is not of version ${VERSION}`);
   const { positions, setAside = {} } = parsed;
   if (!Array.isArray(positions) || !positions.every(isPosition)) {

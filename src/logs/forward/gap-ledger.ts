@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { FORMATS, refuseNewer } from '../../formats.ts';
 import type { LogTypeName } from '../types/log-type.ts';
 import type { LineCount } from './line-count.ts';
 import { StateFile } from './state-file.ts';
@@ -41,7 +42,7 @@ interface Content {
 
 const NAME = 'gaps';
 const IF_LOST = 'gaps that were not shipped are forgotten';
-const VERSION = 1;
+const VERSION = FORMATS.gaps;
 
 /** What was lost, until the manager knows. Each change is on disk before anything is deleted for good. */
 export class GapLedger {
@@ -179,6 +180,7 @@ function together(a: Gap, b: Gap): Gap {
 /** @throws SyntaxError with what is wrong. */
 function parseContent(text: string): Content {
   const parsed = JSON.parse(text) as (Partial<Content> & { readonly version?: unknown }) | null;
+  refuseNewer('the list of gaps', parsed?.version, VERSION);
   if (parsed?.version !== VERSION) throw new SyntaxError(`it is not of version ${VERSION}`);
   const { waiting, batch, causes } = parsed;
   if (![waiting, causes, batch?.gaps ?? []].every(Array.isArray)) throw new SyntaxError('it has gaps that are none');

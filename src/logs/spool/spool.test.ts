@@ -54,6 +54,19 @@ describe('Spool', () => {
     rmSync(directory, { recursive: true });
   });
 
+  it('refuses what a newer version has written, and leaves it as it is', async () => {
+    await append('a', 'batch');
+    await spool.close();
+    writeFileSync(join(directory, 'format'), '2\n');
+    await assert.rejects(
+      open(),
+      /^UserError: error: the spool in .* is of format 2, and this version of kubectl-mcm knows 1$/,
+    );
+    writeFileSync(join(directory, 'format'), '1\n');
+    await open();
+    assert.deepEqual(await drain('a'), ['batch']);
+  });
+
   it('gives back what it has taken, lane by lane in order, also to the next one', async () => {
     for (let n = 0; n < 100; n++) await append(n % 3 === 0 ? 'a' : 'b', `batch ${n}`);
     assert.deepEqual(await drain('a', 2), ['batch 0', 'batch 3']);

@@ -10,6 +10,7 @@ import { Quarantine } from './quarantine.ts';
 import { chargeOf, Room } from './room.ts';
 import { Segment } from './segment.ts';
 import { type Place, SegmentWriter } from './segment-writer.ts';
+import { claimFormat } from './spool-format.ts';
 
 /** Bytes of a spool that are not as they were written. */
 export interface Damage {
@@ -73,6 +74,7 @@ export class Spool {
   /** Reads what is there. @throws Error when the directory cannot be used. */
   static async open(options: SpoolOptions): Promise<Spool> {
     const quarantine = await Quarantine.open(join(options.directory, QUARANTINE), quarantineSize(options.size));
+    await claimFormat(options.directory);
     const spool = new Spool(options, quarantine);
     await spool.#load();
     return spool;

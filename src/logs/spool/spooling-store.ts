@@ -81,6 +81,7 @@ export class SpoolingStore implements LogStore {
       return new SpoolingStore(store, spool, lock, events);
     } catch (error) {
       lock?.release();
+      if (error instanceof UserError) throw error;
       throw error instanceof DirectoryInUse ? inUse(directory) : unusable(directory, error);
     }
   }

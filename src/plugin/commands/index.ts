@@ -32,6 +32,16 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
         summary: 'Say whether a cluster is a management, managed or standalone one',
         load: () => import('./type.ts'),
       },
+      {
+        words: 'upgrade',
+        summary: 'Install this version of the management plane over the one that is there',
+        load: () => import('./upgrade.ts'),
+      },
+      {
+        words: 'uninstall',
+        summary: 'Take the management plane away, or all of it but its data',
+        load: () => import('./uninstall.ts'),
+      },
     ],
   },
   {

@@ -1,12 +1,6 @@
-import { managementObjects } from '../../install/management-objects.ts';
-import { type KubeObject, objectName, type Secret } from '../../kube/objects.ts';
 import { defineCommand } from '../command.ts';
-import { connect } from '../connect.ts';
-import { DRY_RUN_SUFFIX } from '../dry-run.ts';
-import { durationOf } from '../duration.ts';
-import { installManagement } from '../install/install-management.ts';
 import { MANAGEMENT_FLAGS, readManagementRequest } from '../install/management-flags.ts';
-import { toYaml } from '../print.ts';
+import { INSTALL_FLAGS, runInstall } from '../install/run-install.ts';
 
 /** `install management`: everything a cluster needs to be the management cluster. */
 export const command = defineCommand({
@@ -36,56 +30,11 @@ kubectl mcm install management --image kubectl-mcm:0.1.0 --elasticsearch http://
 
 # The manager runs outside the cluster; kube-apiserver reaches its API at 10.0.0.5:8443
 kubectl mcm install management --address 10.0.0.5:9449 --external-manager 10.0.0.5:8443`,
-  flags: {
-    ...MANAGEMENT_FLAGS,
-    timeout: {
-      type: 'string',
-      value: 'DURATION',
-      default: '5m',
-      description: 'How long to wait for the address of a load balancer.',
-    },
-    'force-conflicts': {
-      type: 'boolean',
-      description: 'Take over what was written by other means (kubectl apply, a GitOps tool).',
-    },
-    'dry-run': {
-      type: 'string',
-      default: 'none',
-      choices: ['none', 'client', 'server'],
-      description:
-        'Change nothing: only show what would be applied, without asking the API server (client), or ask it about each object (server).',
-    },
-    output: {
-      type: 'string',
-      short: 'o',
-      value: 'yaml',
-      choices: ['yaml'],
-      description: 'Print the objects themselves.',
-    },
-  },
+  flags: { ...MANAGEMENT_FLAGS, ...INSTALL_FLAGS },
   run: async ({ flags, global, io }) => {
     const request = readManagementRequest(flags);
-    const timeout = durationOf('timeout', flags.timeout);
-    const dryRun = flags['dry-run'];
-    const onApplied = (object: KubeObject, outcome: string) => {
-      if (flags.output === undefined) io.out.write(`${objectName(object)} ${outcome}${DRY_RUN_SUFFIX[dryRun]}\n`);
-    };
-    const warn = (text: string) => void io.err.write(`warning: ${text}\n`);
-    for (const note of request.cloud?.notes ?? []) warn(note);
-    const printYaml = (objects: readonly KubeObject[]) => {
-      if (flags.output !== undefined) io.out.write(toYaml(objects.map(withoutKeys)));
-    };
-    if (dryRun === 'client') {
-      const objects = managementObjects(request, undefined);
-      for (const object of objects) onApplied(object, 'created');
-      printYaml(objects);
-      return 0;
-    }
-    const { signal } = io;
-    const force = flags['force-conflicts'];
-    const options = { dryRun: dryRun === 'server', force, timeout, signal, onApplied, warn };
-    printYaml(await installManagement(connect(global, io), request, options));
-    if (dryRun === 'none') io.err.write('pod' in request.manager ? NEXT : NEXT_OUTSIDE);
+    await runInstall(request, flags, global, io);
+    if (flags['dry-run'] === 'none') io.err.write('pod' in request.manager ? NEXT : NEXT_OUTSIDE);
     return 0;
   },
 });
@@ -97,9 +46,3 @@ const CONNECT = `then connect a cluster:
 const NEXT = `Next: wait until the manager runs (kubectl rollout status statefulset/manager -n kubectl-mcm), ${CONNECT}`;
 
 const NEXT_OUTSIDE = `Next: run the manager (kubectl mcm manager --help), ${CONNECT}`;
-
-function withoutKeys(object: KubeObject): KubeObject {
-  if (object.kind !== 'Secret') return object;
-  const { data: _data, ...rest } = object as Secret;
-  return rest;
-}

@@ -1,5 +1,7 @@
+import { MANAGED_CLUSTER_CRD } from '../../clusters/managed-cluster-crd.ts';
+import { FORMATS, refuseNewer } from '../../formats.ts';
 import { applyAll } from '../../install/apply.ts';
-import { CLUSTERS_SERVICE, MANAGER } from '../../install/management.ts';
+import { CLUSTERS_SERVICE, FORMAT_ANNOTATION, MANAGER } from '../../install/management.ts';
 import { managementKeys } from '../../install/management-keys.ts';
 import { type ManagementKeys, managementObjects, OPTIONAL_OBJECTS } from '../../install/management-objects.ts';
 import { isOurs } from '../../install/object.ts';
@@ -66,6 +68,7 @@ async function fitToCluster(
   { signal, warn }: InstallOptions,
 ): Promise<ManagementRequest> {
   const request = await asClusterIs(client, asked, signal);
+  await refuseNewerCluster(client, signal);
   const { manager } = request;
   const address = request.address ?? (await keptAddress(client, signal));
   if (!('pod' in manager)) return request;
@@ -77,6 +80,13 @@ async function fitToCluster(
     );
   }
   return { ...request, address };
+}
+
+/** @throws UserError where a newer version of this program has been at work. */
+async function refuseNewerCluster(client: KubeClient, signal: AbortSignal): Promise<void> {
+  const found = await client.find(MANAGED_CLUSTER_CRD, { signal });
+  const format = Number(found?.metadata.annotations?.[FORMAT_ANNOTATION]);
+  refuseNewer('what is installed', format, FORMATS.managedClusters);
 }
 
 async function rehearse(

@@ -94,6 +94,21 @@ export const MANAGEMENT_FLAGS = {
 
 export type ManagementFlags = FlagValues<typeof MANAGEMENT_FLAGS>;
 
+/** These flags and no others. */
+export function onlyFlags(flags: Partial<ManagementFlags>): ManagementFlags {
+  const absent = Object.entries(MANAGEMENT_FLAGS).map(([name, { type }]) => [
+    name,
+    type === 'boolean' ? false : undefined,
+  ]);
+  return { ...Object.fromEntries(absent), ...flags };
+}
+
+/** Those that were given. */
+export function givenFlags(flags: ManagementFlags): Partial<ManagementFlags> {
+  const given = Object.entries(flags).filter(([name, value]) => name in MANAGEMENT_FLAGS && isGiven(value));
+  return Object.fromEntries(given);
+}
+
 /** What was asked for; what only the cluster can say is not in it. */
 export interface ManagementRequest extends ManagementOptions {
   readonly cloud: Cloud | undefined;
@@ -103,7 +118,10 @@ export interface ManagementRequest extends ManagementOptions {
 export function readManagementRequest(flags: ManagementFlags): ManagementRequest {
   const address = flags.address === undefined ? undefined : hostPortText(parseHostPort('address', flags.address));
   const cloud = flags.cloud === undefined ? undefined : CLOUDS[flags.cloud];
-  if (flags['external-manager'] === undefined) return { address, cloud, manager: clusterManager(flags, cloud) };
+  // The address is kept by itself, wherever it comes from.
+  const { address: _address, ...kept } = givenFlags(flags);
+  if (flags['external-manager'] === undefined)
+    return { address, cloud, flags: kept, manager: clusterManager(flags, cloud) };
   const manager = externalManager(flags['external-manager']);
   const given = Object.keys(POD_FLAGS).find((name) => isGiven(flags[name as keyof typeof POD_FLAGS]));
   if (given !== undefined) {
@@ -112,10 +130,10 @@ export function readManagementRequest(flags: ManagementFlags): ManagementRequest
     );
   }
   if (address === undefined) throw new UserError('error: --external-manager needs --address HOST:PORT');
-  return { address, cloud, manager };
+  return { address, cloud, flags: kept, manager };
 }
 
-function isGiven(value: string | boolean | undefined): boolean {
+function isGiven(value: unknown): boolean {
   return value !== undefined && value !== false;
 }
 
