@@ -41,7 +41,7 @@ describe('the command line', () => {
       ['clusters', '-o', 'xml'],
       `error: invalid argument "xml" for "--output" flag: must be one of wide, json, yaml, name\nSee 'kubectl mcm clusters --help' for usage.\n`,
     ],
-    [['add-cluster'], `error: exactly one NAME is required, got 0\nSee 'kubectl mcm add-cluster --help' for usage.\n`],
+    [['add-cluster'], 'error: exactly one NAME is required, or --filename\n'],
     [['logs', '--cluster'], `error: flag needs an argument: --cluster\nSee 'kubectl mcm logs --help' for usage.\n`],
     [
       ['logs', '--cluster', 'a', '--type', 'flaws'],

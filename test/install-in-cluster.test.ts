@@ -18,15 +18,29 @@ describe('install management, with the manager in the cluster', () => {
 
   before(async () => {
     own = await startPlainCluster(shared, 'in-cluster');
-    always = ['install', 'management', '--image', IMAGE, '--elasticsearch', shared.facts.elasticsearchUrl];
+    const { elasticsearchUrl } = shared.facts;
+    const secret = ['--elasticsearch-secret', 'elasticsearch'];
+    always = ['install', 'management', '--image', IMAGE, '--elasticsearch', elasticsearchUrl, ...secret];
+    // Which its user, who is not root, has to be able to read.
+    await own.workbench.mustKubectl(['create', 'namespace', 'kubectl-mcm']);
+    const credentials = ['--from-literal=username=manager', '--from-literal=password=hunter2'];
+    await own.workbench.mustKubectl([
+      'create',
+      'secret',
+      'generic',
+      'elasticsearch',
+      '-n',
+      'kubectl-mcm',
+      ...credentials,
+    ]);
   });
   after(() => own.cluster.stop());
 
   const install = async (...args: readonly string[]) => await mcm(own.workbench, [...always, ...args]);
 
   it('does the main job as a pod of what was rendered, with the rights of its ServiceAccount', async (t) => {
-    const { code, stderr } = await install('--address', 'mgmt.example.com:30449');
-    assert.equal(code, 0, stderr);
+    const first = await install('--address', 'mgmt.example.com:30449');
+    assert.equal(first.code, 0, first.stderr);
     const pod = await Pod.start(own.workbench, { workload: 'statefulset/manager' });
     t.after(() => pod.stop());
     await pod.untilReady();

@@ -109,6 +109,10 @@ describe('install management, into a cluster that does not fit', () => {
     const again = await install('--expose', 'loadbalancer');
     assert.equal(again.code, 0, again.stderr);
     const changed = again.stdout.split('\n').filter((line) => line !== '' && !line.endsWith(' unchanged'));
-    assert.deepEqual(changed, ['statefulset.apps/manager configured', 'poddisruptionbudget.policy/manager deleted']);
+    assert.deepEqual(changed, [
+      'configmap/management configured',
+      'statefulset.apps/manager configured',
+      'poddisruptionbudget.policy/manager deleted',
+    ]);
   });
 });

@@ -105,6 +105,12 @@ export const OPTIONAL_OBJECTS: readonly KubeObject[] = [
   object('apps/v1', 'StatefulSet', namespaced(MANAGER)),
 ];
 
+/** Whatever `install management` may make, by name: for those who look for it, or ask for the rights to it. */
+export function everyManagementObject(): KubeObject[] {
+  const outside = { address: undefined, flags: {}, manager: { host: '', port: 0 } };
+  return [...managementObjects(outside, undefined), ...OPTIONAL_OBJECTS];
+}
+
 function apiService(api: string, manager: ManagementOptions['manager'], keys: ManagementKeys | undefined): KubeObject {
   const [group = '', version = ''] = api.split('/');
   const spec = {

@@ -2,7 +2,7 @@ import { connectionManifest } from '../../clusters/connection-manifest.ts';
 import { MANAGED_CLUSTER_API, NAMESPACE } from '../../clusters/managed-cluster.ts';
 import { UserError } from '../../errors.ts';
 import { checkManaged } from '../../install/managed-checks.ts';
-import { managementObjects } from '../../install/management.ts';
+import { everyManagementObject } from '../../install/management-objects.ts';
 import { ConnectionError, type KubeClient } from '../../kube/client.ts';
 import { type ConfigMap, collectionPath, type KubeObject } from '../../kube/objects.ts';
 import { StatusError } from '../../kube/status.ts';
@@ -14,7 +14,7 @@ const OLDEST_KUBERNETES = [1, 29] as const;
 
 /** Whether `install management`, and `add-cluster`, will have what they need here. Changes nothing. */
 export async function managementPreChecks(client: KubeClient, signal: AbortSignal): Promise<Section> {
-  const objects = managementObjects({ address: 'unknown:1', externalManager: undefined }, undefined);
+  const objects = everyManagementObject();
   return {
     title: 'before install management and add-cluster',
     findings: [

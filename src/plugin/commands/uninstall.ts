@@ -1,5 +1,5 @@
 import { UserError } from '../../errors.ts';
-import { installedObjects, othersSecrets, registeredClusters } from '../../install/installed.ts';
+import { installedObjects, othersSecrets, registeredClusters } from '../../install/removal.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { type KubeObject, objectName } from '../../kube/objects.ts';
 import { isStatus } from '../../kube/status.ts';

@@ -3,7 +3,7 @@ import type { KubeClient } from '../kube/client.ts';
 import { type KubeList, type KubeObject, objectName } from '../kube/objects.ts';
 import { isStatus } from '../kube/status.ts';
 import { MANAGER } from './management.ts';
-import { managementObjects, OPTIONAL_OBJECTS } from './management-objects.ts';
+import { everyManagementObject } from './management-objects.ts';
 import { isOurs } from './object.ts';
 
 /** What a later installation goes on with: keys, settings, clusters. */
@@ -18,9 +18,9 @@ export async function installedObjects(
   keepData: boolean,
   signal: AbortSignal,
 ): Promise<readonly KubeObject[]> {
-  const outside = { address: undefined, flags: {}, manager: { host: '', port: 0 } };
-  const made = [...managementObjects(outside, undefined), ...OPTIONAL_OBJECTS].reverse();
-  const wanted = made.filter(({ kind }) => !keepData || !DATA.has(kind));
+  const wanted = everyManagementObject()
+    .reverse()
+    .filter(({ kind }) => !keepData || !DATA.has(kind));
   const first = wanted.filter(({ kind }) => kind === 'APIService');
   const last = wanted.filter(({ kind }) => kind === 'Namespace');
   const between = wanted.filter((object) => !first.includes(object) && !last.includes(object));
