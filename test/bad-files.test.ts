@@ -227,8 +227,8 @@ describe('forward', () => {
     assert.match(await failure(['forward']), /^error: no credentials: give --credentials/);
     for (const [flags, words] of [
       [['--once', '--every', '5m'], /^error: --once and --every exclude one another\n$/],
-      [['-o', 'json'], /^error: --output is for --once and --dry-run\n$/],
-      [['--once', '--health-listen', ':1'], /^error: --health-listen is not for --once or --dry-run\n$/],
+      [['-o', 'json'], /^error: --output is for --once, --import and --dry-run\n$/],
+      [['--once', '--health-listen', ':1'], /^error: --health-listen is not for --once, --import or --dry-run\n$/],
     ] as const) {
       assert.match(await failure(['forward', ...flags]), words);
     }
