@@ -9,6 +9,7 @@ import { NAMESPACE } from '../clusters/managed-cluster.ts';
 import type { KubeObject, ObjectMeta } from '../kube/objects.ts';
 import { RBAC_API, RBAC_GROUP } from '../rbac/rbac-objects.ts';
 import { type Impersonated, impersonationObjects } from './impersonation.ts';
+import { object } from './object.ts';
 
 /** Names of our workloads in a managed cluster, and of what they run as. */
 export const FORWARDER = 'forwarder';
@@ -230,8 +231,4 @@ function labelsOf({ cluster }: Pick<ManagedOptions, 'cluster'>) {
 
 function namespaced(name: string, options: ManagedOptions): ObjectMeta {
   return { name, namespace: NAMESPACE, labels: labelsOf(options) };
-}
-
-function object(apiVersion: string, kind: string, metadata: ObjectMeta, rest: object = {}): KubeObject {
-  return { apiVersion, kind, metadata, ...rest };
 }
