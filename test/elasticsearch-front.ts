@@ -18,6 +18,8 @@ export class ElasticsearchFront {
     this.#server = createServer((incoming, response) => {
       this.#answer(incoming, response, port).catch(() => response.destroy());
     });
+    // As Elasticsearch does it: a connection that nobody uses stays open.
+    this.#server.keepAliveTimeout = 0;
   }
 
   /** In front of a port of this machine, whether anybody listens there or not. */
