@@ -150,6 +150,15 @@ export class KubeClient {
     await this.#json('DELETE', objectPath(object), options, jsonBody(body));
   }
 
+  /** The same; that it has gone meanwhile is as well. */
+  async deleteIfThere(...[object, options]: Parameters<KubeClient['delete']>): Promise<void> {
+    try {
+      await this.delete(object, options);
+    } catch (error) {
+      if (!isStatus(error, 404)) throw error;
+    }
+  }
+
   /** An answer that goes on (a watch): the open body. Silence of `idleTimeout` milliseconds breaks it. */
   async stream(path: string, options: RequestOptions & { readonly idleTimeout: number }): Promise<Readable> {
     const response = await this.#send('GET', path, options, undefined, options.idleTimeout);

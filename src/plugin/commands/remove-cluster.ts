@@ -1,7 +1,6 @@
 import { type ManagedCluster, managedCluster, NAMESPACE, OPERATOR_NAMESPACE } from '../../clusters/managed-cluster.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { type KubeObject, objectName } from '../../kube/objects.ts';
-import { isStatus } from '../../kube/status.ts';
 import { defineCommand, type Io } from '../command.ts';
 import { connect } from '../connect.ts';
 import { foundConnection, requireConnectedAs } from '../connection/managed-side.ts';
@@ -44,7 +43,7 @@ kubectl mcm remove-cluster prod-eu`,
     const dryRun = flags['dry-run'];
     const remove = async (client: KubeClient, object: KubeObject, where: string) => {
       const options = { dryRun: dryRun === 'server', signal: io.signal };
-      if (dryRun !== 'client') await deleteIfThere(client, object, options);
+      if (dryRun !== 'client') await client.deleteIfThere(object, options);
       io.out.write(`${objectName(object)} deleted${where}${DRY_RUN_SUFFIX[dryRun]}\n`);
     };
     // What is still connected would be refused again and again if its registration went first.
@@ -76,18 +75,6 @@ async function connectionOf(
   const namespace = cluster?.spec.operatorNamespace ?? OPERATOR_NAMESPACE;
   await requireConnectedAs(managed, name, namespace, signal);
   return await foundConnection(managed, name, namespace, signal);
-}
-
-async function deleteIfThere(
-  client: KubeClient,
-  object: KubeObject,
-  options: Parameters<KubeClient['delete']>[1],
-): Promise<void> {
-  try {
-    await client.delete(object, options);
-  } catch (error) {
-    if (!isStatus(error, 404)) throw error;
-  }
 }
 
 function whatStays(name: string, context: string | undefined): string {

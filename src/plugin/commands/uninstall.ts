@@ -1,8 +1,6 @@
 import { UserError } from '../../errors.ts';
 import { installedObjects, othersSecrets, registeredClusters } from '../../install/removal.ts';
-import type { KubeClient } from '../../kube/client.ts';
-import { type KubeObject, objectName } from '../../kube/objects.ts';
-import { isStatus } from '../../kube/status.ts';
+import { objectName } from '../../kube/objects.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
 import { DRY_RUN_FLAG, DRY_RUN_SUFFIX } from '../dry-run.ts';
@@ -56,7 +54,7 @@ kubectl mcm uninstall --dry-run=server`,
     }
     const secrets = keepData ? [] : await othersSecrets(client, signal);
     for (const object of objects) {
-      if (dryRun !== 'client') await deleteIfThere(client, object, { dryRun: dryRun === 'server', signal });
+      if (dryRun !== 'client') await client.deleteIfThere(object, { dryRun: dryRun === 'server', signal });
       io.out.write(`${objectName(object)} deleted${DRY_RUN_SUFFIX[dryRun]}\n`);
     }
     const withNamespace = [...clusters.map((name) => `managedcluster/${name}`), ...secrets];
@@ -80,15 +78,3 @@ const OUTSIDE =
 const WHAT_STAYS = `What stays: ${OUTSIDE}\n`;
 
 const WHAT_IS_KEPT = `What stays: the namespace kubectl-mcm with keys, settings and volumes, the registered clusters, ${OUTSIDE}\n`;
-
-async function deleteIfThere(
-  client: KubeClient,
-  object: KubeObject,
-  options: Parameters<KubeClient['delete']>[1],
-): Promise<void> {
-  try {
-    await client.delete(object, options);
-  } catch (error) {
-    if (!isStatus(error, 404)) throw error;
-  }
-}
