@@ -5,6 +5,13 @@ import { NAMESPACE } from './managed-cluster.ts';
 /** Name of the ManagementClusterConnection; tigera-operator reads no other. */
 export const CONNECTION_NAME = 'tigera-secure';
 
+/** It, for those who look for it. */
+export const CONNECTION = {
+  apiVersion: 'operator.tigera.io/v1',
+  kind: 'ManagementClusterConnection',
+  metadata: { name: CONNECTION_NAME },
+} as const;
+
 /** Name of the Secret that Guardian or our agent reads, and of its keys. */
 export const TUNNEL_SECRET = 'tigera-managed-cluster-connection';
 export const TUNNEL_KEYS = {
@@ -61,12 +68,7 @@ export function connectionManifest(options: ConnectionOptions): KubeObject[] {
 function operatorObjects(options: ConnectionOptions): KubeObject[] {
   const { address, ca, operatorNamespace } = options;
   return [
-    {
-      apiVersion: 'operator.tigera.io/v1',
-      kind: 'ManagementClusterConnection',
-      metadata: { name: CONNECTION_NAME },
-      spec: { managementClusterAddr: address },
-    } as KubeObject,
+    { ...CONNECTION, spec: { managementClusterAddr: address } } as KubeObject,
     tunnelSecret(options),
     // Calico 3.30 and 3.31 read the first name, 3.32 only the second.
     secret('tigera-voltron-linseed-certs-public', operatorNamespace, { 'tls.crt': ca }),

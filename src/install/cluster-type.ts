@@ -34,7 +34,12 @@ export const OPERATOR_API = 'operator.tigera.io/v1';
 
 /** The operator's Installation, as far as it is read. */
 export interface Installation extends KubeObject {
-  readonly spec?: { readonly variant?: string; readonly clusterManagementType?: string };
+  readonly spec?: {
+    readonly variant?: string;
+    readonly clusterManagementType?: string;
+    /** Whose network pods are in. */
+    readonly cni?: { readonly type?: string };
+  };
   readonly status?: { readonly variant?: string; readonly calicoVersion?: string };
 }
 

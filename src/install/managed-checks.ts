@@ -1,4 +1,4 @@
-import { CONNECTION_NAME } from '../clusters/connection-manifest.ts';
+import { CONNECTION } from '../clusters/connection-manifest.ts';
 import { UserError } from '../errors.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { KubeObject } from '../kube/objects.ts';
@@ -13,11 +13,6 @@ export type ManagedFinding =
   | { readonly opens: 'guardian'; readonly calico: string; readonly operator: string | undefined }
   | { readonly opens: 'agent' };
 
-const CONNECTION = {
-  apiVersion: OPERATOR_API,
-  kind: 'ManagementClusterConnection',
-  metadata: { name: CONNECTION_NAME },
-};
 const GOLDMANE = { apiVersion: OPERATOR_API, kind: 'Goldmane', metadata: { name: 'default' } };
 
 interface Deployment extends KubeObject {

@@ -1,11 +1,12 @@
 import { OPERATOR_NAMESPACE } from '../../clusters/managed-cluster.ts';
+import { readManagementConfig } from '../../install/management-config.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { plural } from '../print.ts';
 import type { Plane } from '../status/plane.ts';
 import { clusterChecks, lagChecks, registryOf } from './cluster-checks.ts';
 import { type Finding, ok, type Section, skipped, wrong } from './finding.ts';
 import { managedChecks } from './managed-checks.ts';
-import { managementFacts, type PlaneCheckOptions } from './plane-checks.ts';
+import type { PlaneCheckOptions } from './plane-checks.ts';
 
 /** All clusters: those that are not in order, and how many are. */
 export function fleetSection({ clusters }: Plane, now: number): Section {
@@ -53,7 +54,7 @@ export async function clusterSections(options: ClusterSectionOptions): Promise<r
       : await managedChecks({
           ...{ managed, cluster, registry, now, signal },
           operatorNamespace: registered.spec.operatorNamespace ?? OPERATOR_NAMESPACE,
-          management: await managementFacts(client, signal),
+          management: await readManagementConfig(client, signal),
         });
   const findings = [
     ok('registered', 'it is registered'),

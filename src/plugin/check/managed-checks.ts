@@ -1,20 +1,21 @@
 import { X509Certificate } from 'node:crypto';
 import { fingerprintOf } from '../../clusters/certificate.ts';
 import type { CertificateRegistry } from '../../clusters/certificate-registry.ts';
-import { CONNECTION_NAME, TUNNEL_KEYS, TUNNEL_SECRET } from '../../clusters/connection-manifest.ts';
+import { CONNECTION, CONNECTION_NAME, TUNNEL_KEYS, TUNNEL_SECRET } from '../../clusters/connection-manifest.ts';
 import { messageOf } from '../../errors.ts';
+import type { ManagementConfig } from '../../install/management-config.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { Condition, KubeObject, Secret } from '../../kube/objects.ts';
 import { isHostPort } from '../host-port.ts';
 import { dialChecks } from './dial-checks.ts';
 import { doubtful, type Finding, ok, wrong } from './finding.ts';
-import { type ManagementFacts, orSkipped } from './plane-checks.ts';
+import { orSkipped } from './plane-checks.ts';
 
 export interface ManagedCheckOptions {
   readonly managed: KubeClient;
   readonly cluster: string;
   readonly operatorNamespace: string;
-  readonly management: ManagementFacts;
+  readonly management: ManagementConfig | undefined;
   readonly registry: CertificateRegistry;
   readonly now: number;
   readonly signal: AbortSignal;
@@ -38,11 +39,7 @@ async function connectionChecks(options: ManagedCheckOptions): Promise<readonly 
   const { managed, cluster, management, now, signal } = options;
   const context = managed.context.name;
   const apply = `apply its manifest; where that is lost: kubectl mcm reissue ${cluster} --managed-context ${context}`;
-  const metadata = { name: CONNECTION_NAME };
-  const found = await managed.find<ManagementConnection>(
-    { apiVersion: 'operator.tigera.io/v1', kind: 'ManagementClusterConnection', metadata },
-    { signal },
-  );
+  const found = await managed.find<ManagementConnection>(CONNECTION, { signal });
   if (found === undefined) {
     return [wrong('connection', `"${context}" has no ManagementClusterConnection ${CONNECTION_NAME}`, '', apply)];
   }
@@ -57,13 +54,13 @@ async function connectionChecks(options: ManagedCheckOptions): Promise<readonly 
           `what it says; see kubectl get tigerastatus management-cluster-connection -o yaml --context ${context}`,
         );
   const told = found.spec?.managementClusterAddr ?? '';
-  const wanted = management.address;
+  const wanted = management?.address;
   const patch = `kubectl patch managementclusterconnection ${CONNECTION_NAME} --context ${context} --type=merge -p '{"spec":{"managementClusterAddr":"${wanted}"}}'`;
   if (told !== wanted) {
     const what = `Guardian is told to dial "${told}"`;
     const own =
-      isHostPort(told) && management.ca !== undefined
-        ? await dialChecks({ address: told, ca: management.ca, now, signal })
+      isHostPort(told) && management?.ca !== undefined
+        ? await dialChecks({ address: told, ca: management?.ca, now, signal })
         : [];
     return [operator, wrong('wrong-address', what, `the management cluster is at ${wanted}`, patch), ...own];
   }
@@ -92,7 +89,7 @@ async function keyChecks(options: ManagedCheckOptions): Promise<readonly Finding
   const own = isOwn
     ? ok('fingerprint', `Guardian's certificate (${short}…) is registered`)
     : wrong('fingerprint', `Guardian's certificate (${short}…) does not count`, cause, reissue);
-  const isTrusted = value(TUNNEL_KEYS.ca).trim() === management.ca?.trim();
+  const isTrusted = value(TUNNEL_KEYS.ca).trim() === management?.ca?.trim();
   const trust = isTrusted
     ? ok('ca', 'Guardian trusts the CA of the management cluster')
     : wrong('ca', 'Guardian trusts another CA than that of the management cluster', `in ${where}`, reissue);

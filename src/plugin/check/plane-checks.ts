@@ -2,9 +2,10 @@ import { X509Certificate } from 'node:crypto';
 import { MANAGED_CLUSTER_GROUP, NAMESPACE } from '../../clusters/managed-cluster.ts';
 import { UserError } from '../../errors.ts';
 import { INSTALLATION, type Installation, readClusterType } from '../../install/cluster-type.ts';
-import { FLEET_API, MANAGEMENT_CONFIG, MANAGEMENT_KEYS, MANAGER_API } from '../../install/management.ts';
+import { FLEET_API, MANAGEMENT_CONFIG, MANAGER_API } from '../../install/management.ts';
+import { readManagementConfig } from '../../install/management-config.ts';
 import { ConnectionError, type KubeClient } from '../../kube/client.ts';
-import type { Condition, ConfigMap, KubeList, KubeObject } from '../../kube/objects.ts';
+import type { Condition, KubeList, KubeObject } from '../../kube/objects.ts';
 import { isStatus } from '../../kube/status.ts';
 import { ClusterBindings } from '../../rbac/cluster-bindings.ts';
 import { LOG_ACCESS_API } from '../../rbac/log-access.ts';
@@ -28,19 +29,6 @@ export interface PlaneCheckOptions {
   readonly plane: Plane;
   readonly now: number;
   readonly signal: AbortSignal;
-}
-
-/** What managed clusters need to know of the management cluster; undefined where it does not say. */
-export interface ManagementFacts {
-  readonly address: string | undefined;
-  readonly ca: string | undefined;
-}
-
-/** @throws StatusError */
-export async function managementFacts(client: KubeClient, signal: AbortSignal): Promise<ManagementFacts> {
-  const metadata = { name: MANAGEMENT_CONFIG, namespace: NAMESPACE };
-  const config = await client.find<ConfigMap>({ apiVersion: 'v1', kind: 'ConfigMap', metadata }, { signal });
-  return { address: config?.data?.[MANAGEMENT_KEYS.address], ca: config?.data?.[MANAGEMENT_KEYS.ca] };
 }
 
 /** The management cluster, from its API server to its store, in the order in which one needs the other. */
@@ -82,7 +70,7 @@ async function clusterType(client: KubeClient, signal: AbortSignal): Promise<Fin
 }
 
 async function addressChecks({ client, now, signal }: PlaneCheckOptions): Promise<readonly Finding[]> {
-  const { address, ca } = await managementFacts(client, signal);
+  const { address, ca } = (await readManagementConfig(client, signal)) ?? {};
   if (address === undefined || ca === undefined) {
     const cause = `there is no ConfigMap ${NAMESPACE}/${MANAGEMENT_CONFIG} with its address and CA`;
     return [wrong('address', 'this is no management cluster yet', cause, INSTALL)];

@@ -1,7 +1,6 @@
 import { NAMESPACE } from '../../clusters/managed-cluster.ts';
 import { UserError } from '../../errors.ts';
-import { MANAGEMENT_CONFIG, MANAGEMENT_KEYS } from '../../install/management.ts';
-import type { ConfigMap } from '../../kube/objects.ts';
+import { readManagementConfig } from '../../install/management-config.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
 import {
@@ -35,12 +34,9 @@ kubectl mcm upgrade --image registry.example.com/kubectl-mcm:0.2.0 --dry-run=ser
 kubectl mcm upgrade --memory 4Gi`,
   flags: { ...MANAGEMENT_FLAGS, ...INSTALL_FLAGS },
   run: async ({ flags, global, io }) => {
-    const metadata = { name: MANAGEMENT_CONFIG, namespace: NAMESPACE };
-    const config = { apiVersion: 'v1', kind: 'ConfigMap', metadata };
-    const { data } = (await connect(global, io).find<ConfigMap>(config, { signal: io.signal })) ?? {};
-    const kept = data?.[MANAGEMENT_KEYS.flags];
-    if (kept === undefined) throw notInstalled(data !== undefined);
-    const request = readManagementRequest(merged(kept, data?.[MANAGEMENT_KEYS.address], flags));
+    const config = await readManagementConfig(connect(global, io), io.signal);
+    if (config?.flags === undefined) throw notInstalled(config !== undefined);
+    const request = readManagementRequest(merged(config.flags, config.address, flags));
     await runInstall(request, flags, global, io);
     if (flags['dry-run'] === 'none' && 'pod' in request.manager) {
       io.err.write(`Next: kubectl rollout status statefulset/manager -n ${NAMESPACE}\n`);

@@ -1,4 +1,4 @@
-import { CONNECTION_NAME } from '../../clusters/connection-manifest.ts';
+import { CONNECTION } from '../../clusters/connection-manifest.ts';
 import { CONNECTED_CONDITION, type ManagedCluster, managedCluster } from '../../clusters/managed-cluster.ts';
 import { UserError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
@@ -54,14 +54,7 @@ async function waitingFor({
 }
 
 async function operatorWords(managed: KubeClient, signal: AbortSignal): Promise<string | undefined> {
-  const connection = await managed.find<OperatorStatus>(
-    {
-      apiVersion: 'operator.tigera.io/v1',
-      kind: 'ManagementClusterConnection',
-      metadata: { name: CONNECTION_NAME },
-    },
-    { signal },
-  );
+  const connection = await managed.find<OperatorStatus>(CONNECTION, { signal });
   const conditions = connection?.status?.conditions ?? [];
   const is = (type: string) => conditions.find((condition) => condition.type === type && condition.status === 'True');
   const degraded = is('Degraded');

@@ -2,9 +2,9 @@ import type { ConnectionOptions } from '../../clusters/connection-manifest.ts';
 import { createKeyPair, daysFromNow } from '../../clusters/key-pair.ts';
 import { NAMESPACE } from '../../clusters/managed-cluster.ts';
 import { UserError } from '../../errors.ts';
-import { MANAGEMENT_CONFIG, MANAGEMENT_KEYS } from '../../install/management.ts';
+import { MANAGEMENT_CONFIG } from '../../install/management.ts';
+import { readManagementConfig } from '../../install/management-config.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import type { ConfigMap } from '../../kube/objects.ts';
 import { isHostPort } from '../host-port.ts';
 
 /** How long a managed cluster's certificates are good for. */
@@ -15,10 +15,7 @@ type ManagementSide = Pick<ConnectionOptions, 'address' | 'ca'>;
 
 /** @throws UserError where it is no management cluster. */
 export async function managementSide(management: KubeClient, signal: AbortSignal): Promise<ManagementSide> {
-  const metadata = { name: MANAGEMENT_CONFIG, namespace: NAMESPACE };
-  const config = await management.find<ConfigMap>({ apiVersion: 'v1', kind: 'ConfigMap', metadata }, { signal });
-  const address = config?.data?.[MANAGEMENT_KEYS.address];
-  const ca = config?.data?.[MANAGEMENT_KEYS.ca];
+  const { address, ca } = (await readManagementConfig(management, signal)) ?? {};
   if (address === undefined || ca === undefined) {
     throw new UserError(`error: "${management.context.name}" is not a management cluster`, {
       hint: 'run: kubectl mcm install management --address HOST:PORT',

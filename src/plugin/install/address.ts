@@ -1,19 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { NAMESPACE } from '../../clusters/managed-cluster.ts';
 import { UserError } from '../../errors.ts';
-import { CLUSTERS_SERVICE, MANAGEMENT_CONFIG, MANAGEMENT_KEYS, PORTS } from '../../install/management.ts';
+import { CLUSTERS_SERVICE, PORTS } from '../../install/management.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import type { ConfigMap, KubeObject } from '../../kube/objects.ts';
+import type { KubeObject } from '../../kube/objects.ts';
 import { hostPortText } from './management-flags.ts';
 
 const POLL = 1_000;
-
-/** The address that an earlier run has written. */
-export async function keptAddress(client: KubeClient, signal: AbortSignal): Promise<string | undefined> {
-  const metadata = { name: MANAGEMENT_CONFIG, namespace: NAMESPACE };
-  const config = await client.find<ConfigMap>({ apiVersion: 'v1', kind: 'ConfigMap', metadata }, { signal });
-  return config?.data?.[MANAGEMENT_KEYS.address];
-}
 
 interface LoadBalancer extends KubeObject {
   readonly status?: {

@@ -1,6 +1,6 @@
+import { INSTALLATION, type Installation } from '../../install/cluster-type.ts';
 import { CALICO_API } from '../../install/manager-policies.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import type { KubeObject } from '../../kube/objects.ts';
 import type { ManagementRequest } from './management-flags.ts';
 
 /** The request with what only the cluster can say: whether Calico is there, and who reaches pods of its network. */
@@ -20,13 +20,7 @@ export async function asClusterIs(
   };
 }
 
-/** tigera-operator's Installation, as far as it says whose network pods are in. */
-interface Installation extends KubeObject {
-  readonly spec?: { readonly cni?: { readonly type?: string } };
-}
-
 async function hasCalicoNetwork(client: KubeClient, signal: AbortSignal): Promise<boolean> {
-  const installation = { apiVersion: 'operator.tigera.io/v1', kind: 'Installation', metadata: { name: 'default' } };
-  const found = await client.find<Installation>(installation, { signal });
+  const found = await client.find<Installation>(INSTALLATION, { signal });
   return found?.spec?.cni?.type === 'Calico';
 }

@@ -1,6 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readCertificates } from '../../clusters/certificate.ts';
 import {
+  CONNECTION,
   CONNECTION_NAME,
   type ConnectionOptions,
   FORWARDER_KEYS,
@@ -11,7 +12,6 @@ import {
 import type { KeyPair } from '../../clusters/key-pair.ts';
 import { type ManagedCluster, NAMESPACE } from '../../clusters/managed-cluster.ts';
 import { UserError } from '../../errors.ts';
-import { OPERATOR_API } from '../../install/cluster-type.ts';
 import { opensByAgent } from '../../install/managed-objects.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import type { KubeObject, Secret } from '../../kube/objects.ts';
@@ -87,7 +87,7 @@ function requireOwn(managed: KubeClient, pair: KeyPair | undefined, cluster: str
 async function requireUnconnected(managed: KubeClient, signal: AbortSignal): Promise<void> {
   const { name } = managed.context;
   const connection = await managed.find<KubeObject & { readonly spec?: { readonly managementClusterAddr?: string } }>(
-    { apiVersion: OPERATOR_API, kind: 'ManagementClusterConnection', metadata: { name: CONNECTION_NAME } },
+    CONNECTION,
     { signal },
   );
   if (connection === undefined) return;
