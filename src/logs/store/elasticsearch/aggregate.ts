@@ -25,8 +25,16 @@ interface Bucket {
   readonly [sum: `sum${number}`]: { readonly value: number };
 }
 
-interface KeyBucket extends Bucket {
-  readonly key: Readonly<Record<string, KeyValue>>;
+/** Of the values that a key's first fields have, one, and in it those that the next field has. */
+interface ValueBucket extends Bucket {
+  readonly key: KeyValue;
+  readonly next?: Buckets<ValueBucket>;
+}
+
+interface Buckets<T> {
+  readonly buckets: readonly T[];
+  /** Records of the values that are not among them. */
+  readonly sum_other_doc_count?: number;
 }
 
 /**
@@ -34,6 +42,9 @@ interface KeyBucket extends Bucket {
  * both ends' stay within the 65,536 buckets that Elasticsearch gives in one answer.
  */
 const MOST_KEYS = 30_000;
+
+/** Elasticsearch's word for more than that. */
+const TOO_MANY_BUCKETS = 'too_many_buckets_exception';
 
 /** Groups that are asked for by themselves at once. */
 const MOST_FILTERS = 200;
@@ -116,37 +127,41 @@ class Aggregation {
   async #candidates(): Promise<{ readonly candidates: readonly Candidate[]; readonly totals: readonly Total[] }> {
     const { keys } = this.#plan;
     const ends = keys.map((_, end): [string, Aggregations[string]] => [`end${end}`, this.#keysOf(end)]);
-    const found = await this.#search({
+    const found = await this.#search<ValueBucket>({
       ...Object.fromEntries(ends),
       totals: { filters: { filters: this.#directions.map(({ query }) => query) }, aggs: this.#sums },
     });
     const groups = new Map<string, Candidate>();
     for (const end of keys.keys()) {
-      const buckets = found[`end${end}`] ?? [];
-      if (buckets.length > MOST_KEYS) throw this.#tooMany();
-      for (const bucket of buckets) this.#add(groups, end, bucket);
+      const valued = [...valuesIn(found[`end${end}`])];
+      if (valued.length > MOST_KEYS || valued.some(({ isCut }) => isCut)) throw this.#tooMany();
+      for (const { values, bucket } of valued) this.#add(groups, end, values, bucket);
     }
-    const totals = (found.totals ?? []).map((bucket, at): Total => {
+    const totals = (found.totals?.buckets ?? []).map((bucket, at): Total => {
       const { name } = this.#directions[at] ?? {};
       return { ...this.#counted(bucket), ...(name === undefined ? {} : { direction: name }) };
     });
     return { candidates: [...groups.values()].filter(({ value }) => value > 0).sort(larger), totals };
   }
 
-  /** The values that one end's key has, and what there is of each. */
+  /** The values that one end's key has, and what there is of each: those of a field within those of the one before. */
   #keysOf(end: number): Aggregations[string] {
     const { keys, reporter } = this.#plan;
     const fields = [...(keys[end] ?? []), ...(reporter === undefined ? [] : [reporter.field])];
-    const sources = fields.map(({ path }, at) => ({ [at]: { terms: { field: path } } }));
-    return { composite: { size: MOST_KEYS + 1, sources }, aggs: this.#sums };
+    const within = fields.reduceRight<Aggregations>(
+      // As many of each shard: where one of them has more, it says so.
+      (aggs, { path }) => ({ next: { terms: { field: path, size: MOST_KEYS + 1, shard_size: MOST_KEYS + 1 }, aggs } }),
+      this.#sums,
+    );
+    return within.next as Aggregations[string];
   }
 
-  #add(groups: Map<string, Candidate>, end: number, bucket: KeyBucket): void {
+  #add(groups: Map<string, Candidate>, end: number, all: readonly KeyValue[], bucket: Bucket): void {
     const { grouping, keys, reporter: reports } = this.#plan;
     const length = keys[end]?.length ?? 0;
-    const values = Object.values(bucket.key).slice(0, length);
+    const values = all.slice(0, length);
     const members = grouping.read(values);
-    const reporter = reports === undefined ? undefined : String(bucket.key[length]);
+    const reporter = reports === undefined ? undefined : String(all[length]);
     const direction = this.#directions.find((one) => one.reporter === reporter);
     if (members === undefined || direction === undefined) return;
     const id = JSON.stringify([members, direction.name]);
@@ -189,8 +204,8 @@ class Aggregation {
   }
 
   async #count(queries: readonly Query[]): Promise<readonly Total[]> {
-    const found = await this.#search({ groups: { filters: { filters: [...queries] }, aggs: this.#sums } });
-    return (found.groups ?? []).map((bucket) => this.#counted(bucket));
+    const found = await this.#search<Bucket>({ groups: { filters: { filters: [...queries] }, aggs: this.#sums } });
+    return (found.groups?.buckets ?? []).map((bucket) => this.#counted(bucket));
   }
 
   /** Any of the parts; those that differ in their first value alone are one clause, of which a query has only so many. */
@@ -217,17 +232,40 @@ class Aggregation {
     return { value: sums.length === 0 ? bucket.doc_count : value, records: bucket.doc_count };
   }
 
-  /** The buckets of each aggregation, in the order in which they were asked for. */
-  async #search(aggs: Aggregations): Promise<Readonly<Record<string, readonly KeyBucket[]>>> {
-    const { aggregations = {} } = await this.#searches.search({ ...this.#request, aggs }, this.#signal);
-    const found = Object.entries(aggregations as Record<string, { readonly buckets: readonly KeyBucket[] }>);
-    return Object.fromEntries(found.map(([name, { buckets }]) => [name, buckets]));
+  /** What there is of each aggregation, by its name. */
+  async #search<T extends Bucket>(aggs: Aggregations): Promise<Readonly<Record<string, Buckets<T>>>> {
+    try {
+      const { aggregations = {} } = await this.#searches.search({ ...this.#request, aggs }, this.#signal);
+      return aggregations as Record<string, Buckets<T>>;
+    } catch (error) {
+      if (error instanceof errors.ResponseError && JSON.stringify(error.body).includes(TOO_MANY_BUCKETS)) {
+        throw this.#tooMany();
+      }
+      throw error;
+    }
   }
 
   #tooMany(): UserError {
     return new UserError(
       `there are more than ${MOST_KEYS} to compare by ${this.#asked.by}: ask for less time, or only for some of the records`,
     );
+  }
+}
+
+/** What there is of the values of a whole key. */
+interface Valued {
+  readonly values: readonly KeyValue[];
+  readonly bucket: Bucket;
+  /** Whether there are more than were given. */
+  readonly isCut: boolean;
+}
+
+function* valuesIn(found: Buckets<ValueBucket> = { buckets: [] }, before?: Valued): Generator<Valued> {
+  const isCut = (before?.isCut ?? false) || (found.sum_other_doc_count ?? 0) > 0;
+  for (const bucket of found.buckets) {
+    const valued = { values: [...(before?.values ?? []), bucket.key], bucket, isCut };
+    if (bucket.next === undefined) yield valued;
+    else yield* valuesIn(bucket.next, valued);
   }
 }
 
