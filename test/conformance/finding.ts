@@ -3,7 +3,9 @@ import { after, before, it } from 'node:test';
 import { generateDns } from '../../fixtures/generate-dns.ts';
 import { generateFlows } from '../../fixtures/generate-flows.ts';
 import { Random } from '../../fixtures/random.ts';
+import type { Cursor } from '../../src/logs/query/cursor.ts';
 import type { Filter } from '../../src/logs/query/filter.ts';
+import type { QueryParameters } from '../../src/logs/query/log-query.ts';
 import { parseFilter } from '../../src/logs/query/parse-filter.ts';
 import { MOST_WILDCARDS } from '../../src/logs/query/pattern.ts';
 import { printFilter } from '../../src/logs/query/print-filter.ts';
@@ -21,8 +23,10 @@ import { RandomFilters } from './random-filter.ts';
 import { Bench } from './store-bench.ts';
 import type { Subject } from './subject.ts';
 
+const DAY = 86_400_000;
+
 /** Yesterday's noon: kept by every type, and one day whatever the time is. */
-const NOON = startOf(dayOf(Date.now() - 86_400_000)) + 43_200_000;
+const NOON = startOf(dayOf(Date.now() - DAY)) + DAY / 2;
 
 const RECORDS = 60;
 /** Of each field, and of all fields together. */
@@ -161,6 +165,18 @@ export function finding({ server, major, layout }: Subject): void {
     return found;
   }
 
+  /** What all pages have. */
+  async function timesOf(cluster: string, asked: Partial<QueryParameters>): Promise<readonly unknown[]> {
+    const times: unknown[] = [];
+    let after: Cursor | undefined;
+    do {
+      const { records, next } = await bench.search(cluster, { ...asked, after });
+      times.push(...records.map(({ record }) => record['@timestamp']));
+      after = next;
+    } while (after !== undefined);
+    return times;
+  }
+
   for (const type of LOG_TYPES) {
     it(`of ${type.label} logs finds exactly what its words say: each operator on each field`, async () => {
       const random = new RandomFilters(new Random(seed), new Fields([type]), known);
@@ -208,6 +224,24 @@ export function finding({ server, major, layout }: Subject): void {
         after = next;
       }
       assert.deepEqual(seen, order === 'asc' ? wanted : wanted.toReversed());
+    }
+  });
+
+  it('in their order over many days, in pages of any length', async () => {
+    // The older the fewer: the last hour has five, the first day one.
+    const times = Array.from({ length: 60 }, (_, n) => NOON - n * n * 140_000);
+    const lines = times.map((time) => JSON.stringify({ end_time: time / 1000 }));
+    const { stored } = await bench.write('days', lines);
+    assert.equal(stored, times.length);
+    await bench.elasticsearch.request('POST', '/_refresh');
+    const ranges = [{}, { until: NOON + 1 }, { since: NOON - 5 * DAY, until: NOON }];
+    for (const range of ranges) {
+      const { since = 0, until = Number.POSITIVE_INFINITY }: { since?: number; until?: number } = range;
+      const newestFirst = times.filter((time) => time >= since && time < until);
+      for (const limit of [3, 30, 200]) {
+        assert.deepEqual(await timesOf('days', { ...range, order: 'desc', limit }), newestFirst);
+        assert.deepEqual(await timesOf('days', { ...range, order: 'asc', limit }), newestFirst.toReversed());
+      }
     }
   });
 

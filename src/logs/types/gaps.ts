@@ -17,6 +17,7 @@ export const gaps: LogType = {
   files: [],
   ingestPaths: ['/api/v1/gaps/bulk'],
   linesAreUnique: true,
+  isRare: true,
   mappings: {
     properties: { type: keyword, from: date, to: date, count: long, bytes: long, reason: keyword, path: keyword },
   },

@@ -79,6 +79,8 @@ export interface LogType {
    * flow lines can be two records.
    */
   readonly linesAreUnique: boolean;
+  /** Whether there are so few that all their days are looked through at once. */
+  readonly isRare?: true;
   /** Where a record names who began what it is about, and whom it went to. */
   readonly ends?: { readonly from: EndFields; readonly to: EndFields };
   /** Where it names other things, by their names in queries. */

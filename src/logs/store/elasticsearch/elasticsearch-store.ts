@@ -29,6 +29,7 @@ import { provokeFirstRefusal } from './first-refusal.ts';
 import { IndexNames } from './index-names.ts';
 import { JoinedSearches } from './joined-searches.ts';
 import { MappingConflicts } from './mapping-conflicts.ts';
+import { PageSizes } from './page-sizes.ts';
 import { publishSettings } from './published-settings.ts';
 import { ScanLimit } from './scan-limit.ts';
 import { searchRecords } from './search.ts';
@@ -52,6 +53,7 @@ export class ElasticsearchStore implements LogStore {
   readonly #writer: BulkWriter;
   readonly #turns = new WriteTurns();
   readonly #limit: ScanLimit;
+  readonly #sizes = new PageSizes();
 
   /** `patience`: see LongRecords. */
   constructor(options: ElasticsearchOptions, settings: CurrentSettings, patience?: number) {
@@ -190,7 +192,7 @@ export class ElasticsearchStore implements LogStore {
   together(): LogQuestions {
     const searches = new JoinedSearches(this.#client);
     return {
-      search: (query, signal) => searchRecords(searches, this.#names, query, this.#limit, signal),
+      search: (query, signal) => searchRecords(searches, this.#names, query, this.#limit, this.#sizes, signal),
       aggregate: (asked, signal) => aggregateRecords(searches, this.#names, asked, this.#limit, signal),
     };
   }

@@ -11,6 +11,7 @@ import { CurrentSettings } from '../store-settings.ts';
 import { newClient } from './client.ts';
 import { IndexNames } from './index-names.ts';
 import { JoinedSearches } from './joined-searches.ts';
+import { PageSizes } from './page-sizes.ts';
 import { ScanLimit } from './scan-limit.ts';
 import { searchRecords } from './search.ts';
 
@@ -42,7 +43,14 @@ async function search(
   });
   const query = { clusters: ['prod-eu'], types: [flows], ...parseParameters(new URLSearchParams(parameters), [flows]) };
   const names = new IndexNames(new CurrentSettings());
-  return await searchRecords(new JoinedSearches(client), names, query, new ScanLimit(client, names), t.signal);
+  return await searchRecords(
+    new JoinedSearches(client),
+    names,
+    query,
+    new ScanLimit(client, names),
+    new PageSizes(),
+    t.signal,
+  );
 }
 
 describe('a search', () => {
@@ -73,7 +81,7 @@ describe('a search', () => {
 
   for (const [what, length, sizes] of [
     ['short', 100, [500, 5_000, 4_500]],
-    ['long', 16_000, [500, 548]],
+    ['long', 16_000, [500, 547]],
   ] as const) {
     it(`asks for as many ${what} records at once as the answer has room for`, async (t) => {
       const asked: number[] = [];

@@ -8,13 +8,11 @@ import { DEAD_LETTERS } from '../retention.ts';
 import { unavailable } from './bulk.ts';
 import type { IndexNames } from './index-names.ts';
 import type { JoinedSearches } from './joined-searches.ts';
+import type { PageSizes } from './page-sizes.ts';
 import { onceStarted, requestFor } from './request.ts';
 import type { ScanLimit } from './scan-limit.ts';
 import type { TextHit } from './search-answer.ts';
-
-/** Records asked for first, and at most at once where they have turned out to be short: each page costs a search. */
-const FIRST_PAGE = 500;
-const LARGEST_PAGE = 5_000;
+import { Spans } from './spans.ts';
 
 /**
  * The matching records in their order. They are read in pages, so that neither end ever holds more than MAX_ANSWER_BYTES
@@ -28,11 +26,17 @@ export async function searchRecords(
   names: IndexNames,
   query: LogQuery,
   limit: ScanLimit,
+  sizes: PageSizes,
   signal: AbortSignal,
 ): Promise<FoundRecords> {
   const most = mostToScan(query, limit.mostScanned);
   try {
-    return await limit.keep(query, most, (limited) => new Search(searches, names, query, limited).read(), signal);
+    return await limit.keep(
+      query,
+      most,
+      (limited) => new Search(searches, names, query, sizes, limited).read(),
+      signal,
+    );
   } catch (error) {
     // What is wrong here itself is no matter of Elasticsearch's.
     if (signal.aborted || !(error instanceof errors.ElasticsearchClientError)) throw error;
@@ -44,56 +48,69 @@ class Search {
   readonly #searches: JoinedSearches;
   readonly #names: IndexNames;
   readonly #query: LogQuery;
+  readonly #sizes: PageSizes;
   readonly #signal: AbortSignal;
-  readonly #request: estypes.SearchRequest;
   /** Of the indices that have answered. */
   readonly #types = new Map<string, LogTypeName>();
+  readonly #records: FoundRecord[] = [];
+  #bytes = 0;
+  /** The last record that was read, by this query or the one before. */
+  #last: Cursor | undefined;
 
-  constructor(searches: JoinedSearches, names: IndexNames, query: LogQuery, signal: AbortSignal) {
+  constructor(searches: JoinedSearches, names: IndexNames, query: LogQuery, sizes: PageSizes, signal: AbortSignal) {
     this.#searches = searches;
     this.#names = names;
     this.#query = query;
+    this.#sizes = sizes;
     this.#signal = signal;
-    this.#request = { ...requestFor(names, query), sort: sortBy(query.order) };
+    this.#last = query.after;
   }
 
   async read(): Promise<FoundRecords> {
-    const { limit } = this.#query;
-    const records: FoundRecord[] = [];
-    let bytes = 0;
-    let size = FIRST_PAGE;
-    let last = this.#query.after;
-    while (records.length < limit) {
-      const wanted = Math.min(size, limit - records.length);
-      const hits = await this.#page(wanted, last);
+    const spans = new Spans(this.#query, Date.now());
+    for (let span = spans.next(0); span !== undefined; span = spans.next(this.#records.length)) {
+      const request = { ...requestFor(this.#names, { ...this.#query, ...span }), sort: sortBy(this.#query.order) };
+      if (!(await this.#readAll(request))) return { records: this.#records, next: this.#last };
+    }
+    return { records: this.#records, next: undefined };
+  }
+
+  /** Everything that a request finds; whether there was room for it. */
+  async #readAll(request: estypes.SearchRequest): Promise<boolean> {
+    const { limit, types } = this.#query;
+    while (this.#records.length < limit) {
+      const wanted = Math.min(this.#sizes.of(types, MAX_ANSWER_BYTES - this.#bytes), limit - this.#records.length);
+      const hits = await onceStarted(() => this.#ask(request, wanted), this.#signal);
       if (hits === undefined) {
-        size = Math.max(1, Math.floor(wanted / 8));
+        this.#sizes.tooMany(types, wanted);
         continue;
       }
-      let before: TextHit | undefined;
-      for (const hit of hits) {
-        bytes += Buffer.byteLength(hit._source);
-        if (bytes > MAX_ANSWER_BYTES && records.length > 0) return { records, next: this.#cursorOf(before) ?? last };
-        records.push(new FoundRecord(this.#typeOf(hit._index), hit._id, hit._source));
-        before = hit;
-      }
-      if (hits.length < wanted) return { records, next: undefined };
-      last = this.#cursorOf(before);
-      // As many as the answer has room for, if the next are as long.
-      size = Math.min(LARGEST_PAGE, Math.ceil(((MAX_ANSWER_BYTES - bytes) * records.length) / bytes) + 1);
+      if (!this.#take(hits)) return false;
+      if (hits.length < wanted) return true;
     }
-    return { records, next: last };
+    return false;
+  }
+
+  /** Whether there was room for all of them. */
+  #take(hits: readonly TextHit[]): boolean {
+    let last: TextHit | undefined;
+    for (const hit of hits) {
+      const bytes = this.#bytes + Buffer.byteLength(hit._source);
+      if (bytes > MAX_ANSWER_BYTES && this.#records.length > 0) break;
+      this.#bytes = bytes;
+      this.#records.push(new FoundRecord(this.#typeOf(hit._index), hit._id, hit._source));
+      last = hit;
+    }
+    this.#sizes.note(this.#query.types, this.#records.length, this.#bytes);
+    if (last !== undefined) this.#last = cursorOf(JSON.parse(last.sort) as estypes.SortResults, this.#query.order);
+    return last === hits.at(-1);
   }
 
   /** The next records; undefined where so many of them are too long for one answer. */
-  async #page(size: number, after: Cursor | undefined): Promise<readonly TextHit[] | undefined> {
-    return await onceStarted(() => this.#ask(size, after), this.#signal);
-  }
-
-  async #ask(size: number, after: Cursor | undefined): Promise<readonly TextHit[] | undefined> {
-    const from = after === undefined ? {} : { search_after: behind(after, this.#query.order) };
+  async #ask(request: estypes.SearchRequest, size: number): Promise<readonly TextHit[] | undefined> {
+    const from = this.#last === undefined ? {} : { search_after: behind(this.#last, this.#query.order) };
     try {
-      const { hits } = await this.#searches.search({ ...this.#request, size, ...from }, this.#signal);
+      const { hits } = await this.#searches.search({ ...request, size, ...from }, this.#signal);
       return hits?.hits ?? [];
     } catch (error) {
       if (error instanceof errors.RequestAbortedError && size > 1) return undefined;
@@ -114,10 +131,6 @@ class Search {
     const isAsked = cluster === undefined || this.#query.clusters.includes(cluster);
     if (!isAsked) throw new Error(`an index answered of a cluster that was not asked for: ${index}`);
     return kept;
-  }
-
-  #cursorOf(hit: TextHit | undefined): Cursor | undefined {
-    return hit === undefined ? undefined : cursorOf(JSON.parse(hit.sort) as estypes.SortResults, this.#query.order);
   }
 }
 

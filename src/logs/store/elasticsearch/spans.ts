@@ -1,0 +1,94 @@
+import type { LogQuery } from '../../query/log-query.ts';
+
+/** A part of a query's time, in milliseconds since 1970: from `since` to before `until`; undefined for no such end. */
+export type Span = Pick<LogQuery, 'since' | 'until'>;
+
+const MINUTE = 60_000;
+const DAY = 1_440 * MINUTE;
+
+/** How long the first span is, of the newest records: of the oldest ones it is what is left of their day. */
+const NEWEST = 60 * MINUTE;
+
+/** How many times as much is looked through as what was found lets expect to be enough, and as before. */
+const AMPLE = 1.5;
+const LONGER = 4;
+
+/**
+ * The time of a query in parts, to be looked through one after the other until there are enough records. Most readers want
+ * no more than what is in the first part, and what a store must look at otherwise is a whole day, or many: to find the
+ * newest it goes through all of them. The second part is as long as the first lets expect to be enough, and the third is the
+ * rest: so what is rare costs no more than two searches more.
+ */
+export class Spans {
+  readonly #query: SpannedQuery;
+  /** What is left. */
+  #since: number | undefined;
+  #until: number | undefined;
+  /** Now, or what is left has no other end. */
+  readonly #now: number;
+  /** How many milliseconds each of those had that have been looked through. */
+  readonly #looked: number[] = [];
+  #isDone = false;
+
+  constructor(query: SpannedQuery, now: number) {
+    const { since, until, order, after } = query;
+    this.#query = query;
+    this.#since = order === 'asc' ? (after?.time ?? since) : since;
+    this.#until = order === 'desc' && after !== undefined ? after.time + 1 : until;
+    this.#now = now;
+  }
+
+  /** The next one, where so many records were found in those before; undefined behind the last one. */
+  next(found: number): Span | undefined {
+    if (this.#isDone) return undefined;
+    const length = this.#length(found);
+    this.#looked.push(length);
+    const rest = { since: this.#since, until: this.#until };
+    const span = this.#query.order === 'asc' ? this.#forwards(length) : this.#backwards(length);
+    this.#isDone = span === undefined;
+    return span ?? rest;
+  }
+
+  #length(found: number): number {
+    const { order, types, limit } = this.#query;
+    const [first, second] = this.#looked;
+    // What is asked for by its arrival may be of any time; what is rare is mostly in none.
+    if (order === 'arrival' || types.every(({ isRare }) => isRare)) return Number.POSITIVE_INFINITY;
+    if (first === undefined) return order === 'desc' ? NEWEST : untilNextDay(this.#since);
+    if (second !== undefined || found === 0) return Number.POSITIVE_INFINITY;
+    return Math.ceil(Math.max(LONGER, (AMPLE * (limit - found)) / found) * first);
+  }
+
+  /** Undefined where it is all that is left. */
+  #backwards(length: number): Span | undefined {
+    const until = this.#until;
+    const start = wholeDays(Math.min(until ?? this.#now, this.#now) - length, length);
+    if (!(start > (this.#since ?? 0))) return undefined;
+    this.#until = start;
+    return { since: start, until };
+  }
+
+  #forwards(length: number): Span | undefined {
+    const since = this.#since;
+    const end = endOfDay((since ?? Number.NaN) + length - 1);
+    if (!(end < Math.min(this.#until ?? this.#now, this.#now))) return undefined;
+    this.#since = end;
+    return { since, until: end };
+  }
+}
+
+type SpannedQuery = Pick<LogQuery, 'since' | 'until' | 'order' | 'after' | 'types' | 'limit'>;
+
+/** The beginning of its day, where it is about days: their indices are named by them. */
+function wholeDays(time: number, length: number): number {
+  return length < DAY ? time : Math.floor(time / DAY) * DAY;
+}
+
+/** Not to the end of a day that is nearly over. */
+function untilNextDay(time = Number.NaN): number {
+  return endOfDay(time + DAY / 4) - time;
+}
+
+function endOfDay(time: number): number {
+  return (Math.floor(time / DAY) + 1) * DAY;
+}
