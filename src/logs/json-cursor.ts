@@ -42,11 +42,23 @@ export class JsonCursor {
     this.#expect(CLOSE_BRACKET);
   }
 
-  /** Goes behind a value: its text, without what may be between its tokens. Only brackets and strings are followed. */
+  /** Where it is: the next thing that is read begins there. */
+  get at(): number {
+    return this.#at;
+  }
+
+  /** Goes behind a value: its text, without what may be between its tokens. */
   value(): string {
-    const text = this.#text;
     const from = this.#at;
-    let at = from;
+    const isCompact = this.skip();
+    const value = this.#text.slice(from, this.#at);
+    return isCompact ? value : JSON.stringify(JSON.parse(value));
+  }
+
+  /** Goes behind a value: whether there is nothing between its tokens. Only brackets and strings are followed. */
+  skip(): boolean {
+    const text = this.#text;
+    let at = this.#at;
     let depth = 0;
     let isCompact = true;
     do {
@@ -60,8 +72,7 @@ export class JsonCursor {
       at++;
     } while (depth > 0 || !isEnd(text.charCodeAt(at)));
     this.#at = at;
-    const value = text.slice(from, at);
-    return isCompact ? value : JSON.stringify(JSON.parse(value));
+    return isCompact;
   }
 
   /** @throws SyntaxError where there is more */

@@ -1,3 +1,4 @@
+import { isAscii } from 'node:buffer';
 import type { Writable } from 'node:stream';
 import { stringify } from 'yaml';
 import { type KubeObject, objectName } from '../kube/objects.ts';
@@ -78,6 +79,9 @@ export class ColumnAligner {
 /** What steers a terminal, turns the order of what it shows, or ends a line where none should end. */
 const STEERING = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
 
+/** Those of them that are ASCII, but for the end of a line. */
+const STEERING_BYTES = [...Array(0x20).keys(), 0x7f].filter((byte) => byte !== 0x0a);
+
 /** Text that others wrote (records, answers, file names): whatever would steer a terminal is shown instead of sent to it. */
 export function printable(text: string): string {
   return text.replace(STEERING, (character) =>
@@ -93,6 +97,12 @@ export function printableJson(value: unknown, indent?: number): string {
 /** The same for JSON that is written already, perhaps in lines: a string has no end of a line in it. */
 export function unsteering(json: string): string {
   return json.replace(STEERING, (character) => (character === '\n' ? character : `\\u${hex(character, 4)}`));
+}
+
+/** The same for lines of JSON in UTF-8, which mostly have none of these characters: then they are not looked at one by one. */
+export function unsteeringLines(json: Buffer): Buffer {
+  if (isAscii(json) && !STEERING_BYTES.some((byte) => json.includes(byte))) return json;
+  return Buffer.from(unsteering(json.toString('utf8')));
 }
 
 function hex(character: string, digits: number): string {

@@ -1,14 +1,14 @@
 import type { Shortcoming } from '../../logs/query/shortcoming.ts';
-import type { TextList } from '../logs/log-page.ts';
+import type { RecordLines } from '../logs/log-page.ts';
 import type { LogReads, LogSource } from '../logs/log-reads.ts';
 import { Shortcomings } from '../logs/shortcomings.ts';
-import { unsteering } from '../print.ts';
+import { unsteeringLines } from '../print.ts';
 import type { ExportDirectory } from './export-directory.ts';
 import { addFile, type ExportedLog } from './manifest.ts';
 import { Part } from './part.ts';
 
-/** Text of a file, before it is compressed: a kill costs what a file has so far, and tools read several at once. */
-const PART_CHARACTERS = 32 * 1024 * 1024;
+/** Bytes of a file, before it is compressed: a kill costs what a file has so far, and tools read several at once. */
+const PART_BYTES = 32 * 1024 * 1024;
 
 export interface ExportLogOptions {
   readonly reads: LogReads;
@@ -19,7 +19,7 @@ export interface ExportLogOptions {
   /** Told of a file that is in place and noted in the manifest. */
   readonly onFile: () => Promise<void>;
   readonly signal: AbortSignal;
-  readonly partCharacters?: number;
+  readonly partBytes?: number;
 }
 
 /** Exports what is still missing of one type of one cluster. That the API server refuses it is noted, and no failure. */
@@ -47,7 +47,7 @@ class LogExport {
   }
 
   async run(): Promise<void> {
-    const { reads, partCharacters = PART_CHARACTERS } = this.#options;
+    const { reads, partBytes = PART_BYTES } = this.#options;
     let reading = reads.page(this.#source, this.#log.continue);
     for (;;) {
       const read = await reading;
@@ -62,19 +62,19 @@ class LogExport {
         reading.catch(() => undefined);
       }
       await this.#write(await list);
-      if (next === undefined || (this.#part?.characters ?? 0) >= partCharacters) await this.#commit(next);
+      if (next === undefined || (this.#part?.length ?? 0) >= partBytes) await this.#commit(next);
       if (next === undefined) break;
     }
     this.#log.finished = true;
     this.#log.continue = undefined;
   }
 
-  async #write({ items, shortcomings }: TextList): Promise<void> {
+  async #write({ lines, records, shortcomings }: RecordLines): Promise<void> {
     this.#note(shortcomings);
-    if (items.length === 0) return;
+    if (records === 0) return;
     this.#part ??= await this.#begin();
-    await this.#part.write(unsteering(`${items.join('\n')}\n`), items.length);
-    this.#options.onRecords(items.length);
+    await this.#part.write(unsteeringLines(lines), records);
+    this.#options.onRecords(records);
   }
 
   #note(shortcomings: readonly Shortcoming[]): void {

@@ -27,7 +27,7 @@ export interface ExportOptions {
   readonly clusters: () => Promise<readonly string[]>;
   readonly question: Question;
   readonly compressed: boolean;
-  readonly partCharacters?: number;
+  readonly partBytes?: number;
 }
 
 /**

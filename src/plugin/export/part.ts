@@ -16,7 +16,7 @@ export class Part {
   readonly #commit: () => Promise<void>;
   readonly #hash = createHash('sha256');
   #records = 0;
-  #characters = 0;
+  #length = 0;
   #bytes = 0;
 
   private constructor(name: string, path: string, commit: () => Promise<void>) {
@@ -43,15 +43,15 @@ export class Part {
     return new Part(name, path, commit);
   }
 
-  /** Of the text so far, before it is compressed. */
-  get characters(): number {
-    return this.#characters;
+  /** Bytes so far, before they are compressed. */
+  get length(): number {
+    return this.#length;
   }
 
   /** Waits while the disk has enough for now. @throws what the system says of the disk */
-  async write(lines: string, records: number): Promise<void> {
+  async write(lines: Buffer, records: number): Promise<void> {
     this.#records += records;
-    this.#characters += lines.length;
+    this.#length += lines.length;
     const { promise: drained, resolve } = Promise.withResolvers<void>();
     if (!this.#input.write(lines)) {
       this.#input.once('drain', resolve);

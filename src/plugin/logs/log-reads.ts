@@ -109,7 +109,7 @@ export class LogReads {
   }
 
   /**
-   * One page of a source as text, from where the one before ended, in this process or an earlier one. `granted` is the path
+   * One page of a source as lines, from where the one before ended, in this process or an earlier one. `granted` is the path
    * of an earlier page. Resolves once it is known where the next page begins.
    */
   async page(source: LogSource, from: string | undefined, granted?: string): Promise<Read<LogPage>> {
@@ -159,7 +159,7 @@ export class LogReads {
 
   async #stream(path: string, query: Query, signal: AbortSignal): Promise<LogPage> {
     const body = await this.#options.client.stream(path, { query, signal, idleTimeout: IDLE_TIMEOUT });
-    return await readPage(body.setEncoding('utf8'));
+    return await readPage(body);
   }
 }
 
