@@ -1,6 +1,6 @@
 import { UserError } from '../errors.ts';
 import type { KubeObject } from '../kube/objects.ts';
-import { RBAC_API, RBAC_GROUP } from '../rbac/rbac-objects.ts';
+import { boundRole, type Subject } from '../rbac/rbac-objects.ts';
 
 const NAME = 'kubectl-mcm-impersonation';
 
@@ -41,7 +41,7 @@ export function requireImpersonable({ users, groups, serviceAccounts }: Imperson
  */
 export function impersonationObjects(
   { users, groups, serviceAccounts }: Impersonated,
-  subject: object,
+  subject: Subject,
   labels: Readonly<Record<string, string>>,
 ): KubeObject[] {
   const rules = [
@@ -53,10 +53,9 @@ export function impersonationObjects(
     ([namespace]) => namespace,
   );
   return [
-    ...(rules.length === 0 ? [] : role('ClusterRole', { name: NAME, labels }, rules, subject)),
+    ...(rules.length === 0 ? [] : boundRole({ name: NAME, labels }, rules, [subject])),
     ...[...namespaces].flatMap(([namespace, accounts]) =>
-      role(
-        'Role',
+      boundRole(
         { name: NAME, namespace, labels },
         [
           rule(
@@ -64,7 +63,7 @@ export function impersonationObjects(
             accounts.map(([, name]) => name),
           ),
         ],
-        subject,
+        [subject],
       ),
     ),
   ];
@@ -72,17 +71,4 @@ export function impersonationObjects(
 
 function rule(resource: string, names: readonly string[]) {
   return { apiGroups: [''], resources: [resource], resourceNames: [...new Set(names)], verbs: ['impersonate'] };
-}
-
-function role(
-  kind: 'ClusterRole' | 'Role',
-  metadata: KubeObject['metadata'],
-  rules: readonly object[],
-  subject: object,
-): KubeObject[] {
-  const roleRef = { apiGroup: RBAC_GROUP, kind, name: NAME };
-  return [
-    { apiVersion: RBAC_API, kind, metadata, rules } as KubeObject,
-    { apiVersion: RBAC_API, kind: `${kind}Binding`, metadata, subjects: [subject], roleRef } as KubeObject,
-  ];
 }

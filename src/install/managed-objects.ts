@@ -7,7 +7,7 @@ import {
 } from '../clusters/connection-manifest.ts';
 import { NAMESPACE } from '../clusters/managed-cluster.ts';
 import type { KubeObject, ObjectMeta } from '../kube/objects.ts';
-import { RBAC_API, RBAC_GROUP } from '../rbac/rbac-objects.ts';
+import { boundRole } from '../rbac/rbac-objects.ts';
 import { type Impersonated, impersonationObjects } from './impersonation.ts';
 import { object } from './object.ts';
 
@@ -74,7 +74,7 @@ export function workloadObjects(options: ManagedOptions): KubeObject[] {
 function lifecycleObjects(options: ManagedOptions): KubeObject[] {
   const resources = ['managementclusterconnections'];
   const rules = [{ apiGroups: ['operator.tigera.io'], resources, resourceNames: [CONNECTION_NAME], verbs: ['patch'] }];
-  return clusterRole(LIFECYCLE_ROLE, rules, GUARDIAN, options);
+  return [...boundRole({ name: LIFECYCLE_ROLE, labels: labelsOf(options) }, rules, [GUARDIAN])];
 }
 
 /** What the manager asks of every cluster; Guardian has these rights, and more, from tigera-operator. */
@@ -91,7 +91,7 @@ function agentObjects(options: ManagedOptions): KubeObject[] {
   const subject = { kind: 'ServiceAccount', name: AGENT, namespace: NAMESPACE };
   return [
     object('v1', 'ServiceAccount', namespaced(AGENT, options)),
-    ...clusterRole(AGENT_ROLE, rules, subject, options),
+    ...boundRole({ name: AGENT_ROLE, labels: labelsOf(options) }, rules, [subject]),
     agent(options),
   ];
 }
@@ -203,22 +203,6 @@ function field(name: string, fieldPath: string) {
 
 function pullSecrets({ imagePullSecret: name }: ManagedOptions) {
   return name === undefined ? {} : { imagePullSecrets: [{ name }] };
-}
-
-function clusterRole(
-  name: string,
-  rules: readonly object[],
-  subject: object,
-  options: Pick<ManagedOptions, 'cluster'>,
-): KubeObject[] {
-  const metadata = { name, labels: labelsOf(options) };
-  return [
-    object(RBAC_API, 'ClusterRole', metadata, { rules }),
-    object(RBAC_API, 'ClusterRoleBinding', metadata, {
-      subjects: [subject],
-      roleRef: { apiGroup: RBAC_GROUP, kind: 'ClusterRole', name },
-    }),
-  ];
 }
 
 function podLabels(component: string) {

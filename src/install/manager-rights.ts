@@ -1,6 +1,6 @@
 import { MANAGED_CLUSTER_GROUP, NAMESPACE } from '../clusters/managed-cluster.ts';
 import type { KubeObject } from '../kube/objects.ts';
-import { RBAC_API, RBAC_GROUP } from '../rbac/rbac-objects.ts';
+import { boundRole, RBAC_API, RBAC_GROUP, roleBinding } from '../rbac/rbac-objects.ts';
 import {
   FLEET_API_GROUP,
   KEEPER_LEASE,
@@ -9,7 +9,7 @@ import {
   MANAGER_API_GROUP,
   MANAGER_TLS_SECRET,
 } from './management.ts';
-import { clusterWide, namespaced, object } from './object.ts';
+import { clusterWide, namespaced } from './object.ts';
 
 const MANAGER_ROLE = 'kubectl-mcm-manager';
 
@@ -28,33 +28,28 @@ const FLEET_ROLE = 'kubectl-mcm-fleet-reader';
 export const EVERYBODY = { kind: 'Group', name: 'system:authenticated' } as const;
 
 /** Everybody may ask for the logs of many clusters: the manager decides by the rights to each what they get. */
-export const FLEET_PERMISSIONS = [
-  object(RBAC_API, 'ClusterRole', clusterWide(FLEET_ROLE), {
-    rules: [{ apiGroups: [FLEET_API_GROUP], resources: ['logs'], verbs: ['get'] }],
-  }),
-  object(RBAC_API, 'ClusterRoleBinding', clusterWide(FLEET_ROLE), {
-    subjects: [{ ...EVERYBODY, apiGroup: RBAC_GROUP }],
-    roleRef: { apiGroup: RBAC_GROUP, kind: 'ClusterRole', name: FLEET_ROLE },
-  }),
-];
+export const FLEET_PERMISSIONS = boundRole(
+  clusterWide(FLEET_ROLE),
+  [{ apiGroups: [FLEET_API_GROUP], resources: ['logs'], verbs: ['get'] }],
+  [{ ...EVERYBODY, apiGroup: RBAC_GROUP }],
+);
 
 /** What the manager may do: these rights and no others. */
 export function managerRights(): KubeObject[] {
   const subjects = [{ kind: 'ServiceAccount', name: MANAGER, namespace: NAMESPACE }];
   return [
-    object(RBAC_API, 'ClusterRole', clusterWide(MANAGER_ROLE), {
-      rules: [
+    ...boundRole(
+      clusterWide(MANAGER_ROLE),
+      [
         { apiGroups: [MANAGED_CLUSTER_GROUP], resources: ['managedclusters'], verbs: ['list', 'watch'] },
         { apiGroups: [MANAGED_CLUSTER_GROUP], resources: ['managedclusters/status'], verbs: ['patch'] },
         { apiGroups: ['authorization.k8s.io'], resources: ['subjectaccessreviews'], verbs: ['create'] },
       ],
-    }),
-    object(RBAC_API, 'ClusterRoleBinding', clusterWide(MANAGER_ROLE), {
       subjects,
-      roleRef: { apiGroup: RBAC_GROUP, kind: 'ClusterRole', name: MANAGER_ROLE },
-    }),
-    object(RBAC_API, 'Role', namespaced(MANAGER), {
-      rules: [
+    ),
+    ...boundRole(
+      namespaced(MANAGER),
+      [
         { apiGroups: [''], resources: ['secrets'], resourceNames: [MANAGER_TLS_SECRET], verbs: ['get'] },
         {
           apiGroups: [''],
@@ -69,20 +64,13 @@ export function managerRights(): KubeObject[] {
           verbs: ['get', 'patch'],
         },
       ],
-    }),
-    object(RBAC_API, 'RoleBinding', namespaced(MANAGER), {
       subjects,
-      roleRef: { apiGroup: RBAC_GROUP, kind: 'Role', name: MANAGER },
-    }),
+    ),
     // Kubernetes' own Role: how kube-apiserver introduces its users to aggregated API servers.
-    object(
-      RBAC_API,
-      'RoleBinding',
+    roleBinding(
       { ...clusterWide(MANAGER_ROLE), namespace: 'kube-system' },
-      {
-        subjects,
-        roleRef: { apiGroup: RBAC_GROUP, kind: 'Role', name: 'extension-apiserver-authentication-reader' },
-      },
+      { kind: 'Role', name: 'extension-apiserver-authentication-reader' },
+      subjects,
     ),
   ];
 }

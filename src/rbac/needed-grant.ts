@@ -2,11 +2,10 @@ import type { KubeObject } from '../kube/objects.ts';
 import { LOG_ACCESS_GROUP } from './log-access.ts';
 import type { LogRight } from './log-rights.ts';
 import {
+  boundRole,
   digestOf,
   type PolicyRule,
   pathWord,
-  RBAC_API,
-  RBAC_GROUP,
   type Role,
   type RoleBinding,
   type Subject,
@@ -25,15 +24,7 @@ export function neededGrant(user: string, rights: readonly LogRight[]): readonly
 /** The ClusterRole, and its binding, by which a subject may read these logs. */
 export function logGrant(subject: Subject, logs: readonly GrantedLogs[]): readonly [Role, RoleBinding] {
   const rules = rulesOf(logs);
-  const name = grantName(subject, rules);
-  return [
-    { apiVersion: RBAC_API, kind: 'ClusterRole', metadata: { name }, rules },
-    {
-      ...{ apiVersion: RBAC_API, kind: 'ClusterRoleBinding', metadata: { name } },
-      roleRef: { apiGroup: RBAC_GROUP, kind: 'ClusterRole', name },
-      subjects: [subject],
-    },
-  ];
+  return boundRole({ name: grantName(subject, rules) }, rules, [subject]);
 }
 
 /** One rule for the clusters of which the same types are missing. */

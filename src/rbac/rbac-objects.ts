@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { KubeObject } from '../kube/objects.ts';
+import type { KubeObject, ObjectMeta } from '../kube/objects.ts';
 
 export const RBAC_GROUP = 'rbac.authorization.k8s.io';
 export const RBAC_API = `${RBAC_GROUP}/v1`;
@@ -29,6 +29,32 @@ export interface RoleBinding extends KubeObject {
   readonly roleRef: { readonly apiGroup: string; readonly kind: string; readonly name: string };
   /** Missing where they were all taken away. */
   readonly subjects?: readonly Subject[];
+}
+
+/** What gives `subjects` a role: in the namespace that the metadata names, everywhere where it names none. */
+export function roleBinding(
+  metadata: ObjectMeta,
+  { kind, name }: { readonly kind: 'ClusterRole' | 'Role'; readonly name: string },
+  subjects: readonly Subject[],
+): RoleBinding {
+  return {
+    apiVersion: RBAC_API,
+    kind: metadata.namespace === undefined ? 'ClusterRoleBinding' : 'RoleBinding',
+    metadata,
+    subjects,
+    roleRef: { apiGroup: RBAC_GROUP, kind, name },
+  };
+}
+
+/** A role with these rules, and the binding of the same name that gives it to `subjects`. */
+export function boundRole(
+  metadata: ObjectMeta,
+  rules: readonly PolicyRule[],
+  subjects: readonly Subject[],
+): readonly [Role, RoleBinding] {
+  const kind = metadata.namespace === undefined ? 'ClusterRole' : 'Role';
+  const role = { apiVersion: RBAC_API, kind, metadata, rules };
+  return [role, roleBinding(metadata, { kind, name: metadata.name }, subjects)];
 }
 
 /** The subject that a user name stands for: Kubernetes has names for ServiceAccounts that RBAC writes otherwise. */

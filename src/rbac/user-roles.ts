@@ -3,9 +3,9 @@ import {
   type PolicyRule,
   pathWord,
   RBAC_API,
-  RBAC_GROUP,
   type Role,
   type RoleBinding,
+  roleBinding,
   type Subject,
 } from './rbac-objects.ts';
 
@@ -45,9 +45,5 @@ export function ownRole(role: UserRole): Role {
 /** Binds a subject to a ClusterRole, under a name that is the same for the same two. */
 export function bindingTo(role: string, subject: Subject): RoleBinding {
   const name = `${role}-${pathWord(subject)}-${digestOf(subject)}`;
-  return {
-    ...{ apiVersion: RBAC_API, kind: 'ClusterRoleBinding', metadata: { name } },
-    roleRef: { apiGroup: RBAC_GROUP, kind: 'ClusterRole', name: role },
-    subjects: [subject],
-  };
+  return roleBinding({ name }, { kind: 'ClusterRole', name: role }, [subject]);
 }
