@@ -5,7 +5,8 @@ import { CONNECTION, CONNECTION_NAME, TUNNEL_KEYS, TUNNEL_SECRET } from '../../c
 import { messageOf } from '../../errors.ts';
 import type { ManagementConfig } from '../../install/management-config.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import type { Condition, KubeObject, Secret } from '../../kube/objects.ts';
+import type { Secret } from '../../kube/objects.ts';
+import { type OperatorObject, operatorSays } from '../connection/operator-words.ts';
 import { isHostPort } from '../host-port.ts';
 import { dialChecks } from './dial-checks.ts';
 import { doubtful, type Finding, ok, wrong } from './finding.ts';
@@ -30,9 +31,8 @@ export async function managedChecks(options: ManagedCheckOptions): Promise<reado
   ];
 }
 
-interface ManagementConnection extends KubeObject {
+interface ManagementConnection extends OperatorObject {
   readonly spec?: { readonly managementClusterAddr?: string };
-  readonly status?: { readonly conditions?: readonly Condition[] };
 }
 
 async function connectionChecks(options: ManagedCheckOptions): Promise<readonly Finding[]> {
@@ -43,14 +43,14 @@ async function connectionChecks(options: ManagedCheckOptions): Promise<readonly 
   if (found === undefined) {
     return [wrong('connection', `"${context}" has no ManagementClusterConnection ${CONNECTION_NAME}`, '', apply)];
   }
-  const degraded = found.status?.conditions?.find(({ type, status }) => type === 'Degraded' && status === 'True');
+  const degraded = operatorSays(found, 'Degraded');
   const operator =
     degraded === undefined
       ? ok('connection', 'tigera-operator has nothing to say against the connection')
       : wrong(
           'connection',
           'tigera-operator cannot make the connection',
-          degraded.message || degraded.reason,
+          degraded,
           `what it says; see kubectl get tigerastatus management-cluster-connection -o yaml --context ${context}`,
         );
   const told = found.spec?.managementClusterAddr ?? '';

@@ -2,7 +2,7 @@ import { CONNECTION } from '../../clusters/connection-manifest.ts';
 import { CONNECTED_CONDITION, type ManagedCluster, managedCluster } from '../../clusters/managed-cluster.ts';
 import { UserError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import type { Condition, KubeObject } from '../../kube/objects.ts';
+import { type OperatorObject, operatorWords } from './operator-words.ts';
 import { untilDone } from './until-done.ts';
 
 export interface AwaitOptions {
@@ -16,11 +16,6 @@ export interface AwaitOptions {
   /** Told what is waited for, each time that changes. */
   readonly onWaiting: (words: string) => void;
   readonly signal: AbortSignal;
-}
-
-/** ManagementClusterConnection, as far as tigera-operator says there how it gets on. */
-interface OperatorStatus extends KubeObject {
-  readonly status?: { readonly conditions?: readonly Condition[] };
 }
 
 /** Resolves once the cluster is connected. @throws UserError when its time is over, with what was waited for last. */
@@ -44,7 +39,7 @@ async function waitingFor({
   const connected = object.status?.conditions?.find(({ type }) => type === CONNECTED_CONDITION);
   if (connected?.status === 'True') return undefined;
   if (connected === undefined) return 'the manager to take note of the cluster: is it running?';
-  const operator = byAgent ? undefined : await operatorWords(managed, signal);
+  const operator = byAgent ? undefined : await waitingForOperator(managed, signal);
   if (operator !== undefined) return operator;
   const who = byAgent ? 'the agent' : 'Guardian';
   const { lastError } = object.status?.connection ?? {};
@@ -53,11 +48,9 @@ async function waitingFor({
     : `${who}'s connection; the last was refused: ${lastError}`;
 }
 
-async function operatorWords(managed: KubeClient, signal: AbortSignal): Promise<string | undefined> {
-  const connection = await managed.find<OperatorStatus>(CONNECTION, { signal });
-  const conditions = connection?.status?.conditions ?? [];
-  const is = (type: string) => conditions.find((condition) => condition.type === type && condition.status === 'True');
-  const degraded = is('Degraded');
-  if (degraded !== undefined) return `tigera-operator, which says: ${degraded.message || degraded.reason}`;
-  return conditions.length > 0 && is('Ready') === undefined ? 'tigera-operator to start Guardian' : undefined;
+/** Where it says nothing, Guardian may run all the same. */
+async function waitingForOperator(managed: KubeClient, signal: AbortSignal): Promise<string | undefined> {
+  const connection = await managed.find<OperatorObject>(CONNECTION, { signal });
+  if (connection === undefined || (connection.status?.conditions ?? []).length === 0) return undefined;
+  return operatorWords(connection, 'Ready');
 }

@@ -1,10 +1,11 @@
 import type { ManagedCluster } from '../../clusters/managed-cluster.ts';
 import { OPERATOR_API } from '../../install/cluster-type.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { type Condition, type KubeObject, objectName } from '../../kube/objects.ts';
+import { objectName } from '../../kube/objects.ts';
 import type { LogType } from '../../logs/types/log-type.ts';
 import { Turns } from '../../turns.ts';
 import { awaitConnection } from '../connection/await-connection.ts';
+import { type OperatorObject, operatorWords } from '../connection/operator-words.ts';
 import { untilDone } from '../connection/until-done.ts';
 import { LogReads } from '../logs/log-reads.ts';
 
@@ -31,7 +32,7 @@ export async function awaitManaged(options: AwaitManagedOptions): Promise<void> 
   const { management, managed, registered, byAgent, onWaiting, onDone, signal } = options;
   const deadline = performance.now() + options.timeout;
   if (!byAgent) {
-    const look = () => operatorWords(managed, signal);
+    const look = () => waitingForOperator(managed, signal);
     const name = `tigerastatus/${OPERATOR_STATUS.metadata.name}`;
     await untilDone({ name, deadline, look, onWaiting, signal });
     onDone(`${objectName(OPERATOR_STATUS)} available (${managed.context.name})`);
@@ -50,20 +51,10 @@ const OPERATOR_STATUS = {
 } as const;
 
 /** In words; undefined once tigera-operator says that all of it runs. */
-async function operatorWords(managed: KubeClient, signal: AbortSignal): Promise<string | undefined> {
-  const found = await managed.find<KubeObject & { readonly status?: { readonly conditions?: readonly Condition[] } }>(
-    OPERATOR_STATUS,
-    { signal },
-  );
+async function waitingForOperator(managed: KubeClient, signal: AbortSignal): Promise<string | undefined> {
+  const found = await managed.find<OperatorObject>(OPERATOR_STATUS, { signal });
   if (found === undefined) return 'tigera-operator to take note of the connection: is it running?';
-  const { conditions = [] } = found.status ?? {};
-  const is = (type: string) => conditions.find((condition) => condition.type === type && condition.status === 'True');
-  const degraded = is('Degraded');
-  if (degraded !== undefined) return `tigera-operator, which says: ${degraded.message || degraded.reason}`;
-  if (is('Available') !== undefined) return undefined;
-  const progressing = is('Progressing');
-  const says = progressing?.message || progressing?.reason;
-  return `tigera-operator to start Guardian${says === undefined || says === '' ? '' : `; it says: ${says}`}`;
+  return operatorWords(found, 'Available');
 }
 
 async function awaitRecords(type: LogType, deadline: number, options: AwaitManagedOptions): Promise<void> {
