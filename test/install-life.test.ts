@@ -40,6 +40,7 @@ describe('the life of an installation', () => {
       timeout: 0,
       signal: new AbortController().signal,
       warn: () => undefined,
+      onWaiting: () => undefined,
     };
     const made: string[] = [];
     for (let done = false; !done; ) {

@@ -92,9 +92,12 @@ describe('install management, into a cluster that does not fit', () => {
   it('takes the address of the load balancer, or gives up in time', async () => {
     const args = ['--expose', 'loadbalancer', '--replicas', '3'];
     await own.workbench.mustKubectl(['delete', 'configmap', 'management', '-n', 'kubectl-mcm']);
-    const late = await install(...args, '--timeout', '1s');
+    const late = await install(...args, '--timeout', '2s');
     assert.equal(late.code, 1);
-    assert.match(late.stderr, /\nerror: timed out waiting for the load balancer of service\/manager-mcm\n/);
+    assert.match(
+      late.stderr,
+      /^Waiting for the load balancer of service\/manager-mcm\nerror: timed out waiting for the condition on service\/manager-mcm\nwaited for: the load balancer of service\/manager-mcm\nrun it again once /m,
+    );
     const status = JSON.stringify({ status: { loadBalancer: { ingress: [{ hostname: 'lb.example.com' }] } } });
     const patch = ['patch', 'service', 'manager-mcm', '-n', 'kubectl-mcm', '--subresource=status', '-p', status];
     await own.workbench.mustKubectl(patch);

@@ -13,11 +13,13 @@ export interface UntilDoneOptions {
   readonly look: () => Promise<string | undefined>;
   /** Told what is waited for, each time that changes. */
   readonly onWaiting: (words: string) => void;
+  /** What to do where its time is over. */
+  readonly advice?: string;
   readonly signal: AbortSignal;
 }
 
 /** Resolves once a look says so. @throws UserError when its time is over, with what was waited for last. */
-export async function untilDone({ name, deadline, look, onWaiting, signal }: UntilDoneOptions): Promise<void> {
+export async function untilDone({ name, deadline, look, onWaiting, advice, signal }: UntilDoneOptions): Promise<void> {
   let words = '';
   let said = '';
   while (!signal.aborted) {
@@ -30,7 +32,8 @@ export async function untilDone({ name, deadline, look, onWaiting, signal }: Unt
     }
     words = now;
     if (performance.now() > deadline) {
-      throw new UserError(`error: timed out waiting for the condition on ${name}`, { hint: `waited for: ${words}` });
+      const hint = [`waited for: ${words}`, ...(advice === undefined ? [] : [advice])].join('\n');
+      throw new UserError(`error: timed out waiting for the condition on ${name}`, { hint });
     }
     await sleep(INTERVAL, undefined, { signal }).catch(() => undefined);
   }

@@ -1,12 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { NAMESPACE } from '../../clusters/managed-cluster.ts';
 import { UserError } from '../../errors.ts';
 import { CLUSTERS_SERVICE, PORTS } from '../../install/management.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import type { KubeObject } from '../../kube/objects.ts';
+import { type KubeObject, objectName } from '../../kube/objects.ts';
+import { untilDone } from '../connection/until-done.ts';
 import { hostPortText } from './management-flags.ts';
-
-const POLL = 1_000;
 
 interface LoadBalancer extends KubeObject {
   readonly status?: {
@@ -14,24 +12,36 @@ interface LoadBalancer extends KubeObject {
   };
 }
 
-/** Waits until the cloud has given the Service a load balancer. @throws UserError after `timeout` milliseconds */
-export async function loadBalancerAddress(client: KubeClient, timeout: number, signal: AbortSignal): Promise<string> {
-  const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: CLUSTERS_SERVICE, namespace: NAMESPACE } };
-  const deadline = performance.now() + timeout;
-  for (;;) {
-    const found = await client.find<LoadBalancer>(service, { signal });
-    const { hostname, ip } = found?.status?.loadBalancer?.ingress?.[0] ?? {};
-    const host = hostname ?? ip;
-    if (host !== undefined) return hostPortText({ host, port: PORTS.clusters });
-    if (performance.now() > deadline) throw noLoadBalancer();
-    await sleep(POLL, undefined, { signal });
-  }
+export interface AddressOptions {
+  /** Milliseconds for the cloud to make a load balancer. */
+  readonly timeout: number;
+  readonly onWaiting: (words: string) => void;
+  readonly signal: AbortSignal;
 }
 
-function noLoadBalancer(): UserError {
-  return new UserError(`error: timed out waiting for the load balancer of service/${CLUSTERS_SERVICE}`, {
-    hint: `run it again once it has an address (kubectl describe service ${CLUSTERS_SERVICE} -n ${NAMESPACE}), or give --address HOST:PORT`,
+/** Waits until the cloud has given the Service a load balancer. @throws UserError when its time is over. */
+export async function loadBalancerAddress(
+  client: KubeClient,
+  { timeout, onWaiting, signal }: AddressOptions,
+): Promise<string> {
+  const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: CLUSTERS_SERVICE, namespace: NAMESPACE } };
+  let host = '';
+  const look = async () => {
+    const found = await client.find<LoadBalancer>(service, { signal });
+    const { hostname, ip } = found?.status?.loadBalancer?.ingress?.[0] ?? {};
+    host = hostname ?? ip ?? '';
+    return host === '' ? `the load balancer of ${objectName(service)}` : undefined;
+  };
+  const advice = `run it again once it has one (kubectl describe service ${CLUSTERS_SERVICE} -n ${NAMESPACE}), or give --address HOST:PORT`;
+  await untilDone({
+    name: objectName(service),
+    deadline: performance.now() + timeout,
+    look,
+    onWaiting,
+    advice,
+    signal,
   });
+  return hostPortText({ host, port: PORTS.clusters });
 }
 
 /** Which node managed clusters would reach, and for how long, nobody can tell. */

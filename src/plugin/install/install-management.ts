@@ -1,7 +1,7 @@
 import { MANAGED_CLUSTER_CRD } from '../../clusters/managed-cluster-crd.ts';
 import { FORMATS, refuseNewer } from '../../formats.ts';
 import { applyAll } from '../../install/apply.ts';
-import { CLUSTERS_SERVICE, FORMAT_ANNOTATION, MANAGER } from '../../install/management.ts';
+import { FORMAT_ANNOTATION, MANAGER } from '../../install/management.ts';
 import { readManagementConfig } from '../../install/management-config.ts';
 import { managementKeys } from '../../install/management-keys.ts';
 import { type ManagementKeys, managementObjects, OPTIONAL_OBJECTS } from '../../install/management-objects.ts';
@@ -25,6 +25,8 @@ export interface InstallOptions {
   /** Told of each object once, when it is as it should be. */
   readonly onApplied: (object: KubeObject, outcome: string) => void;
   readonly warn: (text: string) => void;
+  /** Told what is waited for. */
+  readonly onWaiting: (words: string) => void;
 }
 
 /**
@@ -112,11 +114,10 @@ async function addressOfService(
   request: ManagementRequest,
   keys: ManagementKeys,
   apply: (objects: readonly KubeObject[]) => Promise<void>,
-  { timeout, signal, warn }: InstallOptions,
+  options: InstallOptions,
 ): Promise<string> {
   await apply(managementObjects(request, keys).filter(({ kind }) => kind === 'Service'));
-  warn(`waiting for the load balancer of service/${CLUSTERS_SERVICE}`);
-  return await loadBalancerAddress(client, timeout, signal);
+  return await loadBalancerAddress(client, options);
 }
 
 /** What an earlier run has made, and this request has no use for. */

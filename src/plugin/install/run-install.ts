@@ -61,7 +61,8 @@ export async function runInstall(
   }
   const { signal } = io;
   const force = flags['force-conflicts'];
-  const options = { dryRun: dryRun === 'server', force, timeout, signal, onApplied, warn };
+  const onWaiting = (words: string) => void io.err.write(`Waiting for ${words}\n`);
+  const options = { dryRun: dryRun === 'server', force, timeout, signal, onApplied, warn, onWaiting };
   printYaml(await installManagement(connect(global, io), request, options));
 }
 
