@@ -5,13 +5,12 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { CertificateRegistry } from '../clusters/certificate-registry.ts';
-import { MANAGED_CLUSTERS_PATH, MANAGEMENT_CLUSTER, type ManagedCluster } from '../clusters/managed-cluster.ts';
+import { MANAGEMENT_CLUSTER } from '../clusters/managed-cluster.ts';
 import { codeOf, messageOf, UserError } from '../errors.ts';
 import { createHealthServer, type ReadinessCheck } from '../health-port.ts';
 import type { HostPort } from '../install/management.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { isStatus, StatusError } from '../kube/status.ts';
-import { watchCollection } from '../kube/watch.ts';
+import { StatusError } from '../kube/status.ts';
 import { HttpIngest } from '../logs/ingest/http-ingest.ts';
 import type { SpoolingOptions } from '../logs/spool/spooling-store.ts';
 import type { DayKeeper } from '../logs/store/elasticsearch/day-keeper.ts';
@@ -25,6 +24,7 @@ import { ClusterPort } from './cluster-port.ts';
 import { ClusterStatusWriter } from './cluster-status.ts';
 import { ConnectionStates } from './connection-states.ts';
 import { FleetApi } from './fleet-api.ts';
+import { followClusters, registryFilled } from './followed-clusters.ts';
 import { FollowedFrontProxy } from './followed-front-proxy.ts';
 import { LogApi, type LogApiOptions } from './log-api.ts';
 import { LogReader } from './log-reader.ts';
@@ -215,52 +215,11 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
   }
 }
 
-async function followClusters(
-  client: KubeClient,
-  registry: CertificateRegistry,
-  status: ClusterStatusWriter,
-  signal: AbortSignal,
-  log: Logger,
-): Promise<void> {
-  const onError = (error: unknown) => {
-    const missing = isStatus(error, 404) ? ' (is the CRD there? run: kubectl mcm install management)' : '';
-    log.warn(
-      { reason: messageOf(error) },
-      `ManagedClusters cannot be watched${missing}; what was known stays in force`,
-    );
-  };
-  for await (const event of watchCollection<ManagedCluster>(client, MANAGED_CLUSTERS_PATH, { signal, onError })) {
-    switch (event.type) {
-      case 'list':
-        registry.replaceAll(event.objects);
-        status.retain(new Set(event.objects.map(({ metadata }) => metadata.name)));
-        for (const object of event.objects) status.observe(object);
-        break;
-      case 'set':
-        registry.set(event.object);
-        status.observe(event.object);
-        break;
-      case 'delete':
-        registry.delete(event.object.metadata.name);
-        status.forget(event.object.metadata.name);
-        break;
-    }
-  }
-}
-
 async function writeStatuses(status: ClusterStatusWriter, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     status.writeDue(signal);
     await sleep(STATUS_INTERVAL, undefined, { signal }).catch(() => undefined);
   }
-}
-
-/** Before the first list every certificate would be refused as not registered. */
-async function registryFilled(registry: CertificateRegistry, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    registry.onChange(() => resolve());
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }
 
 async function listen(server: Server, at: HostPort): Promise<void> {

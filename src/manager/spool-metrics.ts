@@ -1,7 +1,8 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { type BacklogSummary, summarize } from '../logs/spool/backlog-summary.ts';
 import type { DrainOutcome } from '../logs/spool/drainer.ts';
-import type { Damage, Spool } from '../logs/spool/spool.ts';
+import type { Damage } from '../logs/spool/quarantine.ts';
+import type { Spool } from '../logs/spool/spool.ts';
 import type { LogType } from '../logs/types/log-type.ts';
 
 /** Clusters and types whose backlog is told apart; those that have less are counted together, as cluster "". */

@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Random } from '../../../fixtures/random.ts';
 import { flows } from '../types/flows.ts';
 import type { Lane } from './lane.ts';
-import { type Damage, Spool } from './spool.ts';
+import type { Damage } from './quarantine.ts';
+import { Spool } from './spool.ts';
 
 const MIB = 1024 * 1024;
 const CLUSTERS = ['a', 'b', 'c'];

@@ -6,20 +6,11 @@ import { StoreUnavailable } from '../store/log-store.ts';
 import { Backlog, type Waiting } from './backlog.ts';
 import { type Found, frameLength, readFrame } from './frame.ts';
 import { type Lane, laneKey, readHead, type Spooled, writeHead } from './lane.ts';
-import { Quarantine } from './quarantine.ts';
+import { type Damage, Quarantine } from './quarantine.ts';
 import { chargeOf, Room } from './room.ts';
 import { Segment } from './segment.ts';
 import { type Place, SegmentWriter } from './segment-writer.ts';
 import { claimFormat } from './spool-format.ts';
-
-/** Bytes of a spool that are not as they were written. */
-export interface Damage {
-  readonly bytes: number;
-  /** How many records are lost with them; undefined where that cannot be known. */
-  readonly records: number | undefined;
-  /** The folder where the bytes are kept now, or why they are not. */
-  readonly kept: string;
-}
 
 /** What was read back of a frame. */
 export interface SpooledBatch {
@@ -47,7 +38,6 @@ const NOTES = /\.done$/;
  */
 export class Spool {
   readonly #directory: string;
-  readonly #onDamage: (damage: Damage) => void;
   readonly #room: Room;
   readonly #quarantine: Quarantine;
   readonly #writer: SegmentWriter;
@@ -57,9 +47,8 @@ export class Spool {
   #trouble: string | undefined;
   #gathering = false;
 
-  private constructor({ directory, size, onDamage }: SpoolOptions, quarantine: Quarantine) {
+  private constructor({ directory, size }: SpoolOptions, quarantine: Quarantine) {
     this.#directory = directory;
-    this.#onDamage = onDamage;
     this.#quarantine = quarantine;
     // Not too many files of a large spool, and of a small one not too large a part in each.
     const segmentSize = Math.max(Math.min(64 * 1024 * 1024, size / 16), size / 256);
@@ -73,7 +62,9 @@ export class Spool {
 
   /** Reads what is there. @throws Error when the directory cannot be used. */
   static async open(options: SpoolOptions): Promise<Spool> {
-    const quarantine = await Quarantine.open(join(options.directory, QUARANTINE), quarantineSize(options.size));
+    const { onDamage } = options;
+    const size = quarantineSize(options.size);
+    const quarantine = await Quarantine.open({ directory: join(options.directory, QUARANTINE), size, onDamage });
     await claimFormat(options.directory);
     const spool = new Spool(options, quarantine);
     await spool.#load();
@@ -148,7 +139,7 @@ export class Spool {
   async giveUp(backlog: Backlog): Promise<void> {
     const frame = this.#shift(backlog);
     if (frame === undefined) return;
-    await this.#setAside(frame.segment, frame.at, frame.length, frame.records);
+    await this.#quarantine.take(frame.segment, frame.at, frame.length, frame.records);
     await this.#leave(frame.segment, frame);
   }
 
@@ -184,15 +175,6 @@ export class Spool {
     // A file that cannot be deleted goes on counting; should it be there after a restart, its frames are noted as done.
     const removed = await segment.remove().catch(() => 'not removed');
     if (removed === undefined) this.#room.release(segment.charged);
-  }
-
-  async #setAside(segment: Segment, at: number, bytes: number, records: number | undefined): Promise<void> {
-    try {
-      if (!(await this.#quarantine.keep(segment, at, bytes))) return;
-      this.#onDamage({ bytes, records, kept: this.#quarantine.directory });
-    } catch (error) {
-      this.#onDamage({ bytes, records, kept: messageOf(error) });
-    }
   }
 
   /**
@@ -277,7 +259,7 @@ export class Spool {
       else {
         segment.charged += found.length;
         this.#room.waste(found.length);
-        await this.#setAside(segment, found.at, found.length, undefined);
+        await this.#quarantine.take(segment, found.at, found.length, undefined);
       }
     }
   }

@@ -18,7 +18,8 @@ import {
 import type { LogType } from '../types/log-type.ts';
 import { type DrainEvents, Drainer } from './drainer.ts';
 import type { Lane } from './lane.ts';
-import { type Damage, Spool } from './spool.ts';
+import type { Damage } from './quarantine.ts';
+import { Spool } from './spool.ts';
 import { encodeLetters, encodeRecords } from './spooled-batch.ts';
 
 /** Milliseconds that a store may take for a batch before the sender is answered without it. */
