@@ -122,6 +122,11 @@ describe('install managed', () => {
         ['x', ...here, '--impersonate-serviceaccount', 'nowhere/mcm-user'],
         /^Error from server \(NotFound\): namespaces "nowhere" not found/m,
       ],
+      [
+        'a pull secret that is not there',
+        ['x', ...here, '--image-pull-secret', 'pull'],
+        /^error: --image-pull-secret: "calico" has no Secret "pull" in the namespace kubectl-mcm\nmake it first: kubectl create namespace kubectl-mcm --context calico; /m,
+      ],
     ] as const) {
       it(what, async () => {
         const { code, stdout, stderr } = await install(args);

@@ -32,11 +32,11 @@ describe('install management, into a cluster that does not fit', () => {
   it('says which part is missing', async () => {
     await refused(
       [...ADDRESS, '--elasticsearch-secret', 'elasticsearch'],
-      /^error: --elasticsearch-secret: there is no Secret "elasticsearch" in the namespace kubectl-mcm\nmake it first: /,
+      /^error: --elasticsearch-secret: "unfit" has no Secret "elasticsearch" in the namespace kubectl-mcm\nmake it first: /,
     );
     await refused(
       [...ADDRESS, '--image-pull-secret', 'pull'],
-      /^error: --image-pull-secret: there is no Secret "pull"/,
+      /^error: --image-pull-secret: "unfit" has no Secret "pull"/,
     );
     await refused([...ADDRESS, '--storage-class', 'fast'], /^error: --storage-class: there is no StorageClass "fast"/);
     await refused(

@@ -16,6 +16,7 @@ import { createCluster, OutcomeUnknown } from '../connection/create-cluster.ts';
 import { managementSide, newConnection } from '../connection/new-connection.ts';
 import { clusterNameFault, registration } from '../connection/registration.ts';
 import { DRY_RUN_SUFFIX } from '../dry-run.ts';
+import { requireSecret } from '../install/require-secret.ts';
 import { requireYes } from '../managed/ask.ts';
 import { auditWords } from '../managed/audit-words.ts';
 import { awaitManaged } from '../managed/await-managed.ts';
@@ -115,6 +116,8 @@ async function makePlan(
   const words = audited === undefined ? '' : auditWords(audited.context.name, await findAuditCloud(audited, signal));
   const plan = { management, managed, options, wanted, registered, dnsLogs, auditWords: words };
   if (managed === undefined || flags.output !== undefined) return { ...plan, leftovers: [] };
+  const { imagePullSecret } = options;
+  if (imagePullSecret !== undefined) await requireSecret(managed, 'image-pull-secret', imagePullSecret, signal);
   const force = flags['force-conflicts'];
   const objects = allObjects(options);
   await applyAll(managed, objects, { dryRun: true, force, signal, onApplied: () => undefined });

@@ -5,6 +5,7 @@ import type { ClusterManager } from '../../install/management-objects.ts';
 import { isOurs } from '../../install/object.ts';
 import { FIELD_MANAGER, type KubeClient } from '../../kube/client.ts';
 import { type KubeList, type KubeObject, objectName, type Secret } from '../../kube/objects.ts';
+import { requireSecret } from './require-secret.ts';
 
 /** @throws UserError where objects that we would write are somebody else's. */
 export async function refuseTakenNames(
@@ -51,15 +52,6 @@ export async function refuseMissingParts(
   if (imagePullSecret !== undefined) await requireSecret(client, 'image-pull-secret', imagePullSecret, signal);
   if (storageClass !== undefined) await requireStorageClass(client, storageClass, signal);
   if (exposure.nodePort !== undefined) await refuseNodePort(client, exposure.nodePort, signal);
-}
-
-async function requireSecret(client: KubeClient, flag: string, name: string, signal: AbortSignal): Promise<Secret> {
-  const metadata = { name, namespace: NAMESPACE };
-  const secret = await client.find<Secret>({ apiVersion: 'v1', kind: 'Secret', metadata }, { signal });
-  if (secret !== undefined) return secret;
-  throw new UserError(`error: --${flag}: there is no Secret "${name}" in the namespace ${NAMESPACE}`, {
-    hint: `make it first: kubectl create namespace ${NAMESPACE}; kubectl create secret -n ${NAMESPACE} --help`,
-  });
 }
 
 function refuseCredentials(name: string, { data = {} }: Secret): void {
