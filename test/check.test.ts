@@ -6,54 +6,17 @@ import { after, before, describe, it } from 'node:test';
 import { createKeyPair, daysFromNow, type KeyPair } from '../src/clusters/key-pair.ts';
 import { MANAGER_DNS_NAMES } from '../src/install/management.ts';
 import type { ConfigMap, Secret } from '../src/kube/objects.ts';
-import type { Finding, Section } from '../src/plugin/check/finding.ts';
 import { certificateContext, writeKubeconfig } from '../testbed/kubernetes/cluster.ts';
 import { freePorts, run, type ServerProcess } from '../testbed/processes.ts';
 import type { ManagerOptions, Workbench } from '../testbed/testbed.ts';
-import {
-  addSender,
-  apply,
-  as,
-  eventually,
-  getObject,
-  mcm,
-  newFolder,
-  post,
-  type Sender,
-  sharedWorkbench,
-} from './harness.ts';
-import { OwnCluster } from './own-cluster.ts';
+import { check, of } from './checked.ts';
+import { addSender, apply, as, eventually, getObject, mcm, newFolder, post, sharedWorkbench } from './harness.ts';
 import { type OwnManagement, startOwnManagement } from './own-management.ts';
 import { ApiProxy } from './proxies.ts';
 
 const workbench = sharedWorkbench();
 const FLOWS = '/api/v1/flows/logs/bulk';
 const LAST_YEAR = { notBefore: daysFromNow(-400), notAfter: daysFromNow(-35) };
-
-interface Checked {
-  readonly code: number | null;
-  readonly findings: readonly Finding[];
-  /** Of what is not well. */
-  readonly ids: readonly string[];
-}
-
-async function check(bench: Workbench, args: readonly string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Checked> {
-  const { code, stdout, stderr } = await mcm(bench, ['check', ...args, '-o', 'json'], { env });
-  assert.notEqual(stdout, '', stderr);
-  const findings = (JSON.parse(stdout) as readonly Section[]).flatMap((section) => section.findings);
-  const ids = findings.filter(({ level }) => level === 'error' || level === 'warning').map(({ id }) => id);
-  return { code, findings, ids: [...new Set(ids)] };
-}
-
-/** The finding of that id that is worst. */
-function of({ findings }: Checked, id: string): Finding {
-  const order = ['error', 'warning', 'skipped', 'ok'];
-  const [worst] = findings
-    .filter((one) => one.id === id)
-    .sort((a, b) => order.indexOf(a.level) - order.indexOf(b.level));
-  assert.ok(worst !== undefined, `no check ${id} in ${JSON.stringify(findings)}`);
-  return worst;
-}
 
 describe('check', { concurrency: false }, () => {
   let own: OwnManagement;
@@ -306,7 +269,7 @@ describe('check', { concurrency: false }, () => {
     assert.match(of(found, 'spool').todo ?? '', /--spool-size/);
   });
 
-  it('--pre names what install management and add-cluster would miss', async () => {
+  it('--pre names what install management and add-cluster would miss', async (t) => {
     const well = await check(bench, ['--pre']);
     assert.deepEqual([well.code, well.ids], [0, []], JSON.stringify(well.findings));
     const poor = await check(bench, ['--pre', ...(await as(bench, 'poor'))]).catch((error: Error) => error);
@@ -325,10 +288,16 @@ describe('check', { concurrency: false }, () => {
     assert.match(of(bare, 'calico').todo ?? '', /kubectl mcm install managed/);
     assert.deepEqual([bare.code, bare.ids], [1, ['calico']]);
     const proxy = await ApiProxy.start(bench.facts.management);
+    t.after(() => proxy.stop());
     proxy.rewrite = (url) => url.replace('/extension-apiserver-authentication', '/nothing');
+    proxy.answer(/^GET \/version$/, { major: '1', minor: '28+', gitVersion: 'v1.28.15-eks-b5a1f2c' });
     const through = await check(bench, ['--pre', '--server', proxy.url]);
-    proxy.stop();
-    assert.deepEqual([through.code, through.ids], [1, ['aggregation']]);
+    assert.deepEqual([through.code, through.ids], [1, ['kubernetes-version', 'aggregation']]);
+    const version = of(through, 'kubernetes-version');
+    assert.deepEqual(
+      [version.message, version.cause, version.todo],
+      ['Kubernetes v1.28.15-eks-b5a1f2c is too old', '1.29 is needed', 'upgrade Kubernetes'],
+    );
     assert.match(of(through, 'aggregation').todo ?? '', /--requestheader-client-ca-file/);
     await kubectl(
       'patch',
@@ -341,183 +310,5 @@ describe('check', { concurrency: false }, () => {
     const taken = await check(bench, ['--pre']);
     assert.deepEqual([taken.code, taken.ids], [1, ['api-taken']]);
     assert.match(of(taken, 'api-taken').cause ?? '', /its Service is tigera-system\/manager/);
-  });
-});
-
-describe('check CLUSTER', { concurrency: false }, () => {
-  const NAME = 'checked-one';
-  const context = 'checked-there';
-  const cluster = ['--managed-context', context] as const;
-  const connection = 'managementclusterconnection/tigera-secure';
-  let own: OwnCluster;
-  let sender: Sender;
-  const there = async (...args: string[]) => await own.there(args);
-
-  before(async () => {
-    own = await OwnCluster.start(workbench, context);
-    await own.installCalico(context);
-    sender = await addSender(workbench, NAME);
-    await there('apply', '-f', sender.manifest);
-  });
-  after(() => own.stop());
-
-  it('names a tunnel that was never open, and is well once it is', async (t) => {
-    const session = async () => of(await check(own, [NAME]), 'session');
-    await eventually(async () => /^it has never connected$|^it has no tunnel/.test((await session()).message));
-    const agent = own.startAgent({ context, manifest: sender.manifest, logName: NAME });
-    t.after(() => agent.stop());
-    await eventually(async () => /^its tunnel is open/.test((await session()).message));
-    await agent.stop();
-    await eventually(async () => (await session()).level === 'error');
-    const closed = await session();
-    assert.match(closed.message, /^its tunnel is closed for /);
-    assert.match(closed.todo ?? '', /kubectl logs -n calico-system deployment\/guardian/);
-  });
-
-  it('names the wrong address that Guardian has, and the command that mends it', async () => {
-    await there('patch', connection, '--type=merge', '-p', '{"spec":{"managementClusterAddr":"127.0.0.1:1"}}');
-    const found = await check(own, [NAME, ...cluster]);
-    assert.equal(found.code, 1);
-    const { level, message, todo } = of(found, 'wrong-address');
-    assert.deepEqual([level, message], ['error', 'Guardian is told to dial "127.0.0.1:1"']);
-    assert.match(of(found, 'tcp').cause ?? '', /ECONNREFUSED/);
-    const mended = await run('sh', ['-c', todo ?? 'false'], { env: own.env });
-    assert.equal(mended.code, 0, mended.stderr);
-    assert.equal(of(await check(own, [NAME, ...cluster]), 'wrong-address').level, 'ok');
-  });
-
-  it('names keys that do not count, another CA, and an operator that cannot', async () => {
-    const secret = ['secret', 'tigera-managed-cluster-connection', '-n', 'tigera-operator'];
-    const set = async (key: string, pem: string) => {
-      const patch = JSON.stringify({ data: { [key]: Buffer.from(pem).toString('base64') } });
-      await there('patch', ...secret, '--type=merge', '-p', patch);
-    };
-    const stranger = await createKeyPair({
-      commonName: NAME,
-      organizationalUnit: 'tunnel',
-      usages: ['client'],
-      notAfter: daysFromNow(9),
-    });
-    await set('managed-cluster.crt', stranger.certificate);
-    const foreign = await check(own, [NAME, ...cluster]);
-    assert.equal(of(foreign, 'fingerprint').cause, 'certificate not registered');
-    assert.equal(of(foreign, 'fingerprint').todo, `kubectl mcm reissue ${NAME} --managed-context ${context}`);
-    await set('management-cluster.crt', stranger.certificate);
-    assert.equal(of(await check(own, [NAME, ...cluster]), 'ca').level, 'error');
-    await there('delete', ...secret);
-    assert.match(of(await check(own, [NAME, ...cluster]), 'fingerprint').message, /is missing$/);
-
-    const conditions = [
-      {
-        ...{ type: 'Degraded', status: 'True', reason: 'ResourceReadError', message: 'the secret is not there' },
-        lastTransitionTime: new Date().toISOString(),
-      },
-    ];
-    await there(
-      'patch',
-      connection,
-      '--subresource=status',
-      '--type=merge',
-      '-p',
-      JSON.stringify({ status: { conditions } }),
-    );
-    assert.equal(of(await check(own, [NAME, ...cluster]), 'connection').cause, 'the secret is not there');
-    await there('delete', connection);
-    const gone = of(await check(own, [NAME, ...cluster]), 'connection');
-    assert.match(gone.message, /has no ManagementClusterConnection tigera-secure$/);
-    // What all of them say.
-    const { code, stderr } = await mcm(own, ['reissue', NAME, ...cluster]);
-    assert.equal(code, 0, stderr);
-    const mended = await check(own, [NAME, ...cluster]);
-    for (const id of ['fingerprint', 'ca', 'connection', 'wrong-address']) assert.equal(of(mended, id).level, 'ok', id);
-  });
-
-  it('names rights that Guardian has not', async () => {
-    const before = of(await check(own, [NAME, ...cluster]), 'guardian-rights');
-    assert.equal(before.level, 'warning');
-    assert.match(before.message, /^Guardian may not list namespaces and clusterinformations/);
-    await there(
-      'create',
-      'clusterrole',
-      'check-guardian',
-      '--verb=list',
-      '--resource=namespaces,clusterinformations.projectcalico.org',
-    );
-    const bind = ['create', 'clusterrolebinding', 'check-guardian', '--clusterrole=check-guardian'];
-    await there(...bind, '--serviceaccount=calico-system:guardian');
-    await eventually(async () => of(await check(own, [NAME, ...cluster]), 'guardian-rights').level === 'ok');
-    await there('delete', 'clusterrole,clusterrolebinding', 'check-guardian');
-  });
-
-  it('says how far behind logs are', async () => {
-    const none = of(await check(own, [NAME]), 'last-upload');
-    assert.deepEqual([none.level, none.message], ['warning', 'no flow came in the last 24 hours']);
-    const { credentials } = await addSender(workbench, 'checked-lag');
-    const end = Math.floor(Date.now() / 1000) - 60;
-    assert.equal((await post(credentials, FLOWS, `{"end_time":${end}}\n`)).code, 200);
-    await workbench.elasticsearch.request('POST', '/tigera_secure_ee_flows.checked-lag.*/_refresh');
-    const well = of(await check(own, ['checked-lag']), 'last-upload');
-    assert.equal(well.level, 'ok');
-    assert.match(well.message, /^flow: the newest record is \S+ old, and came \d+s ago$/);
-    const found = (await workbench.elasticsearch.request('GET', '/tigera_secure_ee_flows.checked-lag.*/_search')) as {
-      readonly hits: {
-        readonly hits: readonly { readonly _index: string; readonly _id: string; readonly _source: object }[];
-      };
-    };
-    const [hit] = found.hits.hits;
-    const path = `/${hit?._index}/_doc/${encodeURIComponent(hit?._id ?? '')}?refresh=true`;
-    await workbench.elasticsearch.request('PUT', path, { ...hit?._source, ingested: Date.now() - 1_800_000 });
-    const late = of(await check(own, ['checked-lag']), 'last-upload');
-    assert.equal(late.level, 'warning');
-    assert.match(late.message, /came 30m ago$/);
-    assert.match(late.todo ?? '', /kubectl get tigerastatus goldmane/);
-  });
-
-  it('names certificates that have run out or were taken away, and a name that is not there', async () => {
-    const names = { commonName: 'checked-old', organizationalUnit: 'tunnel' };
-    const old = await createKeyPair({ ...names, usages: ['client'], ...LAST_YEAR });
-    const spec = { certificate: Buffer.from(old.certificate).toString('base64') };
-    await apply(workbench, [
-      { apiVersion: 'kubectl-mcm.io/v1', kind: 'ManagedCluster', metadata: { name: 'checked-old' }, spec },
-    ]);
-    const expired = of(await check(own, ['checked-old']), 'certificate');
-    assert.equal(expired.level, 'error');
-    assert.match(expired.message, /^its tunnel certificate has run out$/);
-    assert.match(expired.todo ?? '', /^kubectl mcm reissue checked-old /);
-    await workbench.mustKubectl(['mcm', 'revoke', 'checked-old']);
-    assert.match(of(await check(own, ['checked-old']), 'certificate').message, /^it has no certificate/);
-    const fleet = await check(workbench);
-    assert.ok(fleet.findings.some(({ id, message }) => id === 'certificate' && message.startsWith('checked-old: ')));
-    assert.match(of(fleet, 'clusters').message, /^\d+ of \d+ clusters are in order$/);
-    const nobody = of(await check(own, ['checked-nobody']), 'registered');
-    assert.equal(nobody.todo, 'kubectl mcm add-cluster checked-nobody -o checked-nobody.yaml');
-    await workbench.mustKubectl(['mcm', 'remove-cluster', 'checked-old']);
-  });
-
-  it('leaves out, and says so, what the caller may not see', async () => {
-    const { code, findings } = await check(workbench, ['checked-lag', ...(await as(workbench, 'seer'))]);
-    const skippedIds = findings.filter(({ level }) => level === 'skipped').map(({ id }) => id);
-    assert.deepEqual(skippedIds, [
-      'cluster-type',
-      'address',
-      'api-service',
-      'manager',
-      'who-may-register',
-      'leftovers',
-      'registered',
-    ]);
-    assert.equal(code, 0);
-  });
-
-  it('refuses what does not go together', async () => {
-    for (const [args, words] of [
-      [['--managed-context', 'prod-us'], /^error: --managed-context needs the name of its cluster/],
-      [['x', '--pre'], /^error: --pre is of what is not installed yet/],
-      [['x', '--managed-context', 'nope'], /^error: context "nope" does not exist\n/],
-    ] as const) {
-      const { code, stderr } = await mcm(workbench, ['check', ...args]);
-      assert.equal(code, 1);
-      assert.match(stderr, words);
-    }
   });
 });

@@ -30,6 +30,7 @@ export class ApiProxy {
   readonly #lost = new Set<RegExp>();
   readonly #unanswered = new Set<RegExp>();
   readonly #refused = new Map<RegExp, number>();
+  readonly #answers = new Map<RegExp, object>();
   /** Every request that came, as `METHOD URL`. */
   readonly requests: string[] = [];
   /** What becomes of a URL on the way. */
@@ -73,6 +74,11 @@ export class ApiProxy {
     return () => this.#refused.delete(matches);
   }
 
+  /** Answers what matches with this, as an API server that is otherwise. */
+  answer(matches: RegExp, body: object): void {
+    this.#answers.set(matches, body);
+  }
+
   /** Cuts every connection there is. */
   reset(): void {
     this.#server.closeAllConnections();
@@ -89,6 +95,11 @@ export class ApiProxy {
     const [, refusal] = [...this.#refused].find(([matches]) => matches.test(`${method} ${url}`)) ?? [];
     if (refusal !== undefined) {
       response.writeHead(refusal, { 'content-type': 'text/plain', 'retry-after': '1' }).end('Please try again later.');
+      return;
+    }
+    const [, own] = [...this.#answers].find(([matches]) => matches.test(`${method} ${url}`)) ?? [];
+    if (own !== undefined) {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(own));
       return;
     }
     const { ca, url: origin } = this.#upstream;
