@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { findJava } from '../testbed/elasticsearch/elasticsearch.ts';
+import { findJava } from '../testbed/elasticsearch/installation.ts';
 import { run } from '../testbed/processes.ts';
 import { newFolder, sharedWorkbench } from './harness.ts';
 
@@ -37,8 +37,8 @@ describe('a machine without', () => {
     assert.match(stderr, /^error: .*no space left/ms);
   });
 
-  it('a JDK is told what to install', async () => {
-    await assert.rejects(findJava(['/nowhere']), {
+  it('a JDK is told what to install', () => {
+    assert.throws(() => findJava(['/nowhere']), {
       message: 'A JDK is missing: install JDK 21 or newer, or set JAVA_HOME to one (it runs Elasticsearch)',
     });
   });

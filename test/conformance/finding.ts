@@ -17,7 +17,7 @@ import { type Field, type FieldKind, Fields } from '../../src/logs/types/field.t
 import { flows } from '../../src/logs/types/flows.ts';
 import { LOG_TYPES } from '../../src/logs/types/index.ts';
 import type { LogType } from '../../src/logs/types/log-type.ts';
-import type { ElasticsearchMajor } from '../../testbed/elasticsearch/elasticsearch.ts';
+import type { ElasticsearchMajor } from '../../testbed/elasticsearch/installation.ts';
 import { holds } from './filter-oracle.ts';
 import { RandomFilters } from './random-filter.ts';
 import { Bench } from './store-bench.ts';

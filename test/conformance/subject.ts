@@ -1,5 +1,6 @@
 import type { LayoutName } from '../../src/logs/store/elasticsearch/layout.ts';
-import type { Elasticsearch, ElasticsearchMajor } from '../../testbed/elasticsearch/elasticsearch.ts';
+import type { Elasticsearch } from '../../testbed/elasticsearch/elasticsearch.ts';
+import type { ElasticsearchMajor } from '../../testbed/elasticsearch/installation.ts';
 
 /** What is tried: a layout in an Elasticsearch of a version. */
 export interface Subject {

@@ -1,25 +1,23 @@
-import { accessSync, constants, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { cached } from '../cache.ts';
-import { freePorts, mustRun, run, ServerProcess } from '../processes.ts';
+import { freePorts, ServerProcess } from '../processes.ts';
+import {
+  type ElasticsearchMajor,
+  type Installation,
+  installElasticsearch,
+  MODULE_FLAGS,
+  STARTER,
+} from './installation.ts';
 
-const OLDEST_JAVA = 21;
 const HEAP = '512m';
+/** Archive of what a JVM has made of classes. */
+const CLASSES = 'classes.jsa';
 
-/** The versions that are tried, the newest of each major version that we say we work with. */
-export const ELASTICSEARCH_VERSIONS = { 8: '8.19.5', 9: '9.5.3' } as const;
-export type ElasticsearchMajor = keyof typeof ELASTICSEARCH_VERSIONS;
-
-const JVMS = '/usr/lib/jvm';
-const MODULE = 'transport-netty4';
-/** Jars that the server itself does not have: they are the HTTP transport's, which loads its own. */
-const MODULE_JARS = /^(netty-|transport-netty4-|elasticsearch-ssl-config-)/;
-
-/** Elasticsearch's server and HTTP transport run as modules, and one package of the server is not exported. */
-const MODULE_FLAGS = [
-  '--add-modules=ALL-MODULE-PATH',
-  '--add-exports=org.elasticsearch.server/org.elasticsearch.env=ALL-UNNAMED',
-];
+interface StartOptions {
+  readonly port?: number;
+  readonly settings?: readonly string[];
+}
 
 /** Elasticsearch as a client of its own sees it, past the manager. */
 export class ElasticsearchClient {
@@ -62,14 +60,21 @@ export class Elasticsearch extends ElasticsearchClient {
   static async start(
     directory: string,
     progress: (text: string) => void,
-    options: {
-      readonly port?: number;
-      readonly settings?: readonly string[];
-      readonly major?: ElasticsearchMajor;
-    } = {},
+    { major = 9, ...options }: StartOptions & { readonly major?: ElasticsearchMajor } = {},
   ): Promise<Elasticsearch> {
-    const java = await findJava();
-    const home = await install(java, options.major ?? 9, progress);
+    const installation = await installElasticsearch(major, progress);
+    const archive = join(await archivedClasses(installation, progress), CLASSES);
+    // It starts without them as well.
+    const flags = existsSync(archive) ? [`-XX:SharedArchiveFile=${archive}`] : [];
+    return await Elasticsearch.startInstalled(installation, directory, { ...options, flags });
+  }
+
+  /** The same with flags for its JVM. */
+  static async startInstalled(
+    { java, home }: Installation,
+    directory: string,
+    { flags, ...options }: StartOptions & { readonly flags: readonly string[] },
+  ): Promise<Elasticsearch> {
     const [freePort = 0, transportPort = 0] = await freePorts(2);
     const port = options.port ?? freePort;
     mkdirSync(join(directory, 'config'), { recursive: true });
@@ -86,7 +91,7 @@ export class Elasticsearch extends ElasticsearchClient {
       'cluster.routing.allocation.disk.threshold_enabled=false',
       ...(options.settings ?? []),
     ];
-    const flags = [
+    const always = [
       `-Xms${HEAP}`,
       `-Xmx${HEAP}`,
       '-p',
@@ -96,8 +101,8 @@ export class Elasticsearch extends ElasticsearchClient {
     ];
     const server = new ServerProcess(
       'Elasticsearch',
-      join(java, 'bin', 'java'),
-      [...flags, '-cp', join(home, 'classes'), 'StartElasticsearch', join(home, 'modules'), ...settings],
+      join(java.home, 'bin', 'java'),
+      [...flags, ...always, '-cp', join(home, STARTER), 'StartElasticsearch', join(home, 'modules'), ...settings],
       { logFile: join(directory, 'elasticsearch.log') },
     );
     const url = `http://127.0.0.1:${port}`;
@@ -110,84 +115,27 @@ export class Elasticsearch extends ElasticsearchClient {
     return new Elasticsearch(url, server);
   }
 
-  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    await this.#process.stop(signal);
+  async stop(signal: NodeJS.Signals = 'SIGTERM', patience?: number): Promise<void> {
+    await this.#process.stop(signal, patience);
   }
 }
 
-async function install(java: string, major: ElasticsearchMajor, progress: (text: string) => void): Promise<string> {
-  const version = ELASTICSEARCH_VERSIONS[major];
-  const folder = import.meta.dirname;
-  const inputs = ['pom.xml', 'StartElasticsearch.java'].map((file) => readFileSync(join(folder, file)));
-  return await cached('elasticsearch', [...inputs, Buffer.from(version)], async (home) => {
-    progress('Fetching Elasticsearch: some seconds, once on this machine');
-    const library = join(home, 'lib');
-    const module = join(home, 'modules', MODULE);
-    mkdirSync(module, { recursive: true });
-    const maven = await findMaven(progress);
-    const copy = 'org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies';
-    await mustRun(maven, [
-      '--batch-mode',
-      '--quiet',
-      '-f',
-      join(folder, 'pom.xml'),
-      copy,
-      `-Delasticsearch.version=${version}`,
-      `-DoutputDirectory=${library}`,
-    ]);
-    for (const jar of readdirSync(library))
-      if (MODULE_JARS.test(jar)) renameSync(join(library, jar), join(module, jar));
-    const transport = readdirSync(module).find((jar) => jar.startsWith(`${MODULE}-`)) ?? '';
-    await mustRun(join(java, 'bin', 'jar'), ['-xf', join(module, transport), `META-INF/es-plugins/${MODULE}`], {
-      cwd: home,
-    });
-    const plugin = join(home, 'META-INF', 'es-plugins', MODULE);
-    for (const file of readdirSync(plugin)) renameSync(join(plugin, file), join(module, file));
-    const source = join(folder, 'StartElasticsearch.java');
-    await mustRun(join(java, 'bin', 'javac'), ['-p', library, ...MODULE_FLAGS, '-d', join(home, 'classes'), source]);
+/**
+ * What a JVM has made of the classes of a node, for the next ones to take as it is: they start in two thirds of the time.
+ * Made once for each version of both.
+ */
+async function archivedClasses(installation: Installation, progress: (text: string) => void): Promise<string> {
+  const { java, home } = installation;
+  return await cached('elasticsearch-classes', [home, java.release], async (folder) => {
+    progress('Starting Elasticsearch once for its classes: some seconds, once on this machine');
+    const data = join(folder, 'node');
+    const flags = [`-XX:ArchiveClassesAtExit=${join(folder, CLASSES)}`];
+    const node = await Elasticsearch.startInstalled(installation, data, { flags });
+    await node.request('PUT', '/any/_doc/1?refresh=true', { '@timestamp': 1, name: 'any' });
+    const aggs = { names: { terms: { field: 'name.keyword' } } };
+    await node.request('POST', '/any/_search', { query: { match: { name: 'any' } }, sort: ['@timestamp'], aggs });
+    // They are written in the end.
+    await node.stop('SIGTERM', 120_000);
+    rmSync(data, { recursive: true });
   });
-}
-
-/** Where JDKs are: JAVA_HOME, those installed by the system, the one on the PATH. */
-function javaHomes(): string[] {
-  const onPath = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, '..'));
-  const installed = safeReaddir(JVMS).map((name) => join(JVMS, name));
-  return [process.env.JAVA_HOME ?? '', ...installed, ...onPath].filter((home) => home !== '');
-}
-
-/** The first JDK new enough for Elasticsearch 9. @throws Error that names what to install */
-export async function findJava(homes: readonly string[] = javaHomes()): Promise<string> {
-  for (const home of homes.filter(hasCompiler)) {
-    const { stdout } = await run(join(home, 'bin', 'javac'), ['--version']);
-    if (Number(/javac (\d+)/.exec(stdout)?.[1] ?? 0) >= OLDEST_JAVA) return home;
-  }
-  throw new Error(
-    `A JDK is missing: install JDK ${OLDEST_JAVA} or newer, or set JAVA_HOME to one (it runs Elasticsearch)`,
-  );
-}
-
-function hasCompiler(home: string): boolean {
-  try {
-    accessSync(join(home, 'bin', 'javac'), constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-function safeReaddir(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
-
-async function findMaven(progress: (text: string) => void): Promise<string> {
-  const found = async () => (await run('mvn', ['--version']).catch(() => undefined))?.code === 0;
-  if (await found()) return 'mvn';
-  progress('Installing Maven (it fetches Elasticsearch)');
-  await run('apt-get', ['install', '--yes', '--no-install-recommends', 'maven']).catch(() => undefined);
-  if (await found()) return 'mvn';
-  throw new Error('Maven is missing: install maven (it fetches Elasticsearch)');
 }
