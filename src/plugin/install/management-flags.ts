@@ -35,22 +35,22 @@ const POD_FLAGS = {
       'Secret in the namespace kubectl-mcm with what Elasticsearch asks for, by the keys username and password, or apiKey; ca.crt, tls.crt and tls.key where it takes them.',
   },
   replicas: { type: 'string', value: 'NUMBER', description: 'How many managers share the work (default 1).' },
-  cpu: { type: 'string', value: 'QUANTITY', description: 'Processor time that each asks for (default 500m).' },
+  cpu: { type: 'string', value: 'QUANTITY', description: 'Processor time that each manager asks for (default 500m).' },
   memory: {
     type: 'string',
     value: 'QUANTITY',
-    description: 'Memory that each asks for, and the most that it gets (default 1Gi).',
+    description: 'Memory that each manager asks for, and the most that it gets (default 1Gi).',
   },
   'spool-size': {
     type: 'string',
     value: 'SIZE',
     description:
-      'How much each may keep on disk while Elasticsearch does not take it (default 10Gi); its volume is a quarter larger.',
+      'How much each manager may keep on disk while Elasticsearch does not take it (default 10Gi); its volume is a quarter larger.',
   },
   'storage-class': {
     type: 'string',
     value: 'NAME',
-    description: "StorageClass of that volume (default: the cluster's own default).",
+    description: "StorageClass of the managers' volumes (default: the cluster's own default).",
   },
   expose: {
     type: 'string',
@@ -61,7 +61,7 @@ const POD_FLAGS = {
   'node-port': {
     type: 'string',
     value: 'PORT',
-    description: `That port of each node (default ${CLUSTERS_NODE_PORT}).`,
+    description: `The port of each node by which managed clusters get to the manager (default ${CLUSTERS_NODE_PORT}).`,
   },
   'host-network': {
     type: 'boolean',
@@ -72,7 +72,7 @@ const POD_FLAGS = {
     type: 'string',
     value: 'NAME',
     choices: Object.keys(CLOUDS),
-    description: 'Where the cluster runs: decides what of the above is not given, and says what does not work there.',
+    description: 'Where the cluster runs: decides what other flags leave open, and says what does not work there.',
   },
 } as const satisfies Record<string, FlagSpec>;
 

@@ -37,17 +37,25 @@ export const MANAGED_FLAGS = {
     description:
       'Proxy through which forwarders and the agent reach the management cluster. Guardian has its own from tigera-operator.',
   },
-  'no-proxy': { type: 'string', value: 'LIST', description: 'What they reach without it, with commas between.' },
+  'no-proxy': {
+    type: 'string',
+    value: 'LIST',
+    description: 'What forwarders and the agent reach without that proxy, with commas between.',
+  },
   'impersonate-user': {
     type: 'strings',
     value: 'NAME',
     description: 'A user as whom the management cluster may act there; can be repeated. Nobody by default.',
   },
-  'impersonate-group': { type: 'strings', value: 'NAME', description: 'A group, in the same way.' },
+  'impersonate-group': {
+    type: 'strings',
+    value: 'NAME',
+    description: 'A group as which the management cluster may act there, like --impersonate-user.',
+  },
   'impersonate-serviceaccount': {
     type: 'strings',
     value: 'NAMESPACE/NAME',
-    description: 'A ServiceAccount, in the same way.',
+    description: 'A ServiceAccount as which the management cluster may act there, like --impersonate-user.',
   },
   'no-impersonation': {
     type: 'boolean',
