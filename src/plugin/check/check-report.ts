@@ -1,4 +1,5 @@
 import { plural, printable } from '../print.ts';
+import { isUtf8 } from '../utf8.ts';
 import type { Finding, Section } from './finding.ts';
 
 type Marks = Readonly<Record<Finding['level'], string>>;
@@ -7,8 +8,8 @@ const SIGNS: Marks = { ok: '√', warning: '‼', error: '×', skipped: '-' };
 const WORDS: Marks = { ok: 'OK  ', warning: 'WARN', error: 'FAIL', skipped: 'SKIP' };
 
 /** Signs where a terminal shows them, else words. */
-export function marksFor(isTerminal: boolean, { LC_ALL, LC_CTYPE, LANG }: NodeJS.ProcessEnv): Marks {
-  return isTerminal && /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || '') ? SIGNS : WORDS;
+export function marksFor(isTerminal: boolean, env: NodeJS.ProcessEnv): Marks {
+  return isTerminal && isUtf8(env) ? SIGNS : WORDS;
 }
 
 /** Every finding under its section, what is not well with its cause, what mends it, and its id. */

@@ -10,11 +10,12 @@ import { CLUSTER_FLAGS, chosenClusters } from '../logs/chosen-clusters.ts';
 import { usesColours } from '../logs/colours.ts';
 import { FILTER_FLAGS } from '../logs/filter-flags.ts';
 import { followLogs } from '../logs/follow-logs.ts';
-import { newPrinter, OUTPUT_FORMATS } from '../logs/log-printer.ts';
+import { type LineWidth, newPrinter, OUTPUT_FORMATS } from '../logs/log-printer.ts';
 import { PARTIAL, warningsOf } from '../logs/shortcomings.ts';
 import { showLogs } from '../logs/shown-logs.ts';
 import { DEFAULT_SINCE, TIME_FLAGS, timeRange } from '../logs/time-flags.ts';
 import { TIME_FORMATS, type TimeFormat } from '../logs/time-words.ts';
+import { isUtf8 } from '../utf8.ts';
 
 /** `logs`: what RBAC lets the caller see of clusters' logs. */
 export const command = defineCommand({
@@ -124,6 +125,17 @@ kubectl mcm logs --all-clusters --since 30d --export flows-of-november --gzip`,
       choices: TIME_FORMATS,
       description: 'How times are shown. Default: short in compact, else RFC3339 (in UTC).',
     },
+    numeric: {
+      type: 'boolean',
+      description:
+        'Show addresses instead of the names of pods, network sets and servers, in compact, tables and csv. What a record has no address of keeps its name, as in aggregated flows.',
+    },
+    'max-width': {
+      type: 'string',
+      value: 'N',
+      description:
+        "Cut lines of compact and of tables to so many columns; 0 for none. Default: the terminal's width for compact and table; all where the output is no terminal, and in wide and custom-columns.",
+    },
     utc: { type: 'boolean', description: 'Show short times in UTC instead of the local time zone.' },
     color: {
       type: 'string',
@@ -138,7 +150,8 @@ kubectl mcm logs --all-clusters --since 30d --export flows-of-november --gzip`,
     return flag === undefined && named ? didYouMean([`kubectl mcm logs --cluster ${cluster}`]) : undefined;
   },
   run: async ({ flags, global, io }) => {
-    const isTerminal = (io.out as { readonly isTTY?: boolean }).isTTY === true;
+    const terminal = io.out as { readonly isTTY?: boolean; readonly columns?: number };
+    const isTerminal = terminal.isTTY === true;
     const types = ofSource(typesOf(flags.type), flags.source);
     refuseEnds(flags);
     const range = timeRange(flags, flags.tail !== undefined, io.now());
@@ -160,6 +173,12 @@ kubectl mcm logs --all-clusters --since 30d --export flows-of-november --gzip`,
       const { runExport } = await import('../export/run-export.ts');
       return await runExport({ path: flags.export, asked, flags, global }, io);
     }
+    const width: LineWidth = {
+      asked: widthOf(flags['max-width']),
+      // Looked at anew each time: windows change while logs are followed.
+      terminal: () => (isTerminal ? terminal.columns : undefined),
+      mark: isUtf8(io.env) ? '…' : '...',
+    };
     const newPrinterFor = (severalClusters: boolean) =>
       newPrinter({
         output: flags.output,
@@ -169,6 +188,8 @@ kubectl mcm logs --all-clusters --since 30d --export flows-of-november --gzip`,
         colours: usesColours(flags.color, isTerminal, io.env),
         timeFormat: flags['time-format'] as TimeFormat | undefined,
         utc: flags.utc,
+        numeric: flags.numeric,
+        width,
         now: io.now,
       });
     // A mistake in the flags is told before anything is asked of a server.
@@ -201,6 +222,14 @@ function tailOf(text: string, mayBeNothing: boolean): number | undefined {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : -1;
   if (value >= (mayBeNothing ? 0 : 1)) return value;
   throw new UserError(`error: invalid argument "${text}" for "--tail" flag: must be a number from 1, or -1 for all`);
+}
+
+/** @throws UserError */
+function widthOf(text: string | undefined): number | undefined {
+  if (text === undefined || /^\d{1,6}$/.test(text)) return text === undefined ? undefined : Number(text);
+  throw new UserError(
+    `error: invalid argument "${text}" for "--max-width" flag: must be a number of columns, or 0 for all`,
+  );
 }
 
 /** Where nobody said how far back to look, where it was looked. */

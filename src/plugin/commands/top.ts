@@ -16,6 +16,7 @@ import { newTurns } from '../logs/shown-logs.ts';
 import { TIME_FLAGS, timeRange } from '../logs/time-flags.ts';
 import { printTop, TOP_FORMATS, topFormat } from '../logs/top-printer.ts';
 import { readTop } from '../logs/top-reads.ts';
+import { isUtf8 } from '../utf8.ts';
 
 /** `top`: what there is most of in clusters' logs. */
 export const command = defineCommand({
@@ -182,8 +183,4 @@ function shortness(shortBy: number, by: GroupWord): readonly string[] {
   return [
     `warning: some clusters have more to count by ${by} than they could say: what is shown may be up to ${shortBy} too small\n`,
   ];
-}
-
-function isUtf8(env: NodeJS.ProcessEnv): boolean {
-  return /utf-?8/i.test(env.LC_ALL || env.LC_CTYPE || env.LANG || '');
 }

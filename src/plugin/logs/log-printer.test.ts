@@ -6,6 +6,7 @@ import { auditEe, auditKube } from '../../logs/types/audit.ts';
 import { dns } from '../../logs/types/dns.ts';
 import { flows } from '../../logs/types/flows.ts';
 import type { LogType } from '../../logs/types/log-type.ts';
+import { waf } from '../../logs/types/waf.ts';
 import { coloured } from './colours.ts';
 import { newPrinter, type PrintOptions } from './log-printer.ts';
 import type { FoundItem } from './log-reads.ts';
@@ -20,6 +21,8 @@ const OPTIONS: PrintOptions = {
   colours: false,
   timeFormat: undefined,
   utc: true,
+  numeric: false,
+  width: { asked: undefined, terminal: () => undefined, mark: '…' },
   now: () => NOW,
 };
 
@@ -100,6 +103,22 @@ Nov 22 18:31:19.000  prod-us  deny  store/checkout-5d9894c7-x2v4q -> 203.0.113.9
       { types: [flows, dns] },
       `Nov 22 18:30:41.218  NXDomain  store/frontend-754cdbf884-k2x9p               A redis.stor.svc.cluster.local  x40  1.2ms  via kube-system/coredns
 Nov 22 18:31:04.000  deny      store/frontend-754cdbf884-* -> store/redis-*  tcp/6379                        x12  by default/store.redis-only (ingress, dst)
+`,
+    ],
+    [
+      'compact with addresses',
+      FLOWS,
+      { numeric: true },
+      `Nov 22 18:31:04.000  deny  store/frontend-754cdbf884-* -> store/redis-*  tcp/6379  x12  by default/store.redis-only (ingress, dst)
+Nov 22 18:31:19.000  deny  10.1.4.7 -> 203.0.113.9                       tcp/443   x3   by security/egress-deny (egress, src)
+`,
+    ],
+    [
+      'compact in so many columns',
+      FLOWS,
+      { width: { asked: 100, terminal: () => 20, mark: '…' } },
+      `Nov 22 18:31:04.000  deny  store/frontend-754cdbf884-* -> store/redis-*           tcp/6379  x12  by…
+Nov 22 18:31:19.000  deny  store/checkout-5d9894c7-x2v4q -> 203.0.113.9 (public)  tcp/443   x3   by…
 `,
     ],
     [
@@ -194,6 +213,56 @@ deny\t0|security|security.egress-deny|deny|-1 at 1795372279000
     const unpainted = ['prod-eu', 'prod-us'].reduce((text, name) => text.replaceAll(coloured(name), name), painted);
     assert.equal(unpainted, plain);
     assert.equal(painted, printed(FLOWS, { severalClusters: true, colours: true }));
+  });
+
+  it('with addresses, also where the ends are objects of a list or of the record', () => {
+    assert.match(
+      printed([NXDOMAIN], { types: [dns], numeric: true }),
+      / {2}store\/frontend-754cdbf884-k2x9p .* via 10\.96\.0\.10\n$/,
+    );
+    const client = { ...NXDOMAIN, item: { ...NXDOMAIN.item, client_ip: '10.1.4.8' } };
+    assert.match(
+      printed([client], { output: 'table', types: [dns], numeric: true }),
+      / {3}NXDomain {3}10\.1\.4\.8 {3}A /,
+    );
+    const attack = found(waf, 'prod-eu', '18:31:04', {
+      ...{ method: 'GET', path: '/x', source: { ip: '203.0.113.9', name: '-', hostname: 'scan.example' } },
+      destination: { ip: '10.1.4.7', namespace: 'store', name: 'web-1' },
+    });
+    const named = printed([attack], { types: [waf] });
+    assert.match(named, /GET {2}scan\.example -> store\/web-1 {2}\/x\n$/);
+    assert.match(printed([attack], { types: [waf], numeric: true }), /GET {2}203\.0\.113\.9 -> 10\.1\.4\.7 {2}\/x\n$/);
+    assert.deepEqual(attack.item.destination, { ip: '10.1.4.7', namespace: 'store', name: 'web-1' });
+    // Nothing has addresses there, and the record itself is never changed.
+    assert.equal(printed([CHANGE], { types: [auditEe], numeric: true }), printed([CHANGE], { types: [auditEe] }));
+    assert.equal(printed(FLOWS, { output: 'json', numeric: true }), printed(FLOWS, { output: 'json' }));
+    assert.match(printed(FLOWS, { output: 'csv', numeric: true }), /,deny,10\.1\.4\.7,203\.0\.113\.9,tcp,443,3,/);
+  });
+
+  it('are cut at the terminal where nobody has said and all of it was not asked for', () => {
+    const widths = (options: Partial<PrintOptions>) =>
+      printed(FLOWS, options)
+        .trimEnd()
+        .split('\n')
+        .map(({ length }) => length);
+    const terminal = { asked: undefined, terminal: () => 60, mark: '...' };
+    for (const output of ['compact', 'table']) {
+      assert.deepEqual(new Set(widths({ output, width: terminal })), new Set([60]), output);
+      assert.equal(printed(FLOWS, { output, width: { ...terminal, asked: 0 } }), printed(FLOWS, { output }));
+      assert.match(printed(FLOWS, { output, width: terminal }), /^(.{57}\.{3}\n)+$/);
+    }
+    for (const output of ['wide', 'custom-columns=A:.policies,B:.policies', 'csv', 'json', 'yaml', 'raw', 'name']) {
+      assert.equal(printed(FLOWS, { output, width: terminal }), printed(FLOWS, { output }), output);
+    }
+    for (const output of ['wide', 'custom-columns=A:.policies,B:.policies']) {
+      assert.ok(Math.max(...widths({ output, width: { ...terminal, asked: 70 } })) === 70, output);
+    }
+    // A window becomes smaller while logs are followed.
+    let columns = 80;
+    const print = newPrinter({ ...OPTIONS, width: { ...terminal, terminal: () => columns } });
+    assert.equal(print(FLOWS.slice(0, 1)).length, 81);
+    columns = 40;
+    assert.equal(print(FLOWS.slice(1)).length, 41);
   });
 
   it('steer no terminal in any format', () => {

@@ -1,16 +1,28 @@
 import { UserError } from '../../errors.ts';
-import type { Column, LogType } from '../../logs/types/log-type.ts';
+import type { Column, LogType, StoredRecord } from '../../logs/types/log-type.ts';
+import { cutLines } from '../cut-lines.ts';
 import { ColumnAligner, printable, printableJson, toYaml } from '../print.ts';
 import { coloured } from './colours.ts';
 import { JsonPath, parseTemplate, valueText } from './json-path.ts';
 import type { FoundItem } from './log-reads.ts';
 import { type TimeFormat, type TimeWording, timeWords } from './time-words.ts';
+import { withoutNames } from './without-names.ts';
 
 /** Formats that take nothing behind them. */
 const PLAIN_FORMATS = ['compact', 'wide', 'table', 'json', 'jsonl', 'yaml', 'csv', 'name', 'raw'] as const;
 type PlainFormat = (typeof PLAIN_FORMATS)[number];
 
 export const OUTPUT_FORMATS = [...PLAIN_FORMATS, 'jsonpath=TEMPLATE', 'custom-columns=SPEC'] as const;
+
+/** How many columns lines of columns may take. */
+export interface LineWidth {
+  /** Of all formats that have columns; 0 for any number, undefined where nobody has said. */
+  readonly asked: number | undefined;
+  /** Of the terminal at this moment, which counts where nobody has said and everything there is was not asked for. */
+  readonly terminal: () => number | undefined;
+  /** Stands for what is cut off. */
+  readonly mark: string;
+}
 
 /** How to show records. */
 export interface PrintOptions {
@@ -24,6 +36,9 @@ export interface PrintOptions {
   /** undefined for the format's own. */
   readonly timeFormat: TimeFormat | undefined;
   readonly utc: boolean;
+  /** Addresses instead of names, in what is not the record itself. */
+  readonly numeric: boolean;
+  readonly width: LineWidth;
   /** Milliseconds since 1970, from which ages are counted. */
   readonly now: () => number;
 }
@@ -83,13 +98,14 @@ function compactPrinter(options: PrintOptions): LogPrinter {
   );
   return (items) => {
     const times = wording(options, 'short');
-    return aligner.align(
+    const lines = aligner.align(
       items.map(({ cluster, type, item }) => [
         timeWords(item['@timestamp'], times),
         ...(severalClusters ? [cluster] : []),
-        ...type.compact(item).map(printable),
+        ...type.compact(shown(type, item, options)).map(printable),
       ]),
     );
+    return cut(lines, options.width, options.width.terminal());
   };
 }
 
@@ -102,24 +118,37 @@ function tablePrinter(options: PrintOptions, wide: boolean): LogPrinter {
   );
   const rows = (items: readonly FoundItem[]) => {
     const times = wording(options, 'RFC3339');
-    return items.map(({ cluster, item }) => [
+    return items.map(({ cluster, type, item }) => [
       timeWords(item['@timestamp'], times),
       ...(withCluster ? [cluster] : []),
-      ...columns.map(({ cell }) => printable(cell(item)) || '<none>'),
+      ...columns.map(({ cell }) => printable(cell(shown(type, item, options))) || '<none>'),
     ]);
   };
   const header = ['TIME', ...(withCluster ? ['CLUSTER'] : []), ...columns.map((column) => column.header)];
-  return withHeader(headers ? header : undefined, (lines) => aligner.align(lines), rows);
+  // Whoever asks for `wide` wants to see all of it.
+  const lines = (cells: readonly (readonly string[])[]) =>
+    cut(aligner.align(cells), options.width, wide ? undefined : options.width.terminal());
+  return withHeader(headers ? header : undefined, lines, rows);
+}
+
+/** The record as its columns are to show it. */
+function shown(type: LogType, item: FoundItem['item'], { numeric }: PrintOptions): StoredRecord {
+  return numeric ? withoutNames(type, item) : item;
+}
+
+function cut(lines: string, { asked, mark }: LineWidth, usual: number | undefined): string {
+  const width = asked ?? usual ?? 0;
+  return width === 0 ? lines : cutLines(lines, width, mark);
 }
 
 function csvPrinter(options: PrintOptions): LogPrinter {
   const columns = columnsOf(options);
   const rows = (items: readonly FoundItem[]) => {
     const times = wording(options, 'RFC3339');
-    return items.map(({ cluster, item }) => [
+    return items.map(({ cluster, type, item }) => [
       timeWords(item['@timestamp'], times),
       cluster,
-      ...columns.map(({ cell }) => printable(cell(item))),
+      ...columns.map(({ cell }) => printable(cell(shown(type, item, options)))),
     ]);
   };
   const lines = (cells: readonly (readonly string[])[]) => cells.map((row) => `${row.map(csvCell).join()}\n`).join('');
@@ -143,7 +172,7 @@ function columnsOf({ types, output }: PrintOptions): readonly Column[] {
   return first.columns;
 }
 
-function customColumnsPrinter(spec: string, { headers }: PrintOptions): LogPrinter {
+function customColumnsPrinter(spec: string, { headers, width }: PrintOptions): LogPrinter {
   const columns = spec.split(',').map((part) => {
     const colon = part.indexOf(':');
     if (colon < 1) {
@@ -160,7 +189,7 @@ function customColumnsPrinter(spec: string, { headers }: PrintOptions): LogPrint
       }),
     );
   const header = columns.map((column) => column.header);
-  return withHeader(headers ? header : undefined, (lines) => aligner.align(lines), rows);
+  return withHeader(headers ? header : undefined, (lines) => cut(aligner.align(lines), width, undefined), rows);
 }
 
 /** One line a record, whether the template ends it or not. */
