@@ -86,6 +86,13 @@ function starts(beginning: string): (value: unknown) => boolean {
   return (value) => String(value ?? '').startsWith(beginning);
 }
 
+/** Of a list of labels or an object of them. */
+function labelOf(labels: unknown): string {
+  const list = Array.isArray(labels) ? labels : Object.entries(labels ?? {}).map((label) => label.join('='));
+  return /^app=(.*)$/.exec(list[0] ?? '')?.[1] ?? '';
+}
+
+const isAaaa = ({ qtype }: Item) => qtype === 'AAAA';
 const isPolicy = (name: RegExp) => (flow: Item) =>
   Object.values(flow.policies as Record<string, string[]>).some((list) => list.some((hit) => name.test(hit)));
 
@@ -161,6 +168,15 @@ describe('logs show exactly what is asked for', () => {
     ['dns', ['--qname', '*.example.com', '--not', '--qname', 'nothing'], (dns) => /\.example\.com$/.test(dns.qname)],
     ['dns', ['--from-namespace', 'store'], (dns) => dns.client_namespace === 'store'],
     ['dns', ['--to-pod', 'kube-system/coredns'], (dns) => dns.servers !== undefined],
+    ['dns', ['--from-label', 'app=frontend'], (dns) => labelOf(dns.client_labels) === 'frontend'],
+    [
+      'dns',
+      ['--from-label', 'app=*a*', '--qtype', 'AAAA'],
+      (dns) => isAaaa(dns) && /a/.test(labelOf(dns.client_labels)),
+    ],
+    ['dns', ['--to-label', 'k8s-app'], (dns) => dns.servers !== undefined],
+    ['dns', ['--not', '--label', 'app=frontend'], (dns) => labelOf(dns.client_labels) !== 'frontend'],
+    ['dns', ['--pod', 'store/frontend'], (dns) => starts('frontend')(dns.client_name_aggr)],
     ['dns', ['--to-ip', '10.96.0.10'], (dns) => dns.servers !== undefined],
     [
       'dns',

@@ -23,7 +23,8 @@ export function holds(filter: Filter, record: StoredRecord): boolean {
 }
 
 /** What a record has in a field, as the field's kind takes it; what the kind takes for nothing is left out. */
-function valuesOf({ kind, path }: Field, record: StoredRecord): Scalar[] {
+function valuesOf({ kind, path, stored }: Field, record: StoredRecord): Scalar[] {
+  if (stored) return at(record, path).flatMap((value) => labelsIn(value));
   return at(record, path).flatMap((value): Scalar[] => {
     if (value === null || value === undefined) return [];
     switch (kind) {
@@ -39,6 +40,14 @@ function valuesOf({ kind, path }: Field, record: StoredRecord): Scalar[] {
         return [String(value)];
     }
   });
+}
+
+/** Labels of a list or an object, whatever is in it. */
+function labelsIn(value: unknown, key = ''): string[] {
+  if (value === null || value === undefined) return [];
+  if (Array.isArray(value)) return value.flatMap((item) => labelsIn(item, key));
+  if (typeof value !== 'object') return [key === '' ? String(value) : `${key}=${value}`];
+  return Object.entries(value).flatMap(([name, inner]) => labelsIn(inner, key === '' ? name : `${key}.${name}`));
 }
 
 function at(value: unknown, path: string): unknown[] {

@@ -70,6 +70,18 @@ const VALUES: Readonly<Record<FieldKind, readonly unknown[]>> = {
   boolean: [true, false],
 };
 
+/** The same of labels that are not indexed, which come in any form. */
+const STORED_LABELS = [
+  ...VALUES.labels,
+  ...[{ app: 'web', tier: 'front' }, { app: 'webs' }, { 'app.kubernetes.io/name': 'web', app: '' }, {}, '-', 7],
+  ...[
+    { app: ['web', 'x'], tier: null },
+    { app: 7, tier: true },
+    { app: { web: 'front' } },
+    [{ app: 'web' }, 'tier=front'],
+  ],
+];
+
 const KEY = 'authorization.k8s.io/decision';
 
 /** Fields that a sender can set, with the one key of attributes that is tried. */
@@ -84,9 +96,9 @@ function fieldsOf(type: LogType): Field[] {
 /** A record with something odd in some of its fields. */
 function oddRecord(type: LogType, fields: readonly Field[], random: Random, time: number): string {
   const record: Record<string, unknown> = { [type.timeFields[0] ?? '']: new Date(time).toISOString() };
-  for (const { kind, path, nested } of fields) {
+  for (const { kind, path, nested = listAround(path, record), stored } of fields) {
     if (random.chance(0.4)) continue;
-    const value = random.chance(0.1) ? null : random.pick(VALUES[kind]);
+    const value = random.chance(0.1) ? null : random.pick(stored ? STORED_LABELS : VALUES[kind]);
     if (kind === 'attributes') set(record, ['annotations', KEY], value);
     else if (nested === undefined) set(record, path.split('.'), value);
     else {
@@ -98,6 +110,12 @@ function oddRecord(type: LogType, fields: readonly Field[], random: Random, time
   return JSON.stringify(record);
 }
 
+/** Where a field is within a list that is there already. */
+function listAround(path: string, record: Readonly<Record<string, unknown>>): string | undefined {
+  const [outer = ''] = path.split('.');
+  return Array.isArray(record[outer]) ? outer : undefined;
+}
+
 function set(record: Record<string, unknown>, [first = '', ...rest]: readonly string[], value: unknown): void {
   if (rest.length === 0) record[first] = value;
   else {
@@ -107,8 +125,10 @@ function set(record: Record<string, unknown>, [first = '', ...rest]: readonly st
 }
 
 /** What can be compared with, of what the records have. */
-function known({ kind, name }: Field): readonly string[] {
+function known({ kind, name, stored }: Field): readonly string[] {
   if (name === 'cluster') return ['asked'];
+  if (stored)
+    return ['app=web', 'app=', 'app=7', 'tier=front', 'tier=true', 'app.kubernetes.io/name=web', 'app.web=front'];
   const values = VALUES[kind].flat().map(String);
   return kind === 'ip'
     ? [...values.filter((value) => value !== '-'), '10.0.0.0/8', '10.0.0.0/30', '2001:db8::/64']

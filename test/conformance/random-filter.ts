@@ -54,7 +54,7 @@ export class RandomFilters {
 
   leaf(field: Field): Filter {
     const random = this.#random;
-    if (random.chance(0.1)) return { kind: 'exists', field };
+    if (!field.stored && random.chance(0.1)) return { kind: 'exists', field };
     if (ABILITIES[field.kind].ordered && random.chance(0.4)) {
       const value = rangeValue(field, this.#value(field).replace(/\/.*/, ''));
       return { kind: 'range', field, operator: random.pick(RANGE_OPERATORS), value };
@@ -66,22 +66,25 @@ export class RandomFilters {
 
   #value(field: Field): string {
     const known = this.#values(field);
-    return this.#random.pick(known.length > 0 && this.#random.chance(0.8) ? known : VALUES[field.kind]);
+    const values = known.length > 0 && this.#random.chance(0.8) ? known : VALUES[field.kind];
+    return this.#random.pick(field.stored ? values.filter((value) => value.includes('=')) : values);
   }
 
   /** A value as it stands in a set: some of it may be left to wildcards. */
   #item(field: Field): string {
     const random = this.#random;
     const characters = [...this.#value(field)];
+    // What is read from the records has no wildcards in the keys of its labels.
+    const start = field.stored ? characters.indexOf('=') + 1 : 0;
     if (!ABILITIES[field.kind].wildcards || random.chance(0.4)) return escapePattern(characters.join(''));
     // Ten wildcards are the most there may be in one.
     let left = 5;
-    const pattern = characters.slice(0, 40).map((character) => {
-      const isHidden = left > 0 && random.chance(0.1);
+    const pattern = characters.slice(0, 40).map((character, at) => {
+      const isHidden = left > 0 && at >= start && random.chance(0.1);
       if (isHidden) left--;
       return isHidden ? '?' : escapePattern(character);
     });
-    const from = random.between(0, pattern.length);
+    const from = random.between(start, pattern.length);
     return pattern.toSpliced(from, random.between(0, pattern.length - from), '*').join('');
   }
 }

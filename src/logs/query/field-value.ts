@@ -11,12 +11,14 @@ export class ValueError extends Error {
 
 /** What `=` compares the field with. @throws ValueError */
 export function equalValue(field: Field, text: string): MatchValue {
+  checkLabel(field, text);
   if (field.kind === 'ip' && text.includes('/')) return { kind: 'network', network: networkOf(text) };
   return { kind: 'exact', value: scalarOf(field.kind, text) };
 }
 
 /** An item of a set, in which keywords may have wildcards. `*` by itself is any value, of any kind. @throws ValueError */
 export function setValue(field: Field, text: string): MatchValue {
+  checkLabel(field, text);
   const pattern = new Pattern(text);
   if (pattern.matchesAll) return { kind: 'wildcard', pattern };
   if (pattern.literal !== undefined) return equalValue(field, pattern.literal);
@@ -42,6 +44,14 @@ export function rangeValue(field: Field, text: string): Scalar {
 /** A value as text that is read as the same value. */
 export function valueText(field: Field, value: Scalar): string {
   return field.kind === 'date' ? new Date(Number(value)).toISOString() : String(value);
+}
+
+/** As Kubernetes has it, up to the value. */
+const LABEL_KEY = /^(?!.*\.\.[^=]*=)(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9](?:[-\w.]*[A-Za-z0-9])?=/;
+
+function checkLabel({ name, kind, stored }: Field, text: string): void {
+  if (kind !== 'labels' || !stored || LABEL_KEY.test(text)) return;
+  throw new ValueError(`${name} is searched by the whole key of a label, app=web or app=*: "${text}" has none`);
 }
 
 const WORDS: Readonly<Record<FieldKind, string>> = {

@@ -106,12 +106,21 @@ describe('a query that is wrong', () => {
     ],
     [flows, 'qname = x', ['unknown field "qname" of flow logs', '  qname = x', '  ^^^^^']],
     [
-      dns,
-      'client_labels = "app=x"',
+      auditEe,
+      'requestObject = "x"',
       [
-        'client_labels of dns logs is stored as it came and cannot be searched',
-        '  client_labels = "app=x"',
+        'requestObject of audit-ee logs is stored as it came and cannot be searched',
+        '  requestObject = "x"',
         '  ^^^^^^^^^^^^^',
+      ],
+    ],
+    [
+      dns,
+      'client_labels IN {"*=web"}',
+      [
+        'client_labels is searched by the whole key of a label, app=web or app=*: "*=web" has none',
+        '  client_labels IN {"*=web"}',
+        '                    ^^^^^^^',
       ],
     ],
     [flows, 'dest_port = http', ['"http" is not a number', '  dest_port = http', '              ^^^^']],

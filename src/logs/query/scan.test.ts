@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { dns } from '../types/dns.ts';
 import { flows } from '../types/flows.ts';
 import { type LogQuery, parseParameters } from './log-query.ts';
 import { mostToScan, scanTooWide } from './scan.ts';
 
-function asking(text: string | undefined): LogQuery {
+function asking(text: string | undefined, type = flows): LogQuery {
   const parameters = new URLSearchParams(text === undefined ? {} : { query: text });
-  return { clusters: ['prod-eu'], types: [flows], ...parseParameters(parameters, [flows]) };
+  return { clusters: ['prod-eu'], types: [type], ...parseParameters(parameters, [type]) };
 }
 
 describe('how much a query may look through', () => {
@@ -25,6 +26,16 @@ describe('how much a query may look through', () => {
       assert.equal(mostToScan(asking(text), 0), undefined);
     });
   }
+
+  it('is less for labels that are read in each record, the less the more labels', () => {
+    const one = asking('client_labels = "app=web"', dns);
+    assert.equal(mostToScan(one, 1000), 20);
+    assert.equal(mostToScan(asking('NOT (client_labels IN {"app=*", "a=b"} AND qtype = A)', dns), 1000), 10);
+    assert.match(
+      scanTooWide(one, 21, 20).message,
+      /: ask for a shorter time \(since, until\) or no client_labels, which every record is read for$/,
+    );
+  });
 
   it('is told with what to narrow', () => {
     const { message } = scanTooWide(asking('source_name IN {"*web"}'), 12_345_678, 1_000_000);

@@ -11,6 +11,9 @@ export const MOST_SCANNED = 100_000_000;
 /** How many times as dear a query is with a pattern that begins with a wildcard: every word of the field is looked at. */
 const LEADING_WILDCARD = 10;
 
+/** The same for each label that is not indexed: every record is read for it. */
+const STORED_LABEL = 50;
+
 /** A query would have the store look at more than it may. */
 export class ScanTooWide extends UserError {
   override readonly name = 'ScanTooWide';
@@ -22,7 +25,9 @@ export class ScanTooWide extends UserError {
  */
 export function mostToScan({ filter }: Pick<LogQuery, 'filter'>, mostScanned: number): number | undefined {
   if (filter === undefined || mostScanned === 0) return undefined;
-  return leadingWildcards(filter).length === 0 ? mostScanned : Math.floor(mostScanned / LEADING_WILDCARD);
+  const { wildcards, labels } = dearPartsOf(filter);
+  const times = Math.max(1, wildcards.length === 0 ? 1 : LEADING_WILDCARD, labels.length * STORED_LABEL);
+  return Math.floor(mostScanned / times);
 }
 
 /** Says what to narrow. */
@@ -32,12 +37,15 @@ export function scanTooWide(
   most: number,
 ): ScanTooWide {
   const { clusters, types, filter } = query;
-  const [first] = filter === undefined ? [] : leadingWildcards(filter);
+  const { wildcards, labels } = dearPartsOf(filter);
+  const [wildcard] = wildcards;
+  const [label] = labels;
   const advice = [
     'a shorter time (since, until)',
     ...(clusters.length > 1 ? ['fewer clusters'] : []),
     ...(types.length > 1 ? ['fewer log types'] : []),
-    ...(first === undefined ? [] : [`patterns that do not begin with a wildcard, as "${first}" does`]),
+    ...(wildcard === undefined ? [] : [`patterns that do not begin with a wildcard, as "${wildcard}" does`]),
+    ...(label === undefined ? [] : [`no ${label}, which every record is read for`]),
   ];
   const last = advice.pop();
   const asked = advice.length === 0 ? last : `${advice.join(', ')} or ${last}`;
@@ -48,19 +56,34 @@ export function scanTooWide(
   );
 }
 
-function leadingWildcards(filter: Filter): string[] {
-  switch (filter.kind) {
+/** What makes a filter dear: patterns that begin with a wildcard, and fields of labels that are not indexed, for each label. */
+interface DearParts {
+  readonly wildcards: readonly string[];
+  readonly labels: readonly string[];
+}
+
+function dearPartsOf(filter: Filter | undefined): DearParts {
+  switch (filter?.kind) {
     case 'and':
-    case 'or':
-      return filter.filters.flatMap(leadingWildcards);
+    case 'or': {
+      const parts = filter.filters.map(dearPartsOf);
+      return {
+        wildcards: parts.flatMap(({ wildcards }) => wildcards),
+        labels: parts.flatMap(({ labels }) => labels),
+      };
+    }
     case 'not':
-      return leadingWildcards(filter.filter);
-    case 'match':
-      return filter.values.flatMap((value) =>
-        value.kind === 'wildcard' && /^[*?]/.test(value.pattern.source) ? [value.pattern.source] : [],
-      );
+      return dearPartsOf(filter.filter);
+    case 'match': {
+      const { field, values } = filter;
+      const patterns = values.flatMap((value) => (value.kind === 'wildcard' ? [value.pattern.source] : []));
+      return {
+        wildcards: patterns.filter((source) => /^[*?]/.test(source)),
+        labels: field.stored ? values.map(() => field.name) : [],
+      };
+    }
     default:
-      return [];
+      return { wildcards: [], labels: [] };
   }
 }
 

@@ -1,4 +1,4 @@
-import { asIs, date, ip, keyword, long, MAX_DEPTH, USUAL_RETENTION_DAYS } from './fields.ts';
+import { date, ip, keyword, long, MAX_DEPTH, storedLabels, USUAL_RETENTION_DAYS } from './fields.ts';
 import { byField, isGiven } from './grouping.ts';
 import { column, endpoint, type LogType, list, namespaced, object, text, wideColumn } from './log-type.ts';
 
@@ -26,7 +26,7 @@ export const dns: LogType = {
       client_name: keyword,
       client_name_aggr: keyword,
       client_namespace: keyword,
-      client_labels: asIs,
+      client_labels: storedLabels,
       qname: keyword,
       qtype: keyword,
       qclass: keyword,
@@ -34,7 +34,7 @@ export const dns: LogType = {
       rrsets: { type: 'nested', properties: { name: keyword, type: keyword, class: keyword, rdata: keyword } },
       servers: {
         type: 'nested',
-        properties: { ip, name: keyword, name_aggr: keyword, namespace: keyword, labels: asIs },
+        properties: { ip, name: keyword, name_aggr: keyword, namespace: keyword, labels: storedLabels },
       },
       latency_count: long,
       latency_mean: long,
@@ -42,8 +42,18 @@ export const dns: LogType = {
     },
   },
   ends: {
-    from: { namespace: 'client_namespace', names: ['client_name', 'client_name_aggr'], ip: 'client_ip' },
-    to: { namespace: 'servers.namespace', names: ['servers.name', 'servers.name_aggr'], ip: 'servers.ip' },
+    from: {
+      namespace: 'client_namespace',
+      names: ['client_name', 'client_name_aggr'],
+      ip: 'client_ip',
+      labels: 'client_labels',
+    },
+    to: {
+      namespace: 'servers.namespace',
+      names: ['servers.name', 'servers.name_aggr'],
+      ip: 'servers.ip',
+      labels: 'servers.labels',
+    },
   },
   aspects: { qname: 'qname', qtype: 'qtype', rcode: 'rcode' },
   groupings: {

@@ -1,3 +1,4 @@
+import { storedLabels } from './fields.ts';
 import type { LogType } from './log-type.ts';
 
 /**
@@ -15,6 +16,8 @@ export interface Field {
   readonly path: string;
   /** Path of the list of objects that it is in, each of which is looked at by itself. */
   readonly nested?: string;
+  /** It is not indexed: each record is read for it, which takes its time, and of labels the key has to be known. */
+  readonly stored?: true;
 }
 
 /** What can be asked of a kind of field. */
@@ -106,6 +109,7 @@ function readMappings(properties: Readonly<Record<string, unknown>>, within = ''
   return Object.entries(properties).flatMap(([key, value]): ReadField[] => {
     const mapping = value as Mapping;
     const path = `${within}${key}`;
+    if (value === storedLabels) return [{ name: path, kind: 'labels', path, stored: true }];
     if (mapping.properties !== undefined) {
       return readMappings(mapping.properties, `${path}.`, mapping.type === 'nested' ? path : nested);
     }

@@ -29,5 +29,11 @@ export const MAX_FLAT_DEPTH = 20;
 /** Stored as it comes, never indexed: it has any number of keys, or another form in each version. */
 export const asIs = { type: 'object', enabled: false };
 
+/**
+ * Labels that come as a list of `key=value` or as an object: no mapping indexes both, so they are stored as they come, and
+ * looked for in the records themselves.
+ */
+export const storedLabels = { ...asIs };
+
 /** How long records are kept of which Calico's documentation does not say it: as long as flows. */
 export const USUAL_RETENTION_DAYS = 8;

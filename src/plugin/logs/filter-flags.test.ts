@@ -65,6 +65,8 @@ describe('the flags of logs that filter', () => {
       '--type dns --from-pod shop/web',
       'client_namespace = "shop" AND (client_name IN {"web*"} OR client_name_aggr IN {"web*"})',
     ],
+    ['--type dns --from-label app --from-label tier=web', 'client_labels IN {"app=*", "tier=web"}'],
+    ['--type dns --label app=web', 'client_labels = "app=web" OR "servers.labels" = "app=web"'],
     ['--type dns --to-ip 10.96.0.10', '"servers.ip" = "10.96.0.10"'],
     [
       '--type audit --user jane --verb Delete --resource pods --name web-*',
@@ -100,7 +102,11 @@ describe('the flags of logs that filter', () => {
   for (const [line, message] of [
     ['--qname x', 'error: --qname asks for nothing that flow logs have'],
     ['--type dns --policy x', 'error: --policy asks for nothing that dns logs have'],
-    ['--type dns --label app=x', 'error: --label asks for nothing that dns logs have'],
+    ['--type l7 --label app=x', 'error: --label asks for nothing that l7 logs have'],
+    [
+      '--type dns --from-label *=x',
+      'error: invalid argument "*=x" for "--from-label" flag: client_labels is searched by the whole key of a label, app=web or app=*: "*=x" has none',
+    ],
     ['--port http', 'error: invalid argument "http" for "--port" flag: "http" is not a number'],
     [
       '--ip 10.0.0.0/33',

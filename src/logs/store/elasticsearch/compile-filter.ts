@@ -1,5 +1,5 @@
 import type { estypes } from '@elastic/elasticsearch';
-import type { Filter, Match, Range, Scalar } from '../../query/filter.ts';
+import type { Filter, Match, MatchValue, Range, Scalar } from '../../query/filter.ts';
 import type { Field } from '../../types/field.ts';
 
 type Query = estypes.QueryDslQueryContainer;
@@ -36,6 +36,7 @@ function within({ nested }: Field, query: Query): Query {
 }
 
 function matches({ field, values }: Match): Query[] {
+  if (field.stored) return values.flatMap((value) => labelQueries(field, value));
   const exact: Scalar[] = [];
   const queries: Query[] = [];
   for (const value of values) {
@@ -44,6 +45,39 @@ function matches({ field, values }: Match): Query[] {
     else exact.push(value.value);
   }
   return [...equals(field, exact), ...queries];
+}
+
+/** Of a list of labels, and of an object with a member for each. */
+function labelQueries(field: Field, value: MatchValue): Query[] {
+  const { text, key } = labelOf(value);
+  const query = (path: string, wanted: string): Query =>
+    value.kind === 'wildcard' ? { wildcard: { [path]: { value: wanted } } } : { term: { [path]: wanted } };
+  return [query(field.path, text), query(`${field.path}.${key}`, text.slice(key.length + 1))];
+}
+
+/** A label has its key in full, which holds nothing that a pattern would escape. */
+function labelOf(value: MatchValue): { readonly text: string; readonly key: string } {
+  const text = value.kind === 'wildcard' ? value.pattern.source : value.kind === 'exact' ? String(value.value) : '';
+  return { text, key: text.slice(0, text.indexOf('=')) };
+}
+
+/** Fields that are read from the records themselves, for each search that looks at some: of labels, all that it asks for. */
+export function storedFields(filter: Filter | undefined): estypes.MappingRuntimeFields {
+  switch (filter?.kind) {
+    case 'and':
+    case 'or':
+      return Object.assign({}, ...filter.filters.map(storedFields));
+    case 'not':
+      return storedFields(filter.filter);
+    case 'match': {
+      const { field, values } = filter;
+      if (!field.stored) return {};
+      const paths = [field.path, ...values.map((value) => `${field.path}.${labelOf(value).key}`)];
+      return Object.fromEntries(paths.map((path) => [path, { type: 'keyword' }]));
+    }
+    default:
+      return {};
+  }
 }
 
 function equals(field: Field, values: readonly Scalar[]): Query[] {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errors, type estypes } from '@elastic/elasticsearch';
 import type { LogQuery } from '../../query/log-query.ts';
-import { compileFilter } from './compile-filter.ts';
+import { compileFilter, storedFields } from './compile-filter.ts';
 import type { IndexNames } from './index-names.ts';
 
 type Query = estypes.QueryDslQueryContainer;
@@ -19,6 +19,7 @@ export function requestFor(names: IndexNames, query: Asked): estypes.SearchReque
   const { types, clusters, since, until } = query;
   const places = types.map((type) => names.reading(type, clusters, since, until));
   const [first] = places;
+  const stored = storedFields(query.filter);
   return {
     index: places.flatMap(({ patterns }) => patterns),
     // Only a hint where to look: the filters say what is found.
@@ -28,6 +29,7 @@ export function requestFor(names: IndexNames, query: Asked): estypes.SearchReque
     ignore_unavailable: true,
     allow_partial_search_results: false,
     track_total_hits: false,
+    ...(Object.keys(stored).length === 0 ? {} : { runtime_mappings: stored }),
     query: { bool: { filter: filters(query) } },
   };
 }
