@@ -65,7 +65,7 @@ export class TunnelPort {
     const ingest = new HttpIngest(
       new ElasticsearchStore({ url: options.elasticsearchUrl }, new CurrentSettings()),
       {
-        taken: (cluster, type, outcome) => metrics.taken(cluster, type, outcome),
+        taken: ({ cluster }, type, outcome) => metrics.taken(cluster, type, outcome),
         turnedAway: (cluster, _type, reason) => this.turnedAway.push(`${cluster}: ${reason}`),
         failed: (_cluster, error) => {
           throw error;

@@ -5,7 +5,7 @@ import { type LogAggregation, parseAggregation } from '../logs/query/aggregation
 import { formatCursor } from '../logs/query/cursor.ts';
 import { type LogQuery, parseParameters } from '../logs/query/log-query.ts';
 import { type LogTop, topOf } from '../logs/query/log-top.ts';
-import type { Disconnected, Shortcoming } from '../logs/query/shortcoming.ts';
+import type { Disconnected, Shortcoming, Unsent } from '../logs/query/shortcoming.ts';
 import type { Backlog } from '../logs/spool/backlog.ts';
 import {
   type FoundRecord,
@@ -24,6 +24,8 @@ export interface LogReaderOptions {
   readonly store: LogStore;
   /** Since when a cluster's records may be missing, in milliseconds since 1970; undefined for one that is connected. */
   readonly silentSince: (cluster: string) => number | undefined;
+  /** What forwarders have said that they have still to send, of what a query is about. */
+  readonly unsent?: (query: LogQuery, now: number) => readonly Unsent[];
   /** What waits in the spool, where there is one. */
   readonly backlogs?: () => Iterable<Backlog>;
   /** Milliseconds that one read may take. */
@@ -138,8 +140,10 @@ export class LogReader {
         ),
       signal,
     );
-    const waiting = waitingIn(this.#options.backlogs?.() ?? [], query, Date.now());
-    return { found, asOf, shortcomings: [...this.#disconnected(query), ...waiting, ...gaps] };
+    const { unsent, backlogs } = this.#options;
+    const now = Date.now();
+    const late = [...(unsent?.(query, now) ?? []), ...waitingIn(backlogs?.() ?? [], query, now)];
+    return { found, asOf, shortcomings: [...this.#disconnected(query), ...late, ...gaps] };
   }
 
   #disconnected({ clusters, until = Number.POSITIVE_INFINITY }: LogQuery): readonly Disconnected[] {

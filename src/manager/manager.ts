@@ -39,6 +39,7 @@ import { StoreService } from './store-service.ts';
 import { StoredDays } from './stored-days.ts';
 import { serveTunnels } from './tunnel-service.ts';
 import { TurnedAwayUploads } from './turned-away.ts';
+import { UnsentLogs } from './unsent-logs.ts';
 
 export interface ManagerOptions {
   readonly client: KubeClient;
@@ -110,10 +111,13 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     spooling === undefined ? undefined : spooledByCluster(spooling),
   );
   const turnedAway = new TurnedAwayUploads();
+  const unsent = new UnsentLogs();
   const ingest = new HttpIngest(store, {
-    taken: (cluster, type, answer) => {
-      metrics.taken(cluster, type, answer);
-      if (answer.accepted + answer.setAside > 0) status.received(cluster, Date.now());
+    taken: (source, type, outcome) => {
+      const { cluster } = source;
+      metrics.taken(cluster, type, outcome);
+      if (outcome.accepted + outcome.setAside > 0) status.received(cluster, Date.now());
+      unsent.note(source, type, outcome.newest, Date.now());
     },
     turnedAway: (cluster, type, reason, fault) => {
       metrics.turnedAway(cluster, type);
@@ -133,6 +137,7 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     reader: new LogReader({
       store,
       silentSince: (cluster) => status.silentSince(cluster),
+      unsent: (query, now) => unsent.within(query, now),
       backlogs: () => spooling?.spool.backlogs ?? [],
     }),
     access: new LogAccess(client, signal),

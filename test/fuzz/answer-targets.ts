@@ -95,6 +95,7 @@ function uploadHeaders(random: Random): void {
     [SOURCE_HEADERS.host]: 'node-1.example',
     [SOURCE_HEADERS.fileKey]: '0123456789abcdef'.repeat(2),
     [SOURCE_HEADERS.offset]: '123456',
+    [SOURCE_HEADERS.unsent]: '98765',
   };
   const given = Object.entries(headers).filter(() => random.chance(0.9));
   const changed = new Map(given.map(([name, value]) => [name, mutatedText(value, random, 1)]));
@@ -103,7 +104,7 @@ function uploadHeaders(random: Random): void {
     assert.ok(host === undefined || JSON.stringify(host) === `"${host}"`);
     if (position === undefined) return;
     assert.match(position.fileKey, /^[0-9a-f]{32}$/);
-    assert.ok(Number.isSafeInteger(position.offset) && position.offset >= 0);
+    for (const bytes of [position.offset, position.unsent ?? 0]) assert.ok(Number.isSafeInteger(bytes) && bytes >= 0);
   } catch (error) {
     assert.ok(error instanceof UserError, `${error}`);
   }

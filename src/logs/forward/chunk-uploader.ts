@@ -6,6 +6,8 @@ export interface UploadRequest {
   readonly type: LogType;
   readonly fileKey: string;
   readonly chunk: FileChunk;
+  /** Bytes of whole lines behind the chunk in its file, which are still to be sent. */
+  readonly unsent: number;
 }
 
 /** Gets chunks of files to where they are kept. */

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Turns } from '../../turns.ts';
 import type { UploadAnswer } from '../ingest/upload.ts';
 import type { Checkpoint, Position } from './checkpoint.ts';
-import type { ChunkUploader, NotAcknowledged } from './chunk-uploader.ts';
+import type { ChunkUploader, NotAcknowledged, UploadRequest } from './chunk-uploader.ts';
 import { cutBytes, type FileChunk } from './file-chunk.ts';
 import type { ForwardMetrics } from './forward-metrics.ts';
 import type { GapLedger } from './gap-ledger.ts';
@@ -136,7 +136,7 @@ export class Passage {
 
   #upload(chunk: FileChunk, leave: () => void): void {
     const { uploader, insist } = this.#crossing;
-    const request = { ...this.#origin, chunk };
+    const request = this.#requestFor(chunk);
     const answer = insist ? uploader.upload(request, this.#signal) : uploader.uploadOnce(request, this.#signal);
     if (this.#underWay++ === 0) this.#heardAt = performance.now();
     const before = this.#last;
@@ -166,7 +166,7 @@ export class Passage {
     await inHalves(
       chunk,
       error,
-      (part) => this.#crossing.uploader.uploadOnce({ ...this.#origin, chunk: part }, this.#signal),
+      (part) => this.#crossing.uploader.uploadOnce(this.#requestFor(part), this.#signal),
       async (part, answer) => this.#acknowledge(part, answer),
     );
   }
@@ -192,8 +192,9 @@ export class Passage {
     this.#failed.abort(FAILED);
   }
 
-  get #origin() {
-    return { type: this.#input.type, fileKey: this.#input.key };
+  #requestFor(chunk: FileChunk): UploadRequest {
+    const { type, key, file } = this.#input;
+    return { type, fileKey: key, chunk, unsent: Math.max(0, file.size - file.unfinished - chunk.end) };
   }
 
   #tellSetAside(chunk: FileChunk, { setAside, reasons }: UploadAnswer): void {

@@ -132,7 +132,12 @@ export class SpoolShipper {
   async #shipChunk(segment: SpooledSegment, chunk: FileChunk, halve: boolean): Promise<void> {
     const { uploader, insist, signal, spool, summary, metrics, checkpoint } = this.#crossing;
     const { type, fileKey } = segment.source;
-    const once = async (part: FileChunk) => await uploader.uploadOnce({ type, fileKey, chunk: part }, signal);
+    const file = fileOf(segment);
+    const ends = spool.segments.filter((one) => fileOf(one) === file).map(({ end }) => end.offset);
+    const requestFor = (part: FileChunk) => {
+      return { type, fileKey, chunk: part, unsent: Math.max(0, ...ends.map((end) => end - part.end)) };
+    };
+    const once = async (part: FileChunk) => await uploader.uploadOnce(requestFor(part), signal);
     const acknowledge = async (part: FileChunk, answer: UploadAnswer) => {
       const bytes = part.end - part.offset;
       spool.acknowledged(segment, part.end, part.records);
@@ -142,7 +147,7 @@ export class SpoolShipper {
       this.#tellSetAside(segment.source.path, answer);
     };
     try {
-      const answer = insist ? await uploader.upload({ type, fileKey, chunk }, signal) : await once(chunk);
+      const answer = insist ? await uploader.upload(requestFor(chunk), signal) : await once(chunk);
       await acknowledge(chunk, answer);
     } catch (error) {
       if (!halve) throw error;
@@ -154,7 +159,7 @@ export class SpoolShipper {
     const { gaps, uploader, insist, signal } = this.#crossing;
     const batch = await gaps.nextBatch();
     if (batch === undefined) return;
-    const request = { type: gapType, fileKey: batch.key, chunk: chunkOf(batch) };
+    const request = { type: gapType, fileKey: batch.key, chunk: chunkOf(batch), unsent: 0 };
     const answer = insist ? await uploader.upload(request, signal) : await uploader.uploadOnce(request, signal);
     await gaps.shipped();
     this.#tellSetAside('what was lost', answer);

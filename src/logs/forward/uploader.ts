@@ -112,7 +112,10 @@ export class Uploader implements ChunkUploader {
     const parts = halves(request.chunk);
     if (parts.length === 0) throw new NotAcknowledged(failure);
     const answers: UploadAnswer[] = [];
-    for (const chunk of parts) answers.push(await this.#upload({ ...request, chunk }, signal, retryFor));
+    for (const chunk of parts) {
+      const unsent = request.unsent + request.chunk.end - chunk.end;
+      answers.push(await this.#upload({ ...request, chunk, unsent }, signal, retryFor));
+    }
     const sum = (of: 'accepted' | 'known' | 'setAside') => answers.reduce((total, answer) => total + answer[of], 0);
     return {
       accepted: sum('accepted'),
@@ -142,6 +145,7 @@ export class Uploader implements ChunkUploader {
           [SOURCE_HEADERS.host]: host,
           [SOURCE_HEADERS.fileKey]: request.fileKey,
           [SOURCE_HEADERS.offset]: String(request.chunk.offset),
+          [SOURCE_HEADERS.unsent]: String(request.unsent),
         },
         body: compressed.body,
         signal,

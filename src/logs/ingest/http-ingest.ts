@@ -35,7 +35,7 @@ const RETRY_AFTER = 5;
 
 export interface IngestEvents {
   /** An upload was stored and is about to be answered 200. */
-  taken(cluster: string, type: LogType, outcome: UploadOutcome): void;
+  taken(source: UploadSource, type: LogType, outcome: UploadOutcome): void;
   /**
    * An upload has to be sent again: there was no room for it or the store did not take it, which is the `fault` then, or
    * its sender stalled.
@@ -125,7 +125,7 @@ export class HttpIngest {
   ): Promise<void> {
     try {
       const route = routeOf(request);
-      const { differing: _differing, ...answer } = await this.#take(route, request, cluster, signal);
+      const { differing: _differing, newest: _newest, ...answer } = await this.#take(route, request, cluster, signal);
       signal.throwIfAborted();
       if (route.emptyAnswer) response.writeHead(200, { 'content-length': 0 }).end();
       else answerJson(response, 200, answer);
@@ -153,7 +153,7 @@ export class HttpIngest {
       try {
         const body = bodyOf(request, this.#limits.idle);
         const outcome = await takeUpload({ type, source, reader: readerFor(source), body }, this.#store, signal);
-        this.#events.taken(cluster, type, outcome);
+        this.#events.taken(source, type, outcome);
         return outcome;
       } finally {
         this.#leave(cluster);

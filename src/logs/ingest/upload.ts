@@ -27,6 +27,8 @@ export interface UploadAnswer {
 export interface UploadOutcome extends UploadAnswer {
   /** How many of the known ones came with another checksum than is stored; what is stored stays as it is. */
   readonly differing: number;
+  /** Time of the newest record, in milliseconds since 1970; undefined where there is none. */
+  readonly newest: number | undefined;
 }
 
 export interface Upload {
@@ -78,6 +80,7 @@ class Intake {
   #known = 0;
   #differing = 0;
   #setAside = 0;
+  #newest: number | undefined;
   #reasons: { readonly offset: number; readonly reason: string }[] = [];
 
   constructor(upload: Upload, store: LogStore, signal: AbortSignal) {
@@ -91,8 +94,10 @@ class Intake {
     // Of blank lines too: a record is a view of the chunk that it came in, and keeps all of that.
     this.#bytes += line.length + 1;
     if (read.kind === 'blank') return;
-    if (read.kind === 'record') this.#records.push(read.record);
-    else this.#letters.push(read.letter);
+    if (read.kind === 'record') {
+      this.#records.push(read.record);
+      this.#newest = Math.max(this.#newest ?? 0, read.record.document.time);
+    } else this.#letters.push(read.letter);
   }
 
   get full(): boolean {
@@ -129,6 +134,7 @@ class Intake {
       known: this.#known,
       differing: this.#differing,
       setAside: this.#setAside,
+      newest: this.#newest,
       reasons: this.#reasons,
     };
   }

@@ -122,6 +122,9 @@ describe('readUploadSource', () => {
       host: 'n',
       position: { fileKey: KEY, offset: 12 },
     });
+    const place = { 'kubectl-mcm-host': 'n', 'kubectl-mcm-file-key': KEY, 'kubectl-mcm-offset': '0' };
+    const { position } = read({ ...place, 'kubectl-mcm-unsent': '7' });
+    assert.deepEqual(position, { fileKey: KEY, offset: 0, unsent: 7 });
   });
 
   for (const headers of [
@@ -134,6 +137,7 @@ describe('readUploadSource', () => {
     { 'kubectl-mcm-host': 'n', 'kubectl-mcm-file-key': KEY.toUpperCase(), 'kubectl-mcm-offset': '1' },
     { 'kubectl-mcm-host': 'n', 'kubectl-mcm-file-key': KEY, 'kubectl-mcm-offset': '-1' },
     { 'kubectl-mcm-host': 'n', 'kubectl-mcm-file-key': KEY, 'kubectl-mcm-offset': '1e3' },
+    { 'kubectl-mcm-host': 'n', 'kubectl-mcm-file-key': KEY, 'kubectl-mcm-offset': '1', 'kubectl-mcm-unsent': 'much' },
   ]) {
     it(`refuses ${JSON.stringify(headers)}`, () => assert.throws(() => read(headers), /kubectl-mcm-/));
   }

@@ -11,6 +11,8 @@ export interface FilePosition {
   readonly fileKey: string;
   /** Offset of the upload's first byte in the (uncompressed) file. */
   readonly offset: number;
+  /** Bytes of whole lines behind the upload in that file, which the forwarder has still to send; where it says so. */
+  readonly unsent?: number;
 }
 
 /** Who sends an upload. The cluster is known from its certificate; the rest is the sender's word. */
@@ -25,11 +27,13 @@ export const SOURCE_HEADERS = {
   host: 'kubectl-mcm-host',
   fileKey: 'kubectl-mcm-file-key',
   offset: 'kubectl-mcm-offset',
+  unsent: 'kubectl-mcm-unsent',
 } as const;
 
 const HOST = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,251}[A-Za-z0-9])?$/;
 const FILE_KEY = /^[0-9a-f]{32}$/;
-const OFFSET = /^\d{1,15}$/;
+/** Of an offset, or a size. */
+const BYTES = /^\d{1,15}$/;
 
 /** Whether a node may be called that in records and ids. */
 export function isHostName(name: string): boolean {
@@ -41,16 +45,21 @@ export function readUploadSource(cluster: string, header: (name: string) => stri
   const host = header(SOURCE_HEADERS.host);
   const fileKey = header(SOURCE_HEADERS.fileKey);
   const offset = header(SOURCE_HEADERS.offset);
+  const unsent = header(SOURCE_HEADERS.unsent);
   if (host !== undefined && !isHostName(host)) throw new UserError(`${SOURCE_HEADERS.host}: not a host name`);
   if (fileKey === undefined && offset === undefined) return { cluster, host, position: undefined };
   if (fileKey === undefined || !FILE_KEY.test(fileKey)) {
     throw new UserError(`${SOURCE_HEADERS.fileKey}: 32 lower-case hexadecimal digits are needed`);
   }
-  if (offset === undefined || !OFFSET.test(offset)) {
+  if (offset === undefined || !BYTES.test(offset)) {
     throw new UserError(`${SOURCE_HEADERS.offset}: a number of bytes is needed`);
   }
   if (host === undefined) throw new UserError(`${SOURCE_HEADERS.host}: needed beside ${SOURCE_HEADERS.fileKey}`);
-  return { cluster, host, position: { fileKey, offset: Number(offset) } };
+  if (unsent !== undefined && !BYTES.test(unsent)) {
+    throw new UserError(`${SOURCE_HEADERS.unsent}: a number of bytes is needed`);
+  }
+  const rest = unsent === undefined ? {} : { unsent: Number(unsent) };
+  return { cluster, host, position: { fileKey, offset: Number(offset), ...rest } };
 }
 
 /**

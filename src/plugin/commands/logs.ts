@@ -35,8 +35,9 @@ comparisons (=, !=, <, <=, >, >=), IN and NOTIN with a set whose words may have 
 --not before a flag that filters turns it round. A record that does not have a field is not what is asked for, and so it
 is what --not and != ask for.
 
-What cannot be shown (a cluster or type that RBAC refuses, what a disconnected cluster still has, records that wait in the
-manager's spool, records that were lost) is named on stderr, and the exit code is 3. The store shows new records about a second after they arrive.
+What cannot be shown (a cluster or type that RBAC refuses, what a disconnected cluster or a forwarder still has, records
+that wait in the manager's spool, records that were lost) is named on stderr, and the exit code is 3. The store shows new
+records about a second after they arrive.
 
 With -f it goes on with what arrives, which it asks for every two seconds. Records are printed by their own time: those
 that arrive wait for one poll, in which older ones may come; later ones are printed when they come (--order arrival: all

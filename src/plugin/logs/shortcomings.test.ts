@@ -23,6 +23,7 @@ const LIST: readonly Shortcoming[] = [
   { ...GAP, from: '2026-11-22T14:22:00Z', to: '2026-11-22T14:25:00.999Z', count: 20 },
   GAP,
   { kind: 'Behind', cluster: 'prod-eu', type: 'flows', since: '2026-11-22T18:32:07Z', records: 3000 },
+  { kind: 'Unsent', cluster: 'prod-eu', type: 'flows', newest: '2026-11-22T14:20:07.9Z', bytes: 227_541_000 },
   { kind: 'Disconnected', cluster: 'edge-07', since: '2026-11-22T14:20:07Z' },
   { kind: 'Refused', cluster: 'lab', type: 'dns', reason: 'Forbidden', message: 'no\u001b[2J' },
 ];
@@ -34,9 +35,10 @@ describe('what an answer lacks', () => {
       'warning: cluster "edge-07" has been disconnected for 4h12m; logs newer than 2026-11-22T14:20:07Z may be missing\n',
       'warning: dns logs of cluster "lab" are not shown: no\\x1b[2J\n',
       'warning: cluster "prod-eu" is behind by 3000 flow records, in the manager\'s spool for 14s\n',
+      'warning: cluster "prod-eu" has still to send 217MiB of flow logs; those newer than 2026-11-22T14:20:07Z may be missing\n',
       'warning: cluster "prod-us" has lost 120 flow records of 2026-11-22T14:20:07Z to 2026-11-22T14:25:00Z (SpoolFull)\n',
     ]);
-    for (const at of [0, 2, 3]) assert.ok(DOCS.includes(told[at] ?? ''), `docs/logs.md should have\n${told[at]}`);
+    for (const at of [0, 2, 3, 4]) assert.ok(DOCS.includes(told[at] ?? ''), `docs/logs.md should have\n${told[at]}`);
   });
 
   it('of which nobody has counted the records has no number', () => {
@@ -61,10 +63,12 @@ describe('what an answer lacks', () => {
     assert.deepEqual(before.since(after).map(overWords), [
       undefined,
       undefined,
+      'flow logs of cluster "prod-eu" have all been sent',
       'dns logs of cluster "lab" are shown again',
     ]);
-    assert.deepEqual(LIST.slice(2, 4).map(overWords), [
+    assert.deepEqual(LIST.slice(2, 5).map(overWords), [
       'cluster "prod-eu" is not behind with flow records any more',
+      'flow logs of cluster "prod-eu" have all been sent',
       'cluster "edge-07" is heard of again',
     ]);
   });

@@ -5,6 +5,7 @@ import { LOG_TYPES } from '../../logs/types/index.ts';
 import type { LogType, LogTypeName } from '../../logs/types/log-type.ts';
 import { humanDuration } from '../duration.ts';
 import { printable } from '../print.ts';
+import { humanBytes } from '../stored-days.ts';
 import { compare } from './compare.ts';
 
 /** Exit code of an answer that is not whole. */
@@ -66,6 +67,8 @@ export function overWords(shortcoming: Shortcoming): string | undefined {
       return `${labelOf(shortcoming.type)} logs of cluster "${cluster}" are shown again`;
     case 'Disconnected':
       return `cluster "${cluster}" is heard of again`;
+    case 'Unsent':
+      return `${labelOf(shortcoming.type)} logs of cluster "${cluster}" have all been sent`;
     case 'Behind':
       return `cluster "${cluster}" is not behind with ${recordsOf(shortcoming.type, undefined)} any more`;
     case 'Gap':
@@ -90,6 +93,11 @@ function describe(shortcoming: Shortcoming, now: number): string {
       const { since } = shortcoming;
       const newer = `logs newer than ${seconds(since)} may be missing`;
       return `cluster "${cluster}" has been disconnected for ${age(since, now)}; ${newer}`;
+    }
+    case 'Unsent': {
+      const { bytes, type, newest } = shortcoming;
+      const unsent = `${humanBytes(bytes)} of ${labelOf(type)} logs`;
+      return `cluster "${cluster}" has still to send ${unsent}; those newer than ${seconds(newest)} may be missing`;
     }
     case 'Behind': {
       const { records, type, since } = shortcoming;
