@@ -6,7 +6,7 @@ import { didYouMean } from '../../suggestions.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
 import { type AskedLogs, filterFor, ofSource, printAsked, QUESTION_FLAGS, typesOf } from '../logs/asked-logs.ts';
-import { CLUSTER_FLAGS, chosenClusters } from '../logs/chosen-clusters.ts';
+import { CLUSTER_FLAGS, chosenClusters, unnamedHint } from '../logs/chosen-clusters.ts';
 import { usesColours } from '../logs/colours.ts';
 import { FILTER_FLAGS } from '../logs/filter-flags.ts';
 import { followLogs } from '../logs/follow-logs.ts';
@@ -166,6 +166,9 @@ kubectl mcm logs --all-clusters --since 30d --export flows-of-november --gzip`,
       order: flags.order as Order,
       tail: flags.tail === undefined ? (isWhole ? undefined : DEFAULT_LIMIT) : tailOf(flags.tail, flags.follow),
     };
+    if (flags.gzip && flags.export === undefined) {
+      throw new UserError('error: --gzip is of no use without --export DIR, whose files it compresses');
+    }
     if (flags['print-query']) {
       io.out.write(printAsked(asked));
       return 0;
@@ -201,7 +204,7 @@ kubectl mcm logs --all-clusters --since 30d --export flows-of-november --gzip`,
     const options = { client, clusters, asked, printer, strict: flags.strict };
     if (flags.follow) return await followLogs({ ...options, notBefore: saysSince ? range.since : undefined }, io);
     const shown = await showLogs(options, io);
-    if (shown.records === 0) io.err.write(nothingFound(flags));
+    if (shown.records === 0) io.err.write(`${nothingFound(flags)}${unnamedHint(flags, clusters)}`);
     const warnings = warningsOf(shown.shortcomings.all, io.now());
     for (const warning of warnings) io.err.write(warning);
     return warnings.length === 0 ? 0 : PARTIAL;

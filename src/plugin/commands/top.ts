@@ -8,7 +8,7 @@ import { didYouMean } from '../../suggestions.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
 import { filterFor, ofSource, QUESTION_FLAGS, typesOf } from '../logs/asked-logs.ts';
-import { CLUSTER_FLAGS, chosenClusters } from '../logs/chosen-clusters.ts';
+import { CLUSTER_FLAGS, chosenClusters, unnamedHint } from '../logs/chosen-clusters.ts';
 import { FILTER_FLAGS } from '../logs/filter-flags.ts';
 import { groupsOf, LogReads } from '../logs/log-reads.ts';
 import { PARTIAL, refusePartial, warningsOf } from '../logs/shortcomings.ts';
@@ -127,7 +127,7 @@ kubectl mcm top --all-clusters --by user --source kube --verb create --verb upda
     const block = isUtf8(io.env) ? '█' : '#';
     const options = { output, by, metric, grouping, clusters, ...range, headers: !flags['no-headers'], width, block };
     io.out.write(printTop(top, options));
-    if (top.items.length === 0) io.err.write('No resources found\n');
+    if (top.items.length === 0) io.err.write(`No resources found\n${unnamedHint(flags, clusters)}`);
     const warnings = [...warningsOf(shortcomings.all, io.now()), ...shortness(top.shortBy, by)];
     for (const warning of warnings) io.err.write(warning);
     return warnings.length === 0 ? 0 : PARTIAL;

@@ -2,7 +2,7 @@ import { Fields } from '../../logs/types/field.ts';
 import { flows } from '../../logs/types/flows.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
-import { CLUSTER_FLAGS, chosenClusters } from '../logs/chosen-clusters.ts';
+import { CLUSTER_FLAGS, chosenClusters, unnamedHint } from '../logs/chosen-clusters.ts';
 import { yamlOf } from '../logs/log-printer.ts';
 import { PARTIAL, warningsOf } from '../logs/shortcomings.ts';
 import { TIME_FLAGS, timeRange } from '../logs/time-flags.ts';
@@ -74,6 +74,7 @@ kubectl mcm why-denied store/frontend 10.96.14.20 --cluster prod-eu -o json`,
       const object = reportObject(question, findings);
       io.out.write(flags.output === 'json' ? `${printableJson(object, 4)}\n` : yamlOf(object));
     }
+    if (findings.denials.length === 0) io.err.write(unnamedHint(flags, clusters));
     const warnings = [
       ...warningsOf(findings.shortcomings, io.now()),
       ...(findings.isCut

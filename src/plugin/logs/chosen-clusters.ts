@@ -62,6 +62,14 @@ export async function chosenClusters(
   return sorted(chosen);
 }
 
+/** Where nothing was found: that nobody has said whose logs, and so these were the management cluster's; else ''. */
+export function unnamedHint(flags: FlagValues<typeof CLUSTER_FLAGS>, clusters: readonly string[]): string {
+  const isNamed = flags.cluster.length > 0 || flags.selector !== undefined || flags['all-clusters'];
+  return isNamed || clusters[0] !== MANAGEMENT_CLUSTER
+    ? ''
+    : 'These were the logs of the management cluster: --cluster NAME, -l SELECTOR or --all-clusters ask for others.\n';
+}
+
 async function listClusters(client: KubeClient, selector: string | undefined, signal: AbortSignal): Promise<string[]> {
   try {
     const query = { labelSelector: selector };

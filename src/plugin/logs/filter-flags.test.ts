@@ -26,6 +26,7 @@ describe('the flags of logs that filter', () => {
     ['--verdict Deny', 'action = "deny"'],
     ['--action deny --action pass', 'action IN {"deny", "pass"}'],
     ['--action deny --reporter dst', 'reporter = "dst" AND action = "deny"'],
+    ['--action d*', 'action IN {"d*"}'],
     ['--not --action allow', 'action != "allow"'],
     ['--not --action allow --not --action pass', 'action NOTIN {"allow", "pass"}'],
     ['--protocol tcp --not --protocol udp', 'proto = "tcp" AND proto != "udp"'],
@@ -107,6 +108,9 @@ describe('the flags of logs that filter', () => {
       '--type dns --from-label *=x',
       'error: invalid argument "*=x" for "--from-label" flag: client_labels is searched by the whole key of a label, app=web or app=*: "*=x" has none',
     ],
+    ['--type dns --action nothing', 'error: --action asks for nothing that dns logs have'],
+    ['--action dny', 'error: invalid argument "dny" for "--action" flag: must be one of allow, deny, pass'],
+    ['--not --reporter source', 'error: invalid argument "source" for "--reporter" flag: must be one of src, dst, fwd'],
     ['--port http', 'error: invalid argument "http" for "--port" flag: "http" is not a number'],
     [
       '--ip 10.0.0.0/33',
@@ -123,6 +127,9 @@ describe('the flags of logs that filter', () => {
   }
 
   it('say of which logs a flag is', () => {
+    assert.throws(() => asked('--type', 'dns', '--action', 'x'), {
+      hint: 'It does of these: kubectl mcm logs --type flow',
+    });
     assert.throws(() => asked('--qname', 'x'), { hint: 'It does of these: kubectl mcm logs --type dns' });
   });
 

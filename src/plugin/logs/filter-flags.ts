@@ -28,7 +28,7 @@ const NAME_WORDS = '* and ? stand for any text and any character';
 const FLAGS: Readonly<Record<string, FilterFlag>> = {
   namespace: {
     spec: { ...strings('NAMESPACE', 'Only what is from or to this namespace, or about an object in it.'), short: 'n' },
-    ask: (type, value) => either(type, value, inNamespace) ?? aspect(type, 'namespace', value),
+    ask: (type, value) => either(type, value, inNamespace) ?? aspect(type, 'namespace', () => value),
   },
   'from-namespace': {
     spec: strings('NAMESPACE', 'Only what is from this namespace.'),
@@ -87,8 +87,16 @@ const FLAGS: Readonly<Record<string, FilterFlag>> = {
     ),
     ask: (type, value) => inPolicies(type, policyPatterns(value)),
   },
-  reporter: ofAspect('reporter', 'src|dst', 'Only what this end reported: most flows are reported by both.', lowerCase),
-  action: withAlias('verdict', ofAspect('action', 'allow|deny|pass', 'Only what policy decided so.', lowerCase)),
+  reporter: ofAspect(
+    'reporter',
+    'src|dst',
+    'Only what this end reported: most flows are reported by both.',
+    oneOf('src', 'dst', 'fwd'),
+  ),
+  action: withAlias(
+    'verdict',
+    ofAspect('action', 'allow|deny|pass', 'Only what policy decided so.', oneOf('allow', 'deny', 'pass')),
+  ),
   staged: {
     spec: { type: 'boolean', description: 'Only flows that a staged policy was looked at for.', negatable: true },
     ask: (type) => inPolicies(type, [STAGED_POLICIES]),
@@ -177,7 +185,7 @@ function strings(value: string, description: string): FlagSpec {
 }
 
 function ofAspect(which: Aspect, value: string, description: string, spelled: (value: string) => string): FilterFlag {
-  return { spec: strings(value, description), ask: (type, given) => aspect(type, which, spelled(given)) };
+  return { spec: strings(value, description), ask: (type, given) => aspect(type, which, () => spelled(given)) };
 }
 
 function withAlias(alias: string, { spec, ask }: FilterFlag): FilterFlag {
@@ -192,12 +200,21 @@ function lowerCase(value: string): string {
   return value.toLowerCase();
 }
 
+/** Of words that are known: any other would find nothing, and nobody would know why. */
+function oneOf(...words: readonly string[]): (value: string) => string {
+  return (value) => {
+    const word = lowerCase(value);
+    if (words.includes(word) || /[*?]/.test(word)) return word;
+    throw new ValueError(`must be one of ${words.join(', ')}`);
+  };
+}
+
 function rcode(value: string): string {
   return RCODES.find((code) => code.toLowerCase() === value.toLowerCase()) ?? value;
 }
 
-function aspect(type: LogType, which: Aspect, value: string): Filter | undefined {
-  return one(type.aspects?.[which], (name) => isLike(type, name, value));
+function aspect(type: LogType, which: Aspect, value: () => string): Filter | undefined {
+  return one(type.aspects?.[which], (name) => isLike(type, name, value()));
 }
 
 type OfEnd = (type: LogType, end: EndFields, value: string) => Filter | undefined;
@@ -230,9 +247,9 @@ function hasAddress(type: LogType, { ip }: EndFields, value: string): Filter | u
 
 function isService(type: LogType, value: string): Filter | undefined {
   const slash = value.indexOf('/');
-  const service = aspect(type, 'service', value.slice(slash + 1));
+  const service = aspect(type, 'service', () => value.slice(slash + 1));
   if (service === undefined || slash === -1) return service;
-  return allOf([aspect(type, 'serviceNamespace', value.slice(0, slash)), service]);
+  return allOf([aspect(type, 'serviceNamespace', () => value.slice(0, slash)), service]);
 }
 
 function inPolicies(type: LogType, patterns: readonly string[]): Filter | undefined {
