@@ -147,7 +147,8 @@ class Aggregation {
   /** The values that one end's key has, and what there is of each: those of a field within those of the one before. */
   #keysOf(end: number): Aggregations[string] {
     const { keys, reporter } = this.#plan;
-    const fields = [...(keys[end] ?? []), ...(reporter === undefined ? [] : [reporter.field])];
+    // The reporter first, which has two values: each value that others are within is a bucket more.
+    const fields = [...(reporter === undefined ? [] : [reporter.field]), ...(keys[end] ?? [])];
     const within = fields.reduceRight<Aggregations>(
       // As many of each shard: where one of them has more, it says so.
       (aggs, { path }) => ({ next: { terms: { field: path, size: MOST_KEYS + 1, shard_size: MOST_KEYS + 1 }, aggs } }),
@@ -157,11 +158,10 @@ class Aggregation {
   }
 
   #add(groups: Map<string, Candidate>, end: number, all: readonly KeyValue[], bucket: Bucket): void {
-    const { grouping, keys, reporter: reports } = this.#plan;
-    const length = keys[end]?.length ?? 0;
-    const values = all.slice(0, length);
+    const { grouping, reporter: reports } = this.#plan;
+    const reporter = reports === undefined ? undefined : String(all[0]);
+    const values = reports === undefined ? all : all.slice(1);
     const members = grouping.read(values);
-    const reporter = reports === undefined ? undefined : String(all[length]);
     const direction = this.#directions.find((one) => one.reporter === reporter);
     if (members === undefined || direction === undefined) return;
     const id = JSON.stringify([members, direction.name]);
