@@ -303,7 +303,7 @@ describe('install managed', () => {
     const { code, stdout, stderr } = await install(['calico', ...here, '--no-wait']);
     assert.equal(code, 0, stderr);
     const lines = stdout.trimEnd().split('\n');
-    assert.equal(lines.length, 11);
+    assert.equal(lines.length, 20);
     for (const line of lines) assert.match(line, / unchanged( \(calico\))?$/);
     const other = await install(['other', ...here]);
     assert.deepEqual([other.code, other.stdout], [1, '']);
@@ -469,9 +469,9 @@ describe('install managed', () => {
     assert.equal(without.code, 0, without.stderr);
     assert.equal(
       without.stdout.match(
-        /^(cluster)?role(binding)?\.rbac\.authorization\.k8s\.io\/kubectl-mcm-\w+ deleted \(calico\)$/gm,
+        /^(cluster)?role(binding)?\.rbac\.authorization\.k8s\.io\/kubectl-mcm-[-\w]+ deleted \(calico\)$/gm,
       )?.length,
-      6,
+      12,
     );
     await eventually(async () => (await actAs({ 'Impersonate-User': 'alice' })) === 403);
     await eventually(async () => (await patch('tigera-secure')).code === 403);
@@ -482,7 +482,7 @@ describe('install managed', () => {
     assert.equal(code, 0, stderr);
     assert.match(stdout, /^daemonset\.apps\/forwarder deleted \(calico\)\n/);
     assert.match(stdout, /\nmanagedcluster\.kubectl-mcm\.io\/calico deleted\n$/);
-    const kinds = 'daemonsets,deployments,secrets,serviceaccounts,roles,rolebindings';
+    const kinds = 'daemonsets,deployments,jobs,configmaps,secrets,serviceaccounts,roles,rolebindings';
     assert.equal(await calico.there(['get', kinds, '-n', 'kubectl-mcm', '-o=name']), '');
     const roles = await calico.there([
       'get',

@@ -7,7 +7,7 @@ import { Pod } from '../testbed/kubernetes/pod.ts';
 import { ServiceProxy } from '../testbed/kubernetes/service-proxy.ts';
 import { addSender, eventually, forward, mcm, post, type Sender, sharedWorkbench } from './harness.ts';
 import { type OwnManagement, startPlainCluster } from './own-management.ts';
-import { type Right, rightsOf, rightText, unusedRights } from './rights-in-use.ts';
+import { type Right, rightsOf, rightText, unusedRights, withoutRight } from './rights-in-use.ts';
 
 const shared = sharedWorkbench();
 const ROLES = ['role/manager', 'clusterrole/kubectl-mcm-manager'];
@@ -60,16 +60,6 @@ function says(...words: readonly string[]): (deprived: Deprived) => Promise<bool
 
 function ends(why: string): (deprived: Deprived) => Promise<boolean> {
   return async ({ pod, log }) => !pod.process.running && log.includes(why);
-}
-
-/** A role's JSON with each right by itself, but one. */
-function withoutRight(text: string, { verb, resource }: Right): string {
-  const role = JSON.parse(text) as { rules: readonly { readonly resources: string[]; readonly verbs: string[] }[] };
-  const rules = role.rules.flatMap(({ verbs, ...rule }) => {
-    const kept = rule.resources.includes(resource) ? verbs.filter((one) => one !== verb) : verbs;
-    return kept.length === 0 ? [] : [{ ...rule, verbs: kept }];
-  });
-  return JSON.stringify({ ...role, rules });
 }
 
 describe('the rights of the manager', () => {
@@ -125,12 +115,12 @@ describe('the rights of the manager', () => {
       const original = await own.workbench.mustKubectl(['get', right.role, '-n', 'kubectl-mcm', '-o', 'json']);
       // With all its rights still: it lets go of its lease.
       await stop();
-      await replace(withoutRight(original, right));
+      await own.workbench.mustKubectl(['replace', '-f', '-'], { input: withoutRight(original, right) });
       try {
         await pod.restart();
         await eventually(async () => await misses({ own, pod, log: log() }));
       } finally {
-        await replace(original);
+        await own.workbench.mustKubectl(['replace', '-f', '-'], { input: withoutRight(original, undefined) });
       }
     });
   }
@@ -143,11 +133,4 @@ describe('the rights of the manager', () => {
     assert.equal(await pod.untilEnded(), 1);
     assert.match(log(), /extension-apiserver-authentication/);
   });
-
-  /** The resource version of what is replaced is no more than a memory. */
-  async function replace(text: string): Promise<void> {
-    const { metadata, ...role } = JSON.parse(text) as { metadata: object };
-    const input = JSON.stringify({ ...role, metadata: { ...metadata, resourceVersion: undefined } });
-    await own.workbench.mustKubectl(['replace', '-f', '-'], { input });
-  }
 });

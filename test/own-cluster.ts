@@ -1,7 +1,15 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { KubeClient } from '../src/kube/client.ts';
+import { loadKubeContext } from '../src/kube/kubeconfig.ts';
 import { kubernetesBinaries } from '../testbed/kubernetes/binaries.ts';
-import { Cluster, type ClusterFacts, certificateContext, writeKubeconfig } from '../testbed/kubernetes/cluster.ts';
+import {
+  Cluster,
+  type ClusterFacts,
+  certificateContext,
+  type KubeContextEntry,
+  writeKubeconfig,
+} from '../testbed/kubernetes/cluster.ts';
 import { Workbench } from '../testbed/testbed.ts';
 import { newFolder } from './harness.ts';
 
@@ -29,6 +37,12 @@ export class OwnCluster extends Workbench {
     const cluster = await Cluster.start(name, join(folder, name), await kubernetesBinaries(() => undefined));
     const kubeconfig = writeKubeconfig(join(folder, 'kubeconfig'), [await certificateContext(cluster.facts)]);
     return new OwnCluster(shared, cluster, kubeconfig);
+  }
+
+  /** Its API server, as somebody whose context is not in the kubeconfig; that is kept in `folder`. */
+  clientOf(context: KubeContextEntry, folder: string): KubeClient {
+    const kubeconfig = writeKubeconfig(join(folder, 'kubeconfig'), [context]);
+    return new KubeClient(loadKubeContext({ kubeconfig }, {}));
   }
 
   /** Runs kubectl in it, which must succeed. */

@@ -52,7 +52,9 @@ export function rightText({ verb, apiGroup, resource, name }: Right): string {
 /** The rights that roles give, each by itself. */
 export async function rightsOf(workbench: Workbench, roles: readonly string[]): Promise<Right[]> {
   const text = await workbench.mustKubectl(['get', ...roles, '-n', 'kubectl-mcm', '-o', 'json']);
-  return (JSON.parse(text) as RoleList).items.flatMap(({ kind, metadata, rules }) =>
+  const found = JSON.parse(text) as RoleList | RoleList['items'][number];
+  // Where one is asked for, it is no list.
+  return ('items' in found ? found.items : [found]).flatMap(({ kind, metadata, rules }) =>
     rules.flatMap(({ apiGroups, resources, resourceNames = [undefined], verbs }) =>
       apiGroups.flatMap((apiGroup) =>
         resources.flatMap((resource) =>
@@ -86,4 +88,18 @@ export function unusedRights(auditLog: string, serviceAccount: string, rights: r
         );
       }),
   );
+}
+
+/** A role's JSON, to replace it with, in which that one right is missing; each of the others by itself. */
+export function withoutRight(text: string, right: Right | undefined): string {
+  const { metadata, ...role } = JSON.parse(text) as { metadata: object; rules: readonly Rule[] };
+  const rules = role.rules.flatMap(({ verbs, ...rule }) => {
+    const kept =
+      right !== undefined && rule.resources.includes(right.resource)
+        ? verbs.filter((one) => one !== right.verb)
+        : verbs;
+    return kept.length === 0 ? [] : [{ ...rule, verbs: kept }];
+  });
+  // What is replaced may have changed since: it is no more than a memory.
+  return JSON.stringify({ ...role, rules, metadata: { ...metadata, resourceVersion: undefined } });
 }

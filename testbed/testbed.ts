@@ -1,6 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { KubeClient } from '../src/kube/client.ts';
+import { loadKubeContext } from '../src/kube/kubeconfig.ts';
 import { Elasticsearch, ElasticsearchClient } from './elasticsearch/elasticsearch.ts';
 import { kubernetesBinaries } from './kubernetes/binaries.ts';
 import { CALICO_OBJECTS, CALICO_RESOURCES } from './kubernetes/calico.ts';
@@ -81,6 +83,11 @@ export class Workbench {
   get env(): NodeJS.ProcessEnv {
     const { bin, kubeconfig, directory } = this.facts;
     return { ...process.env, PATH: `${bin}:${process.env.PATH}`, KUBECONFIG: kubeconfig, HOME: directory };
+  }
+
+  /** The API server of a context, asked without a process of its own: for those who look again and again. */
+  client(context: string): KubeClient {
+    return new KubeClient(loadKubeContext({ context }, this.env));
   }
 
   /** Runs the real kubectl; `kubectl mcm` is our plugin. */

@@ -12,6 +12,10 @@ export const CONNECTION = {
   metadata: { name: CONNECTION_NAME },
 } as const;
 
+export interface ManagementClusterConnection extends KubeObject {
+  readonly spec?: { readonly managementClusterAddr?: string };
+}
+
 /** Name of the Secret that Guardian or our agent reads, and of its keys. */
 export const TUNNEL_SECRET = 'tigera-managed-cluster-connection';
 export const TUNNEL_KEYS = {

@@ -39,11 +39,25 @@ async function applyOne(client: KubeClient, object: KubeObject, options: ApplyOp
   try {
     return await client.apply(object, options);
   } catch (error) {
+    if (object.kind === 'Job' && isImmutable(error)) return await replace(client, object, options);
     if (!isStatus(error, 409)) throw error;
     throw error.withHint(
       `${objectName(object)} was written by other means; change it there first, or give --force-conflicts`,
     );
   }
+}
+
+/** A Job's pods are what they were when it was created. */
+function isImmutable(error: unknown): boolean {
+  return isStatus(error, 422) && error.message.includes('field is immutable');
+}
+
+async function replace(client: KubeClient, object: KubeObject, options: ApplyOptions): Promise<Applied<KubeObject>> {
+  if (options.dryRun !== true) {
+    await client.deleteIfThere(object, { signal: options.signal });
+    await client.apply(object, options);
+  }
+  return { object, outcome: 'configured' };
 }
 
 const ESTABLISH_TIMEOUT = 30_000;

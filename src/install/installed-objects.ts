@@ -8,12 +8,14 @@ import { CLUSTER_LABEL } from './managed-objects.ts';
 const KINDS = [
   { apiVersion: 'apps/v1', kind: 'DaemonSet', namespace: NAMESPACE },
   { apiVersion: 'apps/v1', kind: 'Deployment', namespace: NAMESPACE },
+  { apiVersion: 'batch/v1', kind: 'Job', namespace: NAMESPACE },
   { apiVersion: RBAC_API, kind: 'ClusterRoleBinding' },
   { apiVersion: RBAC_API, kind: 'ClusterRole' },
   // In the namespaces of ServiceAccounts as whom the management cluster may act.
   { apiVersion: RBAC_API, kind: 'RoleBinding' },
   { apiVersion: RBAC_API, kind: 'Role' },
   { apiVersion: 'v1', kind: 'ServiceAccount', namespace: NAMESPACE },
+  { apiVersion: 'v1', kind: 'ConfigMap', namespace: NAMESPACE },
 ] as const;
 
 /** What is there of it, by its label. */

@@ -1,13 +1,16 @@
 import {
-  CONNECTION_NAME,
   type ConnectionOptions,
   connectionManifest,
+  FORWARDER_KEYS,
   FORWARDER_SECRET,
+  TUNNEL_KEYS,
   TUNNEL_SECRET,
 } from '../clusters/connection-manifest.ts';
 import { NAMESPACE } from '../clusters/managed-cluster.ts';
 import type { KubeObject, ObjectMeta } from '../kube/objects.ts';
-import { boundRole } from '../rbac/rbac-objects.ts';
+import { boundRole, type Subject } from '../rbac/rbac-objects.ts';
+import { RESTORE_JOB } from './address-config.ts';
+import { addressChangeObjects, changeableVolume } from './address-objects.ts';
 import { type Impersonated, impersonationObjects } from './impersonation.ts';
 import { object } from './object.ts';
 
@@ -21,7 +24,6 @@ export const CLUSTER_LABEL = 'kubectl-mcm.io/cluster';
 /** As whom Calico's Guardian asks the managed cluster's API server. */
 const GUARDIAN = { kind: 'ServiceAccount', name: 'guardian', namespace: 'calico-system' } as const;
 
-const LIFECYCLE_ROLE = 'kubectl-mcm-lifecycle';
 const AGENT_ROLE = 'kubectl-mcm-agent';
 
 /** Where the forwarder serves health and metrics. */
@@ -39,7 +41,7 @@ export interface ManagedOptions {
   readonly proxy: Readonly<Record<string, string>>;
   /** As whom the management cluster may act. */
   readonly impersonated: Impersonated;
-  /** Whether the management cluster may change the address that Guardian dials. */
+  /** Whether the management cluster may change the address by which it is dialled. */
   readonly lifecycle: boolean;
 }
 
@@ -59,22 +61,27 @@ export function keyObjects({ connection }: ManagedOptions): KubeObject[] {
 export function workloadObjects(options: ManagedOptions): KubeObject[] {
   const { connection, impersonated } = options;
   const byAgent = opensByAgent(connection);
-  const subject = byAgent ? { kind: 'ServiceAccount', name: AGENT, namespace: NAMESPACE } : GUARDIAN;
+  const subject: Subject = byAgent ? { kind: 'ServiceAccount', name: AGENT, namespace: NAMESPACE } : GUARDIAN;
   return [
+    ...(options.lifecycle ? lifecycleObjects(options, subject) : []),
     ...(byAgent ? agentObjects(options) : []),
     ...impersonationObjects(impersonated, subject, labelsOf(options)),
-    ...(options.lifecycle && !byAgent ? lifecycleObjects(options) : []),
     ...connectionManifest(connection).filter(({ kind }) => kind === 'ManagementClusterConnection'),
     object('v1', 'ServiceAccount', namespaced(FORWARDER, options), { automountServiceAccountToken: false }),
     forwarder(options),
   ];
 }
 
-/** Guardian's address may be changed through the tunnel itself, and nothing else of tigera-operator's. */
-function lifecycleObjects(options: ManagedOptions): KubeObject[] {
-  const resources = ['managementclusterconnections'];
-  const rules = [{ apiGroups: ['operator.tigera.io'], resources, resourceNames: [CONNECTION_NAME], verbs: ['patch'] }];
-  return [...boundRole({ name: LIFECYCLE_ROLE, labels: labelsOf(options) }, rules, [GUARDIAN])];
+/** The address may be changed through the tunnel itself, and comes back by itself where that was a mistake. */
+function lifecycleObjects(options: ManagedOptions, subject: Subject): KubeObject[] {
+  const { connection, image, cluster } = options;
+  return addressChangeObjects({
+    ...{ address: connection.address, guardian: !opensByAgent(connection), subject, image },
+    pullSecrets: pullSecrets(options),
+    containerSecurity: CONFINED,
+    labels: labelsOf(options),
+    podLabels: { ...podLabels(RESTORE_JOB.metadata.name), [CLUSTER_LABEL]: cluster },
+  });
 }
 
 /** What the manager asks of every cluster; Guardian has these rights, and more, from tigera-operator. */
@@ -127,7 +134,7 @@ function agent(options: ManagedOptions): KubeObject {
               volumeMounts: [{ name: 'tunnel', mountPath: '/etc/kubectl-mcm/tunnel', readOnly: true }],
             },
           ],
-          volumes: [{ name: 'tunnel', secret: { secretName: TUNNEL_SECRET, defaultMode: 0o440 } }],
+          volumes: [credentialsVolume('tunnel', TUNNEL_SECRET, TUNNEL_KEYS, 0o440, options)],
         },
       },
     },
@@ -175,7 +182,7 @@ function forwarder(options: ManagedOptions): KubeObject {
             },
           ],
           volumes: [
-            { name: 'credentials', secret: { secretName: FORWARDER_SECRET, defaultMode: 0o400 } },
+            credentialsVolume('credentials', FORWARDER_SECRET, FORWARDER_KEYS, 0o400, options),
             { name: 'logs', hostPath: { path: '/var/log', type: 'Directory' } },
             { name: 'state', hostPath: { path: '/var/lib/kubectl-mcm', type: 'DirectoryOrCreate' } },
           ],
@@ -183,6 +190,19 @@ function forwarder(options: ManagedOptions): KubeObject {
       },
     },
   });
+}
+
+/** Where no address is changed from outside, the Secret's own is all there is. */
+function credentialsVolume(
+  name: string,
+  secretName: string,
+  keys: typeof TUNNEL_KEYS | typeof FORWARDER_KEYS,
+  defaultMode: number,
+  { lifecycle }: ManagedOptions,
+): object {
+  return lifecycle
+    ? changeableVolume(name, secretName, keys, defaultMode)
+    : { name, secret: { secretName, defaultMode } };
 }
 
 /** Of every container. */

@@ -142,6 +142,8 @@ export class KubeClient {
   async delete(object: KubeObject, options: RequestOptions & { readonly dryRun?: boolean } = {}): Promise<void> {
     const { uid } = object.metadata;
     const body = {
+      // kubectl's own, of every kind: a Job's pods would be left behind otherwise.
+      propagationPolicy: 'Background',
       // With the uid as precondition only the object that was read is deleted, never a namesake created since.
       ...(uid === undefined ? {} : { preconditions: { uid } }),
       // Where there is a body, the server does not look at the query.

@@ -18,8 +18,8 @@ import { CatchUpProgress } from './catch-up-progress.ts';
 /** Milliseconds for which a file that was rotated away is read on: its writer may not have noticed yet. */
 const QUIET = 30_000;
 
-/** Milliseconds between two looks whether there are new keys: a mounted Secret changes under our feet. */
-const KEYS_INTERVAL = 10_000;
+/** Milliseconds between two looks at keys and address: what is mounted changes under our feet. */
+const CREDENTIALS_INTERVAL = 10_000;
 
 export interface ForwardServiceOptions {
   /** Reads flags, the configuration file and credentials, again when asked to. @throws UserError */
@@ -37,7 +37,7 @@ export interface ForwardServiceOptions {
 
 /**
  * Ships files until `signal` aborts, by following them or in runs. SIGHUP reads the configuration again, and so do new
- * keys for the manager.
+ * keys for the manager, or another address of it.
  * @throws UserError when it cannot begin.
  */
 export async function runForwardService(options: ForwardServiceOptions, signal: AbortSignal): Promise<void> {
@@ -101,16 +101,16 @@ class ForwardService {
     };
     // For good, and before a word is said: a signal that nobody listens to ends the process.
     process.on('SIGHUP', hangUp);
-    const keys = setInterval(() => {
-      if (this.#hasNewKeys()) hangUp();
-    }, KEYS_INTERVAL);
+    const looks = setInterval(() => {
+      if (this.#hasNewCredentials()) hangUp();
+    }, CREDENTIALS_INTERVAL);
     try {
       log.info({ cluster: settings.cluster, ...to, ...often }, 'forwarding');
       if (every === undefined) await this.#follow();
       else await this.#runEvery(every);
       log.info('forwarder stopped');
     } finally {
-      clearInterval(keys);
+      clearInterval(looks);
       process.off('SIGHUP', hangUp);
     }
   }
@@ -205,9 +205,9 @@ class ForwardService {
     else this.#leftSince ??= started;
   }
 
-  #hasNewKeys(): boolean {
+  #hasNewCredentials(): boolean {
     try {
-      return keysOf(this.#options.read()) !== keysOf(this.#settings);
+      return credentialsOf(this.#options.read()) !== credentialsOf(this.#settings);
     } catch (error) {
       // In the middle of being written, or wrong: who asks for it by SIGHUP is told.
       if (error instanceof UserError) return false;
@@ -231,7 +231,7 @@ class ForwardService {
   }
 }
 
-/** By what the manager knows us; that an Elasticsearch knows us by stands in flags and files that SIGHUP is for. */
-function keysOf(settings: ForwardSettings): string {
-  return 'elasticsearch' in settings ? '' : settings.certificate + settings.key;
+/** By what the manager knows us, and where it is; what is so of an Elasticsearch stands in flags and files that SIGHUP is for. */
+function credentialsOf(settings: ForwardSettings): string {
+  return 'elasticsearch' in settings ? '' : settings.address + settings.certificate + settings.key;
 }

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { PodSpec, Volume, VolumeSource } from './pod-template.ts';
 
@@ -33,6 +33,17 @@ export async function mountVolumes(root: string, spec: PodSpec, facts: PodFacts,
   }
 }
 
+/** Writes Secrets and ConfigMaps anew that have changed since, as kubelet does for a pod that runs. */
+export async function refreshVolumes(root: string, spec: PodSpec, facts: PodFacts, owner: FileOwner): Promise<void> {
+  for (const { name, mountPath } of spec.containers.flatMap(({ volumeMounts }) => volumeMounts ?? [])) {
+    const volume = spec.volumes?.find((candidate) => candidate.name === name);
+    const { secret, configMap, projected } = volume ?? {};
+    const isToken = projected?.sources.some(({ serviceAccountToken }) => serviceAccountToken !== undefined) ?? false;
+    if (volume === undefined || (secret ?? configMap ?? projected) === undefined || isToken) continue;
+    await writeFiles(join(root, mountPath), volume, facts, owner);
+  }
+}
+
 async function fill(target: string, volume: Volume, facts: PodFacts, owner: FileOwner): Promise<void> {
   const { hostPath, persistentVolumeClaim, emptyDir } = volume;
   if (hostPath === undefined && persistentVolumeClaim === undefined) rmSync(target, { recursive: true, force: true });
@@ -49,12 +60,15 @@ async function writeFiles(target: string, volume: Volume, facts: PodFacts, owner
   const mode = (projected ?? secret)?.defaultMode ?? 0o644;
   for (const source of projected?.sources ?? [volume]) {
     for (const [path, text] of await filesOf(source, name, facts)) {
-      const file = join(target, path);
+      const place = join(target, path);
+      const file = `${place}.new`;
       mkdirSync(dirname(file), { recursive: true });
       writeFileSync(file, text);
       // As kubelet does: a token is its user's alone; other files may be read by the group of the pod's volumes.
       if (source.serviceAccountToken !== undefined) give(file, owner.uid, owner.fsGroup, 0o600);
       else give(file, ROOT, owner.fsGroup, owner.fsGroup === undefined ? mode : mode | 0o040);
+      // Nobody sees half a file.
+      renameSync(file, place);
     }
   }
 }

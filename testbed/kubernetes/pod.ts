@@ -7,7 +7,7 @@ import type { Workbench } from '../testbed.ts';
 import type { ClusterFacts } from './cluster.ts';
 import { containerImage, ENTRYPOINT, SETPRIV, unpackImage } from './container-image.ts';
 import { type Container, type EnvVar, expand, type PodSpec, podSpecOf, type Workload } from './pod-template.ts';
-import { mountVolumes, type PodFacts } from './pod-volumes.ts';
+import { mountVolumes, type PodFacts, refreshVolumes } from './pod-volumes.ts';
 
 export interface PodOptions {
   /** The cluster's context in the kubeconfig; by default the management cluster's. */
@@ -37,6 +37,7 @@ export class Pod {
   readonly #root: string;
   #process: ServerProcess | undefined;
   #probe: URL | undefined;
+  #refresh: () => Promise<void> = async () => undefined;
 
   private constructor(workbench: Workbench, options: Required<PodOptions>, root: string) {
     this.#workbench = workbench;
@@ -80,6 +81,7 @@ export class Pod {
     const gid = container.securityContext?.runAsGroup ?? spec.securityContext?.runAsGroup ?? 0;
     const fsGroup = spec.securityContext?.fsGroup;
     await mountVolumes(this.#root, spec, facts, { uid, fsGroup });
+    this.#refresh = async () => await refreshVolumes(this.#root, spec, facts, { uid, fsGroup });
     const env = await this.#environment(container, facts);
     const command = [...(container.command ?? ENTRYPOINT), ...(container.args ?? [])].map((word) => expand(word, env));
     const [program = '', ...args] = inContainer(this.#root, { uid, gid, groups: [fsGroup ?? gid] }, command);
@@ -88,6 +90,11 @@ export class Pod {
       env,
     });
     this.#probe = probeOf(container, this.ip);
+  }
+
+  /** Gives the container what Secrets and ConfigMaps are now, as kubelet does within a minute or so. */
+  async refreshVolumes(): Promise<void> {
+    await this.#refresh();
   }
 
   /** Waits until the container's own readiness probe says so. @throws Error with the end of the log */

@@ -16,8 +16,8 @@ tigera-operator: what the manager asks of the cluster goes to its kube-apiserver
 connects to --listen, Goldmane for one, is passed to the manager.
 
 The key pair is that of the manifest which "kubectl mcm add-cluster" made (Secret tigera-managed-cluster-connection).
-In a pod it uses the pod's ServiceAccount for the kube-apiserver, elsewhere the kubeconfig. HTTPS_PROXY and NO_PROXY are
-honoured. It logs JSON lines on stdout and connects again for ever.`,
+Where the address in it changes, the agent dials anew. In a pod it uses the pod's ServiceAccount for the kube-apiserver,
+elsewhere the kubeconfig. HTTPS_PROXY and NO_PROXY are honoured. It logs JSON lines on stdout and connects again for ever.`,
   examples: `
 # Beside a cluster, with the manifest and a kubeconfig for it
 kubectl mcm agent --credentials prod-eu.yaml --context prod-eu
@@ -45,7 +45,8 @@ kubectl mcm agent --credentials /certs --address mgmt.example.com:30449 --listen
   handlesSignals: true,
   run: async ({ flags, global, io }) => {
     const read = () => readManager(flags.credentials, flags.address);
-    const { cluster, address } = read();
+    const { cluster, ...found } = read();
+    let { address } = found;
     const listen = flags.listen === undefined ? undefined : parseListenAddress('listen', flags.listen);
     const log = pino({ level: global.verbosity >= 6 ? 'debug' : 'info' });
     const events = {
@@ -55,7 +56,14 @@ kubectl mcm agent --credentials /certs --address mgmt.example.com:30449 --listen
         log.warn({ cluster, manager: address, reason, retryMilliseconds: Math.round(retry) }, 'not connected'),
     };
     const api = loadKubeContext(global.kube, io.env);
-    await runAgent({ manager: () => ({ ...read(), env: io.env }), api, listen, events }, io.signal);
+    const manager = () => {
+      const now = read();
+      address = now.address;
+      return { ...now, env: io.env };
+    };
+    // Given by hand, it cannot be changed from outside.
+    const tellsAddress = flags.address === undefined;
+    await runAgent({ manager, tellsAddress, api, listen, events }, io.signal);
     return 0;
   },
 });

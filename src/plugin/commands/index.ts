@@ -151,6 +151,11 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
         summary: "Connect a managed cluster to its manager by a tunnel, where Calico's Guardian does not",
         load: () => import('./agent.ts'),
       },
+      {
+        words: 'restore-address',
+        summary: "Take a change of the manager's address back that is not confirmed in time",
+        load: () => import('./restore-address.ts'),
+      },
     ],
   },
   {

@@ -63,7 +63,7 @@ export const MANAGED_FLAGS = {
   },
   'no-lifecycle': {
     type: 'boolean',
-    description: "Leave out the ClusterRole for changing the address that Guardian dials ('kubectl mcm set-address').",
+    description: "Leave out what the address is changed by from the management cluster ('kubectl mcm set-address').",
   },
   'dns-logs': {
     type: 'boolean',

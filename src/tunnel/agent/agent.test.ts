@@ -19,6 +19,7 @@ const own = await createKeyPair({ commonName: 'prod', usages: ['client', 'server
 
 interface Management {
   readonly agent: Agent;
+  readonly port: number;
   /** Connections of the agent's, in the order they came. */
   readonly sockets: TLSSocket[];
   readonly offered: (string[] | undefined)[];
@@ -31,6 +32,8 @@ interface Agent {
   readonly toldAt: number[];
   readonly pauses: number[];
   readonly ended: Promise<void>;
+  /** Has its credentials say another address from now on; '' for none that can be read. */
+  move(address: string): void;
   stop(): void;
 }
 
@@ -68,13 +71,21 @@ async function startAgent(t: TestContext, address: string): Promise<Agent> {
   };
   const credentials = { ca: ca.certificate, certificate: own.certificate, key: own.key };
   const listen = { host: '127.0.0.1', port: 0 };
-  const ended = runAgent({ manager: () => ({ address, ...credentials, env: {} }), api, listen, events }, stop.signal);
+  let known = address;
+  const manager = () => {
+    if (known === '') throw new Error('in the middle of being written');
+    return { address: known, ...credentials, env: {} };
+  };
+  const ended = runAgent({ manager, tellsAddress: false, api, listen, events }, stop.signal);
   t.after(async () => {
     stop.abort();
     await ended;
   });
   await until(() => port > 0);
-  return { port, told, toldAt, pauses, ended, stop: () => stop.abort() };
+  const move = (to: string) => {
+    known = to;
+  };
+  return { port, told, toldAt, pauses, ended, move, stop: () => stop.abort() };
 }
 
 async function start(t: TestContext, keys: KeyPair = serving): Promise<Management> {
@@ -97,8 +108,9 @@ async function start(t: TestContext, keys: KeyPair = serving): Promise<Managemen
     server.close();
     for (const socket of sockets) socket.destroy();
   });
-  const agent = await startAgent(t, `127.0.0.1:${(server.address() as AddressInfo).port}`);
-  return { agent, sockets, offered };
+  const { port } = server.address() as AddressInfo;
+  const agent = await startAgent(t, `127.0.0.1:${port}`);
+  return { agent, port, sockets, offered };
 }
 
 /** The agent's first connection, as a session of ours. */
@@ -230,6 +242,21 @@ describe('an agent', { timeout: 60_000 }, () => {
     }
     await until(() => sockets.length === 4);
     assert.ok(agent.pauses.every((pause) => pause >= 0 && pause <= 4_000));
+  });
+
+  it('dials anew where the address in its credentials changes, and not while these cannot be read', async (t) => {
+    const [before, after] = [await start(t), await start(t)];
+    after.agent.stop();
+    const there = after.sockets.length;
+    await until(() => before.sockets.length === 1);
+    const { sockets, agent } = before;
+    agent.move('');
+    await sleep(3_500);
+    assert.equal(sockets[0]?.destroyed, false);
+    const address = `127.0.0.1:${after.port}`;
+    agent.move(address);
+    await until(() => after.sockets.length > there);
+    assert.ok(agent.told.includes(`the manager is at ${address} from now on`), agent.told.join());
   });
 
   it('gives up a management side that is silent for ten seconds, and ends at once when it is stopped', async (t) => {

@@ -12,9 +12,17 @@ import { type DialOptions, dial } from './dial.ts';
 const PING_INTERVAL = 100;
 const PING_TIMEOUT = 10_000;
 
+/** Milliseconds between two looks whether the manager is somewhere else. */
+const ADDRESS_INTERVAL = 3_000;
+
 export interface AgentOptions {
-  /** Where to, and with which keys: asked anew for each connection, since keys are replaced. */
+  /**
+   * Where to, and with which keys: asked anew for each connection, since keys are replaced, and while one is open, since
+   * another address means to dial anew. May throw what is wrong with them.
+   */
   readonly manager: () => DialOptions;
+  /** Whether the management side may know the address that was dialled: it can change it, and wants to see that it has. */
+  readonly tellsAddress: boolean;
   /** The kube-apiserver that the management side may ask. */
   readonly api: ApiTarget;
   /** Where workloads of the cluster (Goldmane) connect, to be passed on; undefined for nowhere. */
@@ -36,7 +44,6 @@ export interface AgentEvents {
  * @throws Error when it cannot listen.
  */
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
-  const proxy = apiProxy(options.api);
   let session: YamuxSession | undefined;
   const listener = await listen(options, () => session);
   const backoff = new Backoff();
@@ -49,7 +56,9 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
         session = new YamuxSession(await dial(manager, signal), { role: 'client' });
         const begun = performance.now();
         options.events.connected();
-        reason = await serve(session, innerServer(manager, proxy), signal);
+        const proxy = apiProxy(options.api, options.tellsAddress ? manager.address : undefined);
+        const stopLooking = redialElsewhere(session, manager.address, options);
+        reason = await serve(session, innerServer(manager, proxy), signal).finally(stopLooking);
         lasted = performance.now() - begun;
       } catch (error) {
         reason = (error as Error).message;
@@ -86,6 +95,25 @@ async function serve(session: YamuxSession, inner: InnerServer, signal: AbortSig
     return await promise;
   } finally {
     signal.removeEventListener('abort', stop);
+  }
+}
+
+/** Ends a session once the manager is to be dialled by another address. @returns what ends the looking */
+function redialElsewhere(session: YamuxSession, dialled: string, { manager }: AgentOptions): () => void {
+  const look = setInterval(() => {
+    const address = addressOf(manager);
+    if (address !== undefined && address !== dialled)
+      session.close(new Error(`the manager is at ${address} from now on`));
+  }, ADDRESS_INTERVAL).unref();
+  return () => clearInterval(look);
+}
+
+/** undefined where it cannot be read: in the middle of being written, or wrong. What was dialled stays so long. */
+function addressOf(manager: AgentOptions['manager']): string | undefined {
+  try {
+    return manager().address;
+  } catch {
+    return undefined;
   }
 }
 

@@ -10,7 +10,7 @@ import { Agent } from 'undici';
 import { createKeyPair, daysFromNow } from '../../clusters/key-pair.ts';
 import { InnerServer } from '../inner-server.ts';
 import { YamuxSession } from '../yamux/session.ts';
-import { apiProxy } from './api-proxy.ts';
+import { apiProxy, DIALLED_HEADER } from './api-proxy.ts';
 
 const keys = await createKeyPair({ commonName: 'prod', usages: ['client', 'server'], notAfter: daysFromNow(1) });
 
@@ -35,7 +35,12 @@ interface Proxied {
 }
 
 /** An agent's end of a tunnel with an API server behind it, asked as by the management side. */
-async function start(t: TestContext, answer: RequestListener, own: Record<string, string> = {}): Promise<Proxied> {
+async function start(
+  t: TestContext,
+  answer: RequestListener,
+  own: Record<string, string> = {},
+  dialled?: string,
+): Promise<Proxied> {
   const got: Got[] = [];
   const api = createServer((request, response) => {
     let body = '';
@@ -57,7 +62,7 @@ async function start(t: TestContext, answer: RequestListener, own: Record<string
   const inner = new InnerServer({
     context,
     protocols: ['h2', 'http/1.1'],
-    listener: apiProxy({ server, authenticate }),
+    listener: apiProxy({ server, authenticate }, dialled),
   });
   cluster.on('stream', (stream) => inner.accept(stream));
   t.after(() => {
@@ -165,6 +170,16 @@ describe('what the API server answers', () => {
     assert.deepEqual([code, headers['x-kept'], headers['content-type'], body], [409, 'a, b', 'application/json', '{}']);
     for (const name of ['connection', 'x-hop', 'keep-alive', 'transfer-encoding'])
       assert.equal(headers[name], undefined);
+  });
+
+  it('says by which address the tunnel was dialled, where that may be told, whatever the API server says', async (t) => {
+    const answer: RequestListener = (_request, response) =>
+      response.setHeader(DIALLED_HEADER, 'elsewhere:1').setHeader('x-other', 'a').end();
+    const told = await start(t, answer, {}, 'mgmt.example.com:9449');
+    const { headers } = await told.ask('/api/v1');
+    assert.deepEqual([headers[DIALLED_HEADER], headers['x-other']], ['mgmt.example.com:9449', 'a']);
+    const untold = await start(t, answer);
+    assert.equal((await untold.ask('/api/v1')).headers[DIALLED_HEADER], undefined);
   });
 
   it('comes at once, piece by piece; and what nobody waits for any more is ended', async (t) => {

@@ -12,6 +12,9 @@ export interface ApiTarget {
   }>;
 }
 
+/** Header of answers in which our agent says what it has dialled; Guardian has none of this kind. */
+export const DIALLED_HEADER = 'kubectl-mcm-dialled';
+
 /** Headers that are about one connection and not for the next. */
 const HOP_BY_HOP: readonly string[] = [
   'connection',
@@ -31,15 +34,19 @@ const REPLACED: readonly string[] = ['authorization', 'host', 'expect'];
 
 /**
  * Answers what the management side asks of the cluster, as Guardian does: `/api/` and `/apis/` go to the
- * kube-apiserver with the agent's own rights, whatever the request says of its own; nothing else goes anywhere.
+ * kube-apiserver with the agent's own rights, whatever the request says of its own; nothing else goes anywhere. Where
+ * `dialled` is given, each answer of the kube-apiserver says by which address the tunnel was dialled that it goes through.
  */
-export function apiProxy(target: ApiTarget): (request: IncomingMessage, response: ServerResponse) => void {
+export function apiProxy(
+  target: ApiTarget,
+  dialled: string | undefined,
+): (request: IncomingMessage, response: ServerResponse) => void {
   return (request, response) => {
     const path = (request.url ?? '').split('?', 1)[0] ?? '';
     if (path === '/api' || path === '/apis') {
       response.writeHead(307, { location: `${path}/` }).end();
     } else if (path.startsWith('/api/') || path.startsWith('/apis/')) {
-      passOn(target, request, response).catch(() => {
+      passOn(target, dialled, request, response).catch(() => {
         // Whoever asked sees a broken answer, or no answer.
         if (response.headersSent) response.destroy();
         else response.writeHead(502, { 'content-length': 0 }).end();
@@ -50,7 +57,12 @@ export function apiProxy(target: ApiTarget): (request: IncomingMessage, response
   };
 }
 
-async function passOn(target: ApiTarget, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function passOn(
+  target: ApiTarget,
+  dialled: string | undefined,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const gone = new AbortController();
   response.once('close', () => gone.abort());
   const { headers, dispatcher } = await target.authenticate();
@@ -66,7 +78,9 @@ async function passOn(target: ApiTarget, request: IncomingMessage, response: Ser
     bodyTimeout: 0,
     signal: gone.signal,
   });
-  response.writeHead(answer.statusCode, answerHeaders(answer.headers));
+  const { [DIALLED_HEADER]: _theirs, ...theirs } = answerHeaders(answer.headers);
+  const own = dialled === undefined ? {} : { [DIALLED_HEADER]: dialled };
+  response.writeHead(answer.statusCode, { ...theirs, ...own });
   response.flushHeaders();
   await pipeline(answer.body, response);
 }
