@@ -7,7 +7,7 @@ import { type Ask, eventually, frontProxyKeys, managerPort, sharedWorkbench, use
 import { startOwnManagement } from './own-management.ts';
 
 const workbench = sharedWorkbench();
-const GROUPS = ['lma.tigera.io', 'logs.kubectl-mcm.io', 'query.kubectl-mcm.io'] as const;
+const GROUPS = ['lma.tigera.io', 'logs.kubectl-mcm.io', 'proxy.kubectl-mcm.io', 'query.kubectl-mcm.io'] as const;
 const MANAGERS = '/apis/logs.kubectl-mcm.io/v1/managers';
 const TABLE = { accept: TABLE_TYPE };
 
@@ -181,7 +181,7 @@ describe("kube-apiserver's own log", () => {
     const log = readFileSync(logFile, 'utf8').slice(before);
     const complaints = log
       .split('\n')
-      .filter((line) => /^[EW].*(lma\.tigera\.io|(logs|query)\.kubectl-mcm\.io)/.test(line));
+      .filter((line) => /^[EW].*(lma\.tigera\.io|(logs|proxy|query)\.kubectl-mcm\.io)/.test(line));
     assert.deepEqual(complaints, []);
   });
 });

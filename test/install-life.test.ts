@@ -105,7 +105,7 @@ describe('the life of an installation', () => {
     const gone = await run('uninstall', '--keep-data');
     assert.equal(gone.code, 0, gone.stderr);
     assert.deepEqual(
-      gone.lines.slice(0, 3).filter((line) => !line.startsWith('apiservice.')),
+      gone.lines.slice(0, 4).filter((line) => !line.startsWith('apiservice.')),
       [],
       'APIServices go first',
     );

@@ -25,6 +25,7 @@ const EVERYTHING = [
   'prioritylevelconfiguration/kubectl-mcm-logs',
   'apiservice/v1.lma.tigera.io',
   'apiservice/v1.logs.kubectl-mcm.io',
+  'apiservice/v1.proxy.kubectl-mcm.io',
   'apiservice/v1.query.kubectl-mcm.io',
 ];
 const NAMESPACED = [

@@ -19,6 +19,7 @@ import {
   MANAGER_API,
   MANAGER_TLS_SECRET,
   PORTS,
+  PROXY_API,
 } from './management.ts';
 import { DISRUPTION_BUDGET, type ManagerPod, managementNamespace, managerWorkload } from './manager-pod.ts';
 import { CALICO_POLICY, calicoPolicy, NETWORK_POLICIES } from './manager-policies.ts';
@@ -76,7 +77,7 @@ export function managementObjects(options: ManagementOptions, keys: ManagementKe
     keySecret(CA_SECRET, keys?.ca),
     keySecret(MANAGER_TLS_SECRET, keys?.manager),
     ...managerObjects(options),
-    ...[LOG_ACCESS_API, MANAGER_API, FLEET_API].map((api) => apiService(api, manager, keys)),
+    ...[LOG_ACCESS_API, MANAGER_API, FLEET_API, PROXY_API].map((api) => apiService(api, manager, keys)),
   ];
 }
 

@@ -41,6 +41,10 @@ export const MANAGERS_PATH = `/apis/${MANAGER_API}/managers`;
 export const FLEET_API_GROUP = 'query.kubectl-mcm.io';
 export const FLEET_API = `${FLEET_API_GROUP}/v1`;
 
+/** API group of the manager in which it passes on to managed clusters, by their tunnels, what is asked of them. */
+export const PROXY_API_GROUP = 'proxy.kubectl-mcm.io';
+export const PROXY_API = `${PROXY_API_GROUP}/v1`;
+
 /** Lease of the one manager that deletes old days. */
 export const KEEPER_LEASE = {
   apiVersion: 'coordination.k8s.io/v1',

@@ -20,15 +20,26 @@ export interface Answer {
   readonly body: object;
   /** What stands behind it as `items`, each in JSON already. */
   readonly items?: readonly string[];
+  /** What a path takes, where that is what is wrong (405). */
+  readonly allow?: string | undefined;
   /** Makes Kubernetes' table of the same, where there is one. */
   readonly table?: () => object;
 }
+
+/** Reads what a request brings, as text; undefined where it is more than so many bytes. */
+export type ReadBody = (most: number) => Promise<string | undefined>;
 
 /** One of the groups that are served. */
 export interface Api {
   readonly group: ApiGroup;
   /** Answers what is no document of discovery; `target` is the path and query as they stand on the wire. */
-  answer(method: string, target: string, requester: Requester, signal: AbortSignal): Promise<Answer>;
+  answer(
+    method: string,
+    target: string,
+    requester: Requester,
+    signal: AbortSignal,
+    readBody: ReadBody,
+  ): Promise<Answer>;
 }
 
 export interface AggregatedApiOptions {
@@ -104,8 +115,8 @@ export class AggregatedApiServer {
     if (api === undefined) return refusal(404, 'NotFound', 'the server could not find the requested resource');
     // Before anything is read for somebody who takes none of it.
     if (negotiate(headers.accept, FORMS) === undefined) return notAcceptable(FORMS);
-    const { code, body, items, table } = await api.answer(method, url, requester, signal);
-    if (code !== 200) return { code, body, type: JSON_TYPE };
+    const { code, body, items, table, allow } = await api.answer(method, url, requester, signal, bodyReader(request));
+    if (code !== 200) return { code, body, type: JSON_TYPE, allow };
     const forms = table === undefined ? [JSON_TYPE] : FORMS;
     const type = negotiate(headers.accept, forms);
     if (type === undefined) return notAcceptable(forms);
@@ -125,13 +136,13 @@ export class AggregatedApiServer {
     return true;
   }
 
-  #send(request: IncomingMessage, response: ServerResponse, { code, body, items, type }: Sent): void {
+  #send(request: IncomingMessage, response: ServerResponse, { code, body, items, type, allow = 'GET' }: Sent): void {
     const head = JSON.stringify(body);
     const text = items === undefined ? Buffer.from(head) : listOf(head, items);
     response.writeHead(code, {
       'content-type': type,
       'content-length': text.length,
-      ...(code === 405 ? { allow: 'GET' } : {}),
+      ...(code === 405 ? { allow } : {}),
       ...(this.#isCurrent(request.socket) ? {} : { connection: 'close' }),
     });
     response.end(text);
@@ -150,6 +161,20 @@ function listOf(head: string, items: readonly string[]): Buffer {
   }
   at += list.write(']}', at);
   return list.subarray(0, at);
+}
+
+function bodyReader(request: IncomingMessage): ReadBody {
+  return async (most) => {
+    const parts: Buffer[] = [];
+    let length = 0;
+    // Whoever sends too much is still told so.
+    for await (const part of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      length += part.length;
+      if (length > most) return undefined;
+      parts.push(part);
+    }
+    return Buffer.concat(parts).toString('utf8');
+  };
 }
 
 /** Of no two open connections the same. */

@@ -25,6 +25,8 @@ export interface ApiPath {
   /** Below the group's version, with a slash at its beginning and parameters in braces. */
   readonly path: string;
   readonly operationId: string;
+  /** Of the PUT that takes what a GET gives, where there is one. */
+  readonly putOperationId?: string;
   readonly description: string;
   /** In the query string; those in the path are known from it. */
   readonly query: Readonly<Record<string, string>>;

@@ -19,6 +19,7 @@ import type { LogStore } from '../logs/store/log-store.ts';
 import type { CurrentSettings } from '../logs/store/store-settings.ts';
 import { LogAccess } from '../rbac/log-access.ts';
 import { TUNNEL_LIMITS, Tunnels } from '../tunnel/tunnels.ts';
+import { AddressApi } from './address-api.ts';
 import { AggregatedApiServer } from './aggregated-api.ts';
 import { ClusterPort } from './cluster-port.ts';
 import { ClusterStatusWriter } from './cluster-status.ts';
@@ -170,8 +171,9 @@ export async function runManager(options: ManagerOptions, stopped: AbortSignal):
     turnedAway,
   });
   const resources = new ResourceApi([new StoredDays(options.days, options.settings), report]);
+  const addresses = new AddressApi({ tunnels, isRegistered: (cluster) => registry.has(cluster), log });
   const aggregatedApi = new AggregatedApiServer({
-    apis: [resources, new FleetApi(reading), new LogApi(reading)],
+    apis: [resources, new FleetApi(reading), new LogApi(reading), addresses],
     certificate,
     frontProxy,
     log,

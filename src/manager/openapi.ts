@@ -25,6 +25,7 @@ function listed({ resources }: ApiGroup): readonly ApiResource[] {
 interface Operation {
   readonly path: string;
   readonly operationId: string;
+  readonly putOperationId?: string;
   readonly description: string;
   readonly query: Readonly<Record<string, string>>;
   /** Name of the schema of its answer. */
@@ -45,17 +46,20 @@ function listOperation(group: ApiGroup, resource: ApiResource): Operation {
   };
 }
 
-function getOperation(group: ApiGroup, { path, operationId, schema: _schema, ...rest }: ApiPath): Operation {
+function getOperation(group: ApiGroup, { path, operationId, putOperationId, ...rest }: ApiPath): Operation {
   return {
-    ...rest,
+    description: rest.description,
+    query: rest.query,
     path: `/apis/${groupVersion(group)}${path}`,
     operationId: operationIdOf(group, operationId),
+    ...(putOperationId === undefined ? {} : { putOperationId: operationIdOf(group, putOperationId) }),
     schema: schemaName(group, operationId),
     extensions: {},
   };
 }
 
-function pathItem({ path, operationId, description, query, schema, extensions }: Operation, version: OpenApiVersion) {
+function pathItem(operation: Operation, version: OpenApiVersion) {
+  const { path, operationId, putOperationId, description, query, schema, extensions } = operation;
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({ name, in: 'path', required: true }));
   const inQuery = Object.entries(query).map(([name, meaning]) => ({ name, in: 'query', description: meaning }));
   const string = version === 2 ? { type: 'string' } : { schema: { type: 'string' } };
@@ -64,7 +68,12 @@ function pathItem({ path, operationId, description, query, schema, extensions }:
   const content = version === 2 ? { schema: reference } : { content: { 'application/json': { schema: reference } } };
   const responses = { 200: { description: 'OK', ...content }, 401: { description: 'Unauthorized' } };
   const media = version === 2 ? { produces: ['application/json'] } : {};
-  return { get: { operationId, description, ...media, parameters, responses, ...extensions } };
+  const get = { operationId, description, ...media, parameters, responses, ...extensions };
+  if (putOperationId === undefined) return { get };
+  const said = { operationId: putOperationId, description, responses };
+  if (version === 3) return { get, put: { ...said, parameters, requestBody: { required: true, ...content } } };
+  const body = { name: 'body', in: 'body', required: true, ...content };
+  return { get, put: { ...said, ...media, consumes: ['application/json'], parameters: [...parameters, body] } };
 }
 
 function schemasOf(group: ApiGroup, version: OpenApiVersion): [string, object][] {

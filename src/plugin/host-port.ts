@@ -1,8 +1,7 @@
 import { isIP } from 'node:net';
 import { UserError } from '../errors.ts';
+import { readHostPort } from '../install/host-port.ts';
 import type { HostPort } from '../install/management.ts';
-
-const HOST_NAME = /^[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?(\.[a-zA-Z0-9]([-a-zA-Z0-9]*[a-zA-Z0-9])?)*$/;
 
 /** The `HOST:PORT` that was given for a flag; an IPv6 address stands in brackets. @throws UserError */
 export function parseHostPort(flag: string, text: string): HostPort {
@@ -16,14 +15,6 @@ export function parseHostPort(flag: string, text: string): HostPort {
 /** Whether it is an address that `parseHostPort` takes. */
 export function isHostPort(text: string): boolean {
   return readHostPort(text) !== undefined;
-}
-
-function readHostPort(text: string): HostPort | undefined {
-  const [, bracketed, plain, digits] = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text) ?? [];
-  const host = bracketed ?? plain ?? '';
-  const port = Number(digits);
-  const isHost = bracketed === undefined ? HOST_NAME.test(host) : isIP(host) === 6;
-  return isHost && port >= 1 && port <= 65535 ? { host, port } : undefined;
 }
 
 /**

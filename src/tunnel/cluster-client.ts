@@ -1,6 +1,9 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2, constants } from 'node:http2';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { Tunnel } from './tunnel.ts';
+
+const { HTTP2_HEADER_METHOD, HTTP2_HEADER_PATH } = constants;
 
 /** Milliseconds for a stream, its TLS handshake and HTTP/2. */
 const CONNECT_TIMEOUT = 10_000;
@@ -13,6 +16,7 @@ const MAX_BODY = 4 * 1024 * 1024;
 
 export interface ClusterAnswer {
   readonly code: number;
+  readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
 
@@ -32,9 +36,27 @@ export class ClusterClient {
 
   /** GET; any HTTP status is an answer. @throws Error when there is none. */
   async get(path: string, signal: AbortSignal): Promise<ClusterAnswer> {
+    return await this.#request({ [HTTP2_HEADER_PATH]: path }, undefined, signal);
+  }
+
+  /** Merge patch: members that are null are removed. Any HTTP status is an answer. @throws Error when there is none. */
+  async patch(path: string, patch: object, signal: AbortSignal): Promise<ClusterAnswer> {
+    const headers = {
+      [HTTP2_HEADER_METHOD]: 'PATCH',
+      [HTTP2_HEADER_PATH]: path,
+      'content-type': 'application/merge-patch+json',
+    };
+    return await this.#request(headers, JSON.stringify(patch), signal);
+  }
+
+  async #request(headers: OutgoingHttpHeaders, body: string | undefined, signal: AbortSignal): Promise<ClusterAnswer> {
     const session = await this.#connected();
     signal.throwIfAborted();
-    const stream = session.request({ [constants.HTTP2_HEADER_PATH]: path, accept: 'application/json' }, { signal });
+    const stream = session.request(
+      { ...headers, accept: 'application/json' },
+      { signal, endStream: body === undefined },
+    );
+    if (body !== undefined) stream.end(body);
     return await readAnswer(stream);
   }
 
@@ -106,11 +128,13 @@ export class ClusterClient {
 
 async function readAnswer(stream: ClientHttp2Stream): Promise<ClusterAnswer> {
   let code = 0;
+  let answered: IncomingHttpHeaders = {};
   let length = 0;
   const parts: Buffer[] = [];
   stream.setTimeout(REQUEST_TIMEOUT, () => stream.destroy(new Error('the cluster does not answer')));
   stream.once('response', (headers) => {
     code = headers[':status'] ?? 0;
+    answered = headers;
   });
   for await (const part of stream as AsyncIterable<Buffer>) {
     length += part.length;
@@ -118,5 +142,5 @@ async function readAnswer(stream: ClientHttp2Stream): Promise<ClusterAnswer> {
     parts.push(part);
   }
   if (code === 0) throw new Error('the cluster gave no answer');
-  return { code, body: Buffer.concat(parts).toString('utf8') };
+  return { code, headers: answered, body: Buffer.concat(parts).toString('utf8') };
 }

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { MANAGED_CLUSTER_GROUP, NAMESPACE } from '../../clusters/managed-cluster.ts';
 import { UserError } from '../../errors.ts';
 import { INSTALLATION, type Installation, readClusterType } from '../../install/cluster-type.ts';
-import { FLEET_API, MANAGEMENT_CONFIG, MANAGER_API } from '../../install/management.ts';
+import { FLEET_API, MANAGEMENT_CONFIG, MANAGER_API, PROXY_API } from '../../install/management.ts';
 import { readManagementConfig } from '../../install/management-config.ts';
 import { ConnectionError, type KubeClient } from '../../kube/client.ts';
 import type { Condition, KubeList, KubeObject } from '../../kube/objects.ts';
@@ -95,7 +95,7 @@ interface ApiService extends KubeObject {
 async function apiServiceChecks(client: KubeClient, signal: AbortSignal): Promise<readonly Finding[]> {
   const path = '/apis/apiregistration.k8s.io/v1/apiservices';
   const { items } = await client.get<KubeList<ApiService>>(path, { signal });
-  const ours = [LOG_ACCESS_API, MANAGER_API, FLEET_API].map((api) => api.split('/').reverse().join('.'));
+  const ours = [LOG_ACCESS_API, MANAGER_API, FLEET_API, PROXY_API].map((api) => api.split('/').reverse().join('.'));
   const own = ours.map((name) => {
     const found = items.find(({ metadata }) => metadata.name === name);
     if (found === undefined) return wrong('api-service', `the API service ${name} is missing`, '', INSTALL);
