@@ -66,7 +66,7 @@ describe('check', { concurrency: false }, () => {
       stdout,
       /^FAIL nothing takes connections at .* \[tcp\]\n {5}why: .*ECONNREFUSED.*\n {5}to do: start the manager/m,
     );
-    assert.match(stdout, /^5 errors, 0 warnings$/m);
+    assert.match(stdout, /^6 errors, 0 warnings$/m);
   });
 
   it('names a certificate that has run out, which install makes anew', async () => {

@@ -139,6 +139,16 @@ export class KubeClient {
     return (await this.#json('PATCH', objectPath(object), { ...options, query }, body)) as T;
   }
 
+  /** PUT of the whole object at a path of its own, as that of a subresource. */
+  async replace<T>(
+    path: string,
+    object: object,
+    options: RequestOptions & { readonly dryRun?: boolean } = {},
+  ): Promise<T> {
+    const query = { fieldManager: FIELD_MANAGER, dryRun: dryRun(options.dryRun) };
+    return (await this.#json('PUT', path, { ...options, query }, jsonBody(object))) as T;
+  }
+
   async delete(object: KubeObject, options: RequestOptions & { readonly dryRun?: boolean } = {}): Promise<void> {
     const { uid } = object.metadata;
     const body = {

@@ -5,11 +5,11 @@ import { messageOf, UserError } from '../../errors.ts';
 import { applyAll } from '../../install/apply.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { objectName } from '../../kube/objects.ts';
-import { Turns } from '../../turns.ts';
 import type { Io } from '../command.ts';
 import { createCluster } from '../connection/create-cluster.ts';
 import { ManifestFile } from '../connection/manifest-file.ts';
 import { registration } from '../connection/registration.ts';
+import { inParallel } from '../in-parallel.ts';
 import { formatTable, plural, toYaml } from '../print.ts';
 import { type FileOptions, type ListedCluster, readClustersFile, requireNone } from './clusters-file.ts';
 import { Journal } from './journal.ts';
@@ -35,12 +35,13 @@ type Result = 'created' | 'applied' | 'connected' | 'unchanged' | 'failed';
  * fails later leaves the others alone. Run again it goes on where it was ended. Resolves with the exit code.
  */
 export async function addClusters(options: AddClustersOptions): Promise<number> {
+  const { parallel, io } = options;
   const listed = readClustersFile(options.file, options);
   const journal = Journal.open(options.directory);
   try {
     const prepared = await prepareAll(listed, journal, options);
     const addition = new Addition(journal, options);
-    const results = await inParallel(prepared, options, (one) => addition.tryTo(one));
+    const results = await inParallel(prepared, { parallel, signal: io.signal }, (one) => addition.tryTo(one));
     return summarize(results, options);
   } finally {
     journal.close();
@@ -52,9 +53,9 @@ async function prepareAll(
   journal: Journal,
   options: AddClustersOptions,
 ): Promise<readonly PreparedCluster[]> {
-  const { management, connectTo, io } = options;
+  const { management, connectTo, parallel, io } = options;
   const preparer = await Preparer.create({ management, connectTo, journal, signal: io.signal });
-  const prepared = await inParallel(listed, options, async (one) => {
+  const prepared = await inParallel(listed, { parallel, signal: io.signal }, async (one) => {
     try {
       return await preparer.prepare(one);
     } catch (error) {
@@ -67,15 +68,6 @@ async function prepareAll(
     prepared.filter((one) => 'message' in one),
   );
   return prepared.filter((one) => 'listed' in one);
-}
-
-async function inParallel<T, R>(
-  items: readonly T[],
-  { parallel, io }: AddClustersOptions,
-  work: (item: T) => Promise<R>,
-): Promise<R[]> {
-  const turns = new Turns({ atOnce: parallel, waiting: Number.POSITIVE_INFINITY });
-  return await Promise.all(items.map((item) => turns.take(() => work(item), io.signal)));
 }
 
 /** Writes what was prepared, in the order in which no kill loses a key: on disk first, then registered, then applied. */

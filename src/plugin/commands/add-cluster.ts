@@ -13,6 +13,7 @@ import { managementSide, newConnection } from '../connection/new-connection.ts';
 import { clusterNameFault, isNamespaceName, registration } from '../connection/registration.ts';
 import { rehearse } from '../connection/rehearse.ts';
 import { durationOf } from '../duration.ts';
+import { parallelOf } from '../in-parallel.ts';
 import { LABELS_FLAG, labelsOf } from '../labels.ts';
 import { toYaml } from '../print.ts';
 import { readDays } from '../stored-days.ts';
@@ -196,12 +197,6 @@ async function addListed(
       : undefined,
     io,
   });
-}
-
-function parallelOf(text: string): number {
-  const value = /^\d{1,3}$/.test(text) ? Number(text) : 0;
-  if (value > 0) return value;
-  throw new UserError(`error: invalid argument "${text}" for "--parallel" flag: must be from 1 to 999`);
 }
 
 function requireClusterName(name: string | undefined): asserts name is string {

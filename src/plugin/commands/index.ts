@@ -55,6 +55,11 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
       { words: 'clusters', summary: 'List the managed clusters and their state', load: () => import('./clusters.ts') },
       { words: 'reissue', summary: 'Give a managed cluster new keys', load: () => import('./reissue.ts') },
       {
+        words: 'set-address',
+        summary: 'Change the address by which managed clusters reach their manager',
+        load: () => import('./set-address.ts'),
+      },
+      {
         words: 'revoke',
         summary: "Take a managed cluster's certificates away at once",
         load: () => import('./revoke.ts'),
