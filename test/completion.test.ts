@@ -118,6 +118,22 @@ describe('the shim for kubectl', () => {
   });
 });
 
+describe('the script for PowerShell', () => {
+  it('registers a completer that asks the plugin, whose lines it reads', async () => {
+    const script = await mustRun('kubectl-mcm', ['completion', 'powershell'], { env: workbench.env });
+    assert.match(script, /^Register-ArgumentCompleter -Native -CommandName 'kubectl-mcm' -ScriptBlock \{\n/m);
+    assert.match(script, /& \$commandAst\.CommandElements\[0\]\.ToString\(\) __complete @words \$typed 2>\$null \|\n/);
+    // Neither an escape that was one of ours, nor a bracket too many.
+    assert.match(script, /-notmatch '\^:\\d\+\$'/);
+    assert.match(script, /\$_ -split "`t", 2/);
+    for (const [open, close] of ['{}', '()', '[]']) {
+      assert.equal(script.split(String(open)).length, script.split(String(close)).length, `${open}${close}`);
+    }
+    const lines = await mustRun('kubectl-mcm', ['__complete', 'logs', '--order', ''], { env: workbench.env });
+    assert.equal(lines, 'asc\ndesc\narrival\n:4\n');
+  });
+});
+
 /** Lines that are typed, up to the key, and what they are then. */
 const LINES = [
   ['kubectl-mcm reten', 'kubectl-mcm retention'],

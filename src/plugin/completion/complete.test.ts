@@ -103,6 +103,18 @@ describe('completion', () => {
       ['logs', '--rcode', 'NX'],
       ['NXDomain', 'NXRRSet'],
     ],
+    [
+      ['logs', '--qtype', 'S'],
+      ['SRV', 'SOA'],
+    ],
+    [
+      ['logs', '--protocol', 'i'],
+      ['icmp', 'icmp6'],
+    ],
+    [
+      ['top', '--verb', 'd'],
+      ['delete', 'deletecollection'],
+    ],
     [['logs', '--type', 'flow,d'], ['flow,dns']],
     [['logs', '--type', 'dns,flow,dn'], []],
     [['logs', '-o', 'cu'], ['custom-columns='], ':6'],
@@ -160,6 +172,7 @@ describe('completion', () => {
     ],
     [['logs', '-q', 'dest_service_'], ['dest_service_name', 'dest_service_namespace', 'dest_service_port'], ':36'],
     [['logs', '--type', 'dns', '-q', 'rcode = NXD'], ['rcode = NXDomain'], ':36'],
+    [['logs', '--type', 'audit', '-q', 'verb IN {up'], ['verb IN {update'], ':36'],
     [['logs', '-q', 'action ='], ['action = allow', 'action = deny', 'action = pass'], ':36'],
     [['logs', '-q', 'NOT action IN {allow, d'], ['NOT action IN {allow, deny'], ':36'],
     [['logs', '--type', 'events', '-q', 'dismissed = '], ['dismissed = true', 'dismissed = false'], ':36'],

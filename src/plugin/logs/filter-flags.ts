@@ -75,7 +75,10 @@ const FLAGS: Readonly<Record<string, FilterFlag>> = {
     ask: (type, value) => one(type.ends?.to, (end) => hasAddress(type, end, value)),
   },
   port: ofAspect('port', 'PORT', 'Only what is to this port.', (value) => value),
-  protocol: ofAspect('protocol', 'PROTOCOL', 'Only this protocol (tcp, udp, icmp).', (value) => value.toLowerCase()),
+  protocol: completing(
+    ['tcp', 'udp', 'icmp', 'icmp6', 'sctp', 'http', 'tls'],
+    ofAspect('protocol', 'PROTOCOL', 'Only this protocol (tcp, udp, icmp).', lowerCase),
+  ),
   service: {
     spec: strings('[NAMESPACE/]SERVICE', 'Only what is to this service.'),
     ask: isService,
@@ -102,7 +105,10 @@ const FLAGS: Readonly<Record<string, FilterFlag>> = {
     ask: (type) => inPolicies(type, [STAGED_POLICIES]),
   },
   qname: ofAspect('qname', 'NAME', `Only queries for this name; ${NAME_WORDS}.`, (value) => value),
-  qtype: ofAspect('qtype', 'TYPE', 'Only queries of this type (A, AAAA, SRV).', (value) => value.toUpperCase()),
+  qtype: completing(
+    ['A', 'AAAA', 'SRV', 'PTR', 'CNAME', 'TXT', 'MX', 'NS', 'SOA'],
+    ofAspect('qtype', 'TYPE', 'Only queries of this type (A, AAAA, SRV).', (value) => value.toUpperCase()),
+  ),
   rcode: completing(
     RCODES,
     ofAspect('rcode', 'CODE', 'Only these answers (NoError, NXDomain, ServFail), in either case.', rcode),
@@ -113,7 +119,10 @@ const FLAGS: Readonly<Record<string, FilterFlag>> = {
     `Only what this user did; ${NAME_WORDS}. (The kubeconfig's user is --kube-user here.)`,
     (value) => value,
   ),
-  verb: ofAspect('verb', 'VERB', 'Only these requests (create, update, patch, delete).', lowerCase),
+  verb: completing(
+    ['create', 'update', 'patch', 'delete', 'deletecollection', 'get', 'list', 'watch'],
+    ofAspect('verb', 'VERB', 'Only these requests (create, update, patch, delete).', lowerCase),
+  ),
   resource: ofAspect('resource', 'RESOURCE', 'Only what was done to these (networkpolicies).', (value) => value),
   name: ofAspect('name', 'NAME', `Only what was done to objects of this name; ${NAME_WORDS}.`, (value) => value),
 };
