@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { dns } from '../types/dns.ts';
 import { flows } from '../types/flows.ts';
 import { type LogQuery, parseParameters } from './log-query.ts';
-import { mostToScan, scanTooWide } from './scan.ts';
+import { MOST_SCANNED, mostToScan, scanTooWide } from './scan.ts';
 
 function asking(text: string | undefined, type = flows): LogQuery {
   const parameters = new URLSearchParams(text === undefined ? {} : { query: text });
@@ -35,6 +37,11 @@ describe('how much a query may look through', () => {
       scanTooWide(one, 21, 20).message,
       /: ask for a shorter time \(since, until\) or no client_labels, which every record is read for$/,
     );
+  });
+
+  it('is told as the documentation tells it', () => {
+    const docs = readFileSync(join(import.meta.dirname, '..', '..', '..', 'docs', 'manager.md'), 'utf8');
+    assert.ok(docs.includes(`\n${scanTooWide(asking('action = deny'), 240_118_553, MOST_SCANNED).message}\n`));
   });
 
   it('is told with what to narrow', () => {

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { UserError } from '../../errors.ts';
 import { printFilter } from '../../logs/query/print-filter.ts';
@@ -6,6 +8,11 @@ import { command } from '../commands/logs.ts';
 import { parseLine, UsageError } from '../parse.ts';
 import { filterFor, typesOf } from './asked-logs.ts';
 import { FILTER_FLAGS } from './filter-flags.ts';
+
+const DOCS = readFileSync(join(import.meta.dirname, '..', '..', '..', 'docs', 'logs.md'), 'utf8');
+
+/** Of flags that do not take every word. */
+const VALUES: Readonly<Record<string, string>> = { '--port': '443', '--action': 'deny', '--reporter': 'src' };
 
 /** What a command line asks of the first type that it names. */
 function asked(...tokens: readonly string[]): string | undefined {
@@ -125,6 +132,30 @@ describe('the flags of logs that filter', () => {
       );
     });
   }
+
+  it('are for the types that the documentation has them for', () => {
+    const rows = DOCS.split('\n').flatMap((line) =>
+      /^\| `-/.test(line) ? [line.split('|').map((cell) => cell.trim())] : [],
+    );
+    const header = /^\| Flag \|(.*)\|$/m.exec(DOCS)?.[1] ?? '';
+    const types = header.split('|').map((word) => word.trim());
+    assert.deepEqual([types.length, rows.length], [6, 12]);
+    const tried = rows.flatMap(([, flags = '', ...cells]) => {
+      const names = [...flags.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name);
+      for (const name of names) {
+        for (const [at, type] of types.entries()) {
+          const [, only = name] = /^`(-\w)`:/.exec(cells[at] ?? '') ?? [];
+          const isFor = cells[at] !== '' && only === name;
+          const ask = () => asked('--type', type, name, ...(name === '--staged' ? [] : [VALUES[name] ?? '1.2.3.4']));
+          if (isFor) assert.notEqual(ask(), undefined, `${name} of ${type}`);
+          else assert.throws(ask, /asks for nothing that/, `${name} of ${type}`);
+        }
+      }
+      return names;
+    });
+    const all = Object.keys(FILTER_FLAGS).map((name) => (name === 'namespace' ? '-n' : `--${name}`));
+    assert.deepEqual(tried.toSorted(), all.toSorted());
+  });
 
   it('say of which logs a flag is', () => {
     assert.throws(() => asked('--type', 'dns', '--action', 'x'), {
