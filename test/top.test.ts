@@ -158,6 +158,7 @@ describe('top counts what logs show', () => {
       flags: ['--metric', 'records'],
     },
     { which: EU, type: 'dns', by: 'namespace', metric: 'requests', flags: ['--type', 'dns'] },
+    { which: [...EU, '--from-label', 'app=frontend'], type: 'dns', by: 'qname', metric: 'requests' },
     { which: EU, type: 'dns', by: 'pod', metric: 'requests', flags: ['--metric', 'requests'] },
     { which: EU, type: 'audit', by: 'user', metric: 'requests' },
     { which: EU, type: 'audit', by: 'user', metric: 'records', flags: ['--metric', 'records'] },
