@@ -3,15 +3,17 @@ import { globSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSyn
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { before, describe, it } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
 import { mustRun, run } from '../testbed/processes.ts';
 import { shell } from '../testbed/shells.ts';
-import { addSender, newFolder, sharedWorkbench } from './harness.ts';
+import { addSender, eventually, newFolder, post, type Sender, sharedWorkbench } from './harness.ts';
 
 const workbench = sharedWorkbench();
 const CLUSTERS = ['comp-eu', 'comp-us'];
+let eu: Sender;
 
 before(async () => {
-  for (const cluster of CLUSTERS) await addSender(workbench, cluster);
+  [eu] = (await Promise.all(CLUSTERS.map((cluster) => addSender(workbench, cluster)))) as [Sender];
 });
 
 /** What the real kubectl makes of it; with a cache of its own where none is given. */
@@ -67,6 +69,42 @@ describe('kubectl completes', () => {
     writeFileSync(file, 'no JSON');
     assert.ok((await complete(['logs', '--cluster', 'comp-e'], cache))[0]?.startsWith('comp-eu\t'));
     assert.match(readFileSync(file, 'utf8'), /comp-eu/);
+  });
+
+  it('what logs of the last hour name, as far as one may read them', async () => {
+    const flow = (source: string, service: string, policy: string) => ({
+      ...{ end_time: Date.now() / 1000 - 60, action: 'allow', reporter: 'src', proto: 'tcp', dest_port: 6379 },
+      ...{ source_namespace: 'comp-shop', source_name: '-', source_name_aggr: source, source_type: 'wep' },
+      ...{ dest_namespace: 'comp-data', dest_name: '-', dest_name_aggr: 'redis-*', dest_type: 'wep', bytes_in: 7 },
+      ...{ dest_service_namespace: 'comp-data', dest_service_name: service },
+      policies: { enforced_policies: [`0|default|${policy}|allow|0`, '1|__PROFILE__|__PROFILE__.kns.comp|allow|0'] },
+    });
+    const flows = [flow('web-7d9-*', 'redis', 'comp-shop/default.web'), flow('pub', 'redis', 'comp-shop/default.web')];
+    const body = flows.map((one) => `${JSON.stringify(one)}\n`).join('');
+    assert.equal((await post(eu.credentials, '/api/v1/flows/logs/bulk', body)).code, 200);
+    await workbench.elasticsearch.request('POST', '/_refresh');
+    const at = ['--cluster', 'comp-eu'];
+    for (const [words, values] of [
+      [['logs', ...at, '--from-namespace', 'comp-s'], ['comp-shop']],
+      [
+        ['top', ...at, '-n', ''],
+        ['comp-data', 'comp-shop'],
+      ],
+      [['logs', ...at, '--not', '--pod', 'comp-shop/w'], ['comp-shop/web-7d9-']],
+      [['logs', ...at, '--service='], ['comp-data/redis']],
+      [['logs', ...at, '--policy', ''], ['comp-shop/default.web']],
+      [['logs', ...at, '--port', ''], ['6379']],
+      [['why-denied', ...at, 'comp-shop/web', 'comp-data/'], ['comp-data/redis-']],
+      // Nothing of that type is there, and nothing of that cluster may be read.
+      [['logs', ...at, '--type', 'dns', '--from-namespace', ''], []],
+      [['logs', ...at, '--as', 'stranger', '--from-namespace', ''], []],
+    ] as const) {
+      // A busy machine may take longer than somebody who has pressed a key waits.
+      await eventually(async () => {
+        const [directive, ...found] = (await complete(words)).toReversed();
+        return directive === ':4' && isDeepStrictEqual(found.toSorted(), values.map(String));
+      });
+    }
   });
 
   it('nothing where the API server does not answer, and does not wait for it', async (t) => {

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream';
 import type { KubeFlags } from '../kube/kubeconfig.ts';
+import type { GroupWord } from '../logs/types/grouping.ts';
 
 /** What a shell may offer for a value: things that have names, or words of the declaration's own. */
 export type Completes = Thing | readonly string[];
@@ -14,6 +15,7 @@ export type Thing =
   | 'kube-clusters'
   | 'kube-users'
   | 'log-types'
+  | `logged-${GroupWord}`
   | 'managed-clusters'
   | 'queries'
   | 'times';

@@ -16,6 +16,7 @@ const DEFAULT_SINCE = '1h';
 /** `why-denied`: which policies denied connections, since when, and who changed them before. */
 export const command = defineCommand({
   args: ['SRC', 'DST[:PORT]'],
+  completes: ['logged-pod', 'logged-pod'],
   description: `
 Show which policies denied connections from SRC to DST: tier by tier, at which end, how many, since when, and who changed
 these policies (or their tiers) in the 24 hours before. What staged policies would deny is shown as well.

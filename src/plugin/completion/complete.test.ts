@@ -132,8 +132,8 @@ describe('completion', () => {
       ['clusters', '--user', ''],
       ['u', 'v'],
     ],
-    // That of logs is who did something.
-    [['logs', '--user', ''], []],
+    // That of logs is who did something, which only logs can tell.
+    [['logs', '--user', ''], [], ':1'],
     [
       ['logs', '--kube-user', ''],
       ['u', 'v'],

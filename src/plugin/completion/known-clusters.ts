@@ -10,7 +10,7 @@ import type { GlobalOptions, Io } from '../command.ts';
 import type { Candidate } from './candidate.ts';
 
 /** Milliseconds that somebody who has pressed a key may wait for the API server. */
-const PATIENCE = 1_000;
+export const PATIENCE = 1_000;
 
 /** Milliseconds for which its answer is good enough. */
 const GOOD_FOR = 30_000;

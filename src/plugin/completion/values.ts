@@ -1,5 +1,6 @@
 import { MANAGEMENT_CLUSTER } from '../../clusters/managed-cluster.ts';
 import { kubeconfigFiles, mergeFiles } from '../../kube/kubeconfig.ts';
+import { GROUP_WORDS, type GroupWord } from '../../logs/types/grouping.ts';
 import { LOG_TYPES, SELECTOR_WORDS } from '../../logs/types/index.ts';
 import type { Completes, GlobalOptions, Io, Thing } from '../command.ts';
 import { type Candidate, type Completion, DIRECTIVES, NOTHING, words } from './candidate.ts';
@@ -15,6 +16,15 @@ export interface ValueOptions {
 
 type Offer = (options: ValueOptions, io: Omit<Io, 'signal'>) => Completion | Promise<Completion>;
 
+/** What logs name. */
+const LOGGED = Object.fromEntries(
+  GROUP_WORDS.map((by): [string, Offer] => [
+    `logged-${by}`,
+    async (options, io) =>
+      words(await (await import('./logged-values.ts')).loggedValues(by, options, io), options.typed),
+  ]),
+) as Record<`logged-${GroupWord}`, Offer>;
+
 const OFFERS: Readonly<Record<Thing, Offer>> = {
   clusters: async ({ typed, global }, io) =>
     listed(await (await import('./known-clusters.ts')).knownClusters(global(), io), typed),
@@ -24,6 +34,7 @@ const OFFERS: Readonly<Record<Thing, Offer>> = {
   files: () => ({ candidates: [], directive: DIRECTIVES.files }),
   'kube-clusters': (options, io) => fromKubeconfig('clusters', options, io),
   'kube-users': (options, io) => fromKubeconfig('users', options, io),
+  ...LOGGED,
   'log-types': ({ typed }) => listed(TYPES, typed),
   'managed-clusters': async ({ typed, global }, io) => {
     const known = await (await import('./known-clusters.ts')).knownClusters(global(), io);

@@ -5,7 +5,7 @@ import { policyPatterns, STAGED_POLICIES } from '../../logs/query/policy-pattern
 import { Fields } from '../../logs/types/field.ts';
 import { LOG_TYPES } from '../../logs/types/index.ts';
 import type { Aspect, EndFields, LogType } from '../../logs/types/log-type.ts';
-import type { FlagSpec, FlagSpecs } from '../command.ts';
+import type { Completes, FlagSpec, FlagSpecs } from '../command.ts';
 import { negation } from '../parse.ts';
 
 /** What a flag's value asks of the records of a type; undefined where these have no such thing. */
@@ -21,6 +21,16 @@ const RCODES = [
   ...['NoError', 'FormErr', 'ServFail', 'NXDomain', 'NotImp', 'Refused', 'YXDomain', 'YXRRSet', 'NXRRSet', 'NotAuth'],
   ...['NotZone', 'BADSIG', 'BADKEY', 'BADTIME', 'BADMODE', 'BADNAME', 'BADALG', 'BADTRUNC', 'BADCOOKIE'],
 ];
+
+/** What shells offer for these values: what is in the logs. */
+const LOGGED: Readonly<Record<string, Completes>> = {
+  NAMESPACE: 'logged-namespace',
+  '[NAMESPACE/]POD': 'logged-pod',
+  '[NAMESPACE/]SERVICE': 'logged-service',
+  '[NAMESPACE/|TIER.]POLICY': 'logged-policy',
+  PORT: 'logged-port',
+  USER: 'logged-user',
+};
 
 const NAME_WORDS = '* and ? stand for any text and any character';
 
@@ -104,7 +114,10 @@ const FLAGS: Readonly<Record<string, FilterFlag>> = {
     spec: { type: 'boolean', description: 'Only flows that a staged policy was looked at for.', negatable: true },
     ask: (type) => inPolicies(type, [STAGED_POLICIES]),
   },
-  qname: ofAspect('qname', 'NAME', `Only queries for this name; ${NAME_WORDS}.`, (value) => value),
+  qname: completing(
+    'logged-qname',
+    ofAspect('qname', 'NAME', `Only queries for this name; ${NAME_WORDS}.`, (value) => value),
+  ),
   qtype: completing(
     ['A', 'AAAA', 'SRV', 'PTR', 'CNAME', 'TXT', 'MX', 'NS', 'SOA'],
     ofAspect('qtype', 'TYPE', 'Only queries of this type (A, AAAA, SRV).', (value) => value.toUpperCase()),
@@ -190,7 +203,8 @@ function isApplicable(ask: Ask, type: LogType): boolean {
 }
 
 function strings(value: string, description: string): FlagSpec {
-  return { type: 'strings', value, description, negatable: true };
+  const completes = LOGGED[value];
+  return { type: 'strings', value, description, negatable: true, ...(completes === undefined ? {} : { completes }) };
 }
 
 function ofAspect(which: Aspect, value: string, description: string, spelled: (value: string) => string): FilterFlag {
@@ -201,7 +215,7 @@ function withAlias(alias: string, { spec, ask }: FilterFlag): FilterFlag {
   return { spec: { ...spec, alias }, ask };
 }
 
-function completing(completes: readonly string[], { spec, ask }: FilterFlag): FilterFlag {
+function completing(completes: Completes, { spec, ask }: FilterFlag): FilterFlag {
   return { spec: { ...spec, completes }, ask };
 }
 
