@@ -195,9 +195,10 @@ describe('an export', () => {
     const hint = 'name another folder, or ask as before';
     for (const [args, words] of [
       [['--cluster', 'exported-too', '--since', '2h'], 'since was "1h", is "2h"'],
-      [['--cluster', 'exported', '--since', '1h'], 'cluster was ["exported-too"], is ["exported"]'],
+      [['--cluster', 'exported', '--since', '1h'], 'cluster was exported-too, is exported'],
       [[...first, '--gzip'], 'gzip was false, is true'],
-      [[...first, '--action', 'deny'], 'query was {"flow":null}, is {"flow":"action = \\"deny\\""}'],
+      [[...first, '--action', 'deny'], 'query of flow was none, is "action = \\"deny\\""'],
+      [[...first, '--type', 'dns,flow'], 'type was flow, is dns,flow'],
     ] as const) {
       const { code, stderr } = await exportInto(folder, args);
       assert.deepEqual([code, stderr], [1, `error: ${folder} has an export of another question: ${words}\n${hint}\n`]);

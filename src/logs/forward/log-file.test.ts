@@ -35,6 +35,22 @@ async function read(path: string, offset: number, chunkBytes: number): Promise<F
 }
 
 describe('LogFile', () => {
+  it('says with the last lines how much behind them has no end', async () => {
+    const path = join(folder, 'half.log');
+    for (const [text, unfinished] of [
+      ['one\ntwo\nhalf', 4],
+      ['one\ntwo\n', 0],
+    ] as const) {
+      writeFileSync(path, text);
+      const file = await LogFile.open(path);
+      for await (const chunk of file.chunks(BEGINNING, 1024)) {
+        assert.deepEqual([chunk.end, file.unfinished], [8, unfinished]);
+      }
+      assert.equal(file.unfinished, unfinished);
+      await file.close();
+    }
+  });
+
   it('reads every complete line once, whatever the chunks', async () => {
     const random = new Random(7);
     const path = join(folder, 'random.log');

@@ -98,7 +98,7 @@ export class LogFile {
     });
   }
 
-  /** Bytes of a last line that has no end yet; known once all chunks were read. */
+  /** Bytes of a last line that has no end yet; known once all chunks were read, and mostly with the last one. */
   get unfinished(): number {
     return this.#unfinished;
   }
@@ -139,6 +139,8 @@ export class LogFile {
         this.#unfinished = this.size - at;
         return;
       }
+      // It was read up to the file's end, so no line ends behind it.
+      if (at + chunkBytes >= this.size) this.#unfinished = this.size - chunk.end;
       yield chunk;
       before = chunk.after;
       at = chunk.end;

@@ -129,14 +129,30 @@ function readManifest(path: string): Manifest | undefined {
   throw new UserError(`error: ${file} is not the manifest of an export by this version of kubectl mcm`);
 }
 
+const QUERY_OF = 'query of ';
+
+/** A question with its types, and the query of each, as members of their own. */
+function byName({ query, ...others }: Question): Question {
+  const queries = Object.entries((query ?? {}) as Readonly<Record<string, unknown>>);
+  const types = queries.map(([type]) => type).sort();
+  return { ...others, type: types, ...Object.fromEntries(queries.map(([type, text]) => [`${QUERY_OF}${type}`, text])) };
+}
+
+function wordsOf(value: unknown): string {
+  if (Array.isArray(value)) return value.join() || 'none';
+  return value === null || value === undefined ? 'none' : JSON.stringify(value);
+}
+
 /** @throws UserError naming what is asked for otherwise */
 function refuseOther(path: string, found: Question, asked: Question): void {
-  const names = [...new Set([...Object.keys(found), ...Object.keys(asked)])];
   // What JSON does not have is not there.
-  const now = JSON.parse(JSON.stringify(asked)) as Question;
-  const differing = names.filter((name) => !isDeepStrictEqual(found[name], now[name]));
+  const [was, is] = [found, JSON.parse(JSON.stringify(asked)) as Question].map(byName) as [Question, Question];
+  const names = [...new Set([...Object.keys(was), ...Object.keys(is)])];
+  const differing = names.filter((name) => !isDeepStrictEqual(was[name], is[name]));
   if (differing.length === 0) return;
-  const words = differing.map((name) => `${name} was ${JSON.stringify(found[name])}, is ${JSON.stringify(now[name])}`);
+  // Of a type that only one of them has, its name says enough.
+  const told = differing.filter((name) => !name.startsWith(QUERY_OF) || (name in was && name in is));
+  const words = told.map((name) => `${name} was ${wordsOf(was[name])}, is ${wordsOf(is[name])}`);
   throw new UserError(`error: ${path} has an export of another question: ${words.join('; ')}`, {
     hint: 'name another folder, or ask as before',
   });

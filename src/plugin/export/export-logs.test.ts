@@ -61,6 +61,15 @@ describe('an export', () => {
     assert.ok(DOCS.includes(shown), `docs/logs.md should have\n${shown}`);
   });
 
+  it('is of the same question, in whichever order its types are named', async () => {
+    const path = join(folder, 'types');
+    const open = (question: object) =>
+      ExportDirectory.open(path, { ...question }, async () => manifest([log('flow', 'prod-eu')], question));
+    (await open({ query: { flow: null, dns: null } })).release();
+    (await open({ query: { dns: null, flow: null } })).release();
+    await assert.rejects(open({ query: { dns: null } }), /another question: type was dns,flow, is dns$/);
+  });
+
   it('is of one question, as the documentation shows it', async () => {
     const path = join(folder, 'november');
     const open = (question: object) =>
