@@ -15,7 +15,8 @@ const senders = new Map<string, Sender>();
 before(async () => {
   own = await startOwnManagement(shared, 'followed');
   manager = await own.workbench.startManager();
-  for (const name of ['follow-a', 'follow-b', 'follow-c']) senders.set(name, await addSender(own.workbench, name));
+  for (const name of ['follow-a', 'follow-b', 'follow-c', 'follow-d'])
+    senders.set(name, await addSender(own.workbench, name));
 });
 after(async () => {
   await manager?.stop();
@@ -90,6 +91,32 @@ describe('logs -f', () => {
       }
     });
   }
+
+  it('goes on over midnight, into an index that was not there', async (t) => {
+    const hour = 3_600_000;
+    // Records may be twelve hours ahead.
+    const midnight = Math.floor((Date.now() + 11 * hour) / (24 * hour)) * 24 * hour;
+    const following = follow(t, 'follow-d', ['--since', '14h', '-v=6', ...NAMES]);
+    await following.prints(/arrivedSince/);
+    for (const [name, time] of [
+      ['last of the day', midnight - 1000],
+      ['first of the next', midnight + 1000],
+    ] as const) {
+      await send('follow-d', name, Date.now() - time);
+      await following.prints(name);
+    }
+    await following.stop();
+    const printed = following.lines.filter((line) => / of the /.test(line));
+    assert.deepEqual(printed, ['last of the day', 'first of the next']);
+    const indices = await shared.elasticsearch.request('GET', '/tigera_secure_ee_flows.follow-d.*');
+    const days = [midnight - 1000, midnight].map((time) =>
+      new Date(time).toISOString().slice(0, 10).replaceAll('-', ''),
+    );
+    assert.deepEqual(
+      Object.keys(indices as object).sort(),
+      days.map((day) => `tigera_secure_ee_flows.follow-d.${day}`),
+    );
+  });
 
   it('prints in the order of time what arrives together, and in that of arrival where asked', async (t) => {
     const args = ['--tail', '0', ...NAMES];
