@@ -195,7 +195,18 @@ describe('set-address', () => {
     const dry = await asked('sets', one.address, '--dry-run', 'server');
     assert.equal(dry.code, 0, dry.stderr);
     const sets = await userOf(bench, { name: 'sets' });
-    assert.equal((await sets(addressPath('north'))).code, 403);
+    const sneaks = (name: string) => addressPath('south').replace('south', name);
+    for (const path of [
+      addressPath('north'),
+      sneaks('south/../north'),
+      sneaks('south%2f..%2fnorth'),
+      sneaks('north/../south'),
+      sneaks('/north'),
+      `${addressPath('south')}/../../north/address`,
+    ]) {
+      const { code } = await sets(path);
+      assert.ok(code === 403 || code === 404, `${path}: ${code}`);
+    }
     assert.equal(await versionsOf(south), before);
   });
 
