@@ -17,7 +17,7 @@ const NOW = Math.floor(Date.now() / 1000) * 1000;
 const SINCE = new Date(NOW - 3_600_000).toISOString();
 
 /** So many that they are several files. */
-const FLOWS = 50_000;
+const FLOWS = 75_000;
 const ALL = ['--cluster', 'exported', '--since', SINCE, '--until', new Date(NOW).toISOString()];
 
 before(async () => {
@@ -53,6 +53,17 @@ async function exportInto(folder: string, args: readonly string[], onStart?: (pi
   return { ...outcome, stderr: withoutProgress(outcome.stderr) };
 }
 
+/** Ends it as soon as its first file is whole. */
+async function exportUntilFile(folder: string, signal: NodeJS.Signals): Promise<Outcome> {
+  const file = join(folder, 'flow', 'exported.00001.ndjson');
+  return await exportInto(folder, ALL, (pid) => {
+    eventually(async () => existsSync(file), 120_000).then(
+      () => process.kill(pid, signal),
+      () => undefined,
+    );
+  });
+}
+
 /** On a busy machine there is some. */
 function withoutProgress(stderr: string): string {
   return stderr.replace(/^\d+ records exported, \d+\/s, \d+ of \d+ logs done\n/gm, '');
@@ -86,27 +97,30 @@ async function printed(args: readonly string[]): Promise<Buffer> {
 describe('an export', () => {
   it('that was killed goes on where it was', async () => {
     const folder = newExport();
-    const partial = join(folder, 'flow', 'exported.00001.ndjson');
-    const killed = exportInto(folder, ALL, (pid) => {
-      eventually(async () => existsSync(partial), 120_000).then(
-        () => process.kill(pid, 'SIGKILL'),
-        () => undefined,
-      );
-    });
-    assert.equal((await killed).signal, 'SIGKILL');
+    assert.equal((await exportUntilFile(folder, 'SIGKILL')).signal, 'SIGKILL');
     const before = manifestOf(folder);
     assert.equal(before.finished, false);
     assert.ok(before.records < FLOWS);
     const { code, stdout, stderr } = await exportInto(folder, ALL);
     assert.deepEqual([code, stderr], [0, '']);
-    assert.match(stdout, new RegExp(`^${FLOWS} records of 1 cluster exported into ${folder}: \\d+MiB in 2 files\n$`));
+    assert.match(stdout, new RegExp(`^${FLOWS} records of 1 cluster exported into ${folder}: \\d+MiB in 3 files\n$`));
     assert.equal(manifestOf(folder).finished, true);
     assert.deepEqual(readdirSync(folder).sort(), ['flow', 'manifest.json']);
-    assert.equal(readdirSync(join(folder, 'flow')).length, 2);
+    assert.equal(readdirSync(join(folder, 'flow')).length, 3);
     // assert.equal would print them.
     assert.ok(contentOf(folder, 'flow', 'exported').equals(await printed(ALL)));
     const again = await exportInto(folder, ALL);
     assert.deepEqual([again.code, again.stdout], [0, stdout]);
+  });
+
+  it('that is interrupted ends at once, and goes on as well', async () => {
+    const folder = newExport();
+    const { signal, stderr } = await exportUntilFile(folder, 'SIGINT');
+    assert.deepEqual([signal, stderr], ['SIGINT', '']);
+    assert.equal(manifestOf(folder).finished, false);
+    const again = await exportInto(folder, ALL);
+    assert.deepEqual([again.code, again.stderr, manifestOf(folder).records], [0, '', FLOWS]);
+    assert.deepEqual(readdirSync(folder).sort(), ['flow', 'manifest.json']);
   });
 
   it('says what it is of', async () => {
@@ -143,7 +157,11 @@ describe('an export', () => {
       const content = contentOf(folder, type, cluster);
       assert.equal(content.toString(), (await printed(['--cluster', cluster, '--type', type, ...range])).toString());
     }
-    assert.deepEqual(readdirSync(join(folder, 'flow')), ['exported-too.00001.ndjson.gz', 'exported.00001.ndjson.gz']);
+    assert.deepEqual(readdirSync(join(folder, 'flow')), [
+      'exported-too.00001.ndjson.gz',
+      'exported.00001.ndjson.gz',
+      'exported.00002.ndjson.gz',
+    ]);
     // The same words are the same question, an hour later as well.
     assert.equal((await exportInto(folder, args)).code, 0);
     assert.equal(manifestOf(folder).until, until);
