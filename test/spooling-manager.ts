@@ -78,9 +78,14 @@ export class SpoolingManager {
     const [clusters = 0, api = 0, health = 0, port = 0] = await freePorts(4);
     const { ports = { clusters, api, health }, front = async () => port } = options;
     const spooling = new SpoolingManager(workbench, ports, port, await StallingProxy.start(await front(port)));
-    await spooling.startElasticsearch();
-    await spooling.startManager();
-    return spooling;
+    try {
+      await spooling.startElasticsearch();
+      await spooling.startManager();
+      return spooling;
+    } catch (error) {
+      await spooling.stop();
+      throw error;
+    }
   }
 
   get elasticsearch(): Elasticsearch {

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
@@ -127,19 +128,26 @@ export class ServerProcess {
 const FIRST_PORT = 15_000;
 const PORTS = 15_000;
 
-/** Those that this process has given out; other processes choose at random as well. */
-const givenOut = new Set<number>();
-
-/** Ports that nothing listens on now, each given out once. */
+/** Ports that nothing listens on now, and that no test is given until this process ends. */
 export async function freePorts(count: number): Promise<number[]> {
   const ports: number[] = [];
   while (ports.length < count) {
     const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
-    if (givenOut.has(port) || !(await isFree(port))) continue;
-    givenOut.add(port);
-    ports.push(port);
+    if ((await isFree(port)) && (await claim(port))) ports.push(port);
   }
   return ports;
+}
+
+/** What is given a port may take long to start: until then its UDP port, which nobody has a use for, tells others. */
+async function claim(port: number): Promise<boolean> {
+  const held = createSocket('udp4').unref();
+  return await new Promise((resolve) => {
+    held.once('error', () => {
+      held.close();
+      resolve(false);
+    });
+    held.bind({ port, address: '127.0.0.1', exclusive: true }, () => resolve(true));
+  });
 }
 
 async function isFree(port: number): Promise<boolean> {
