@@ -14,6 +14,7 @@ import {
 import { Pod } from '../testbed/kubernetes/pod.ts';
 import { eventually, getObject, mcm, newFolder, sharedWorkbench } from './harness.ts';
 import { OwnCluster } from './own-cluster.ts';
+import { rightsOf, rightText, unusedRights } from './rights-in-use.ts';
 
 const workbench = sharedWorkbench();
 const IMAGE = ['--image', 'registry.example.com/kubectl-mcm:0.1.0'];
@@ -77,6 +78,10 @@ describe('install managed, without tigera-operator', () => {
       const { status } = await getObject<ManagedCluster>(workbench, 'managedcluster', 'edge');
       return status?.namespaces !== undefined && status.calicoVersion === CALICO_VERSION;
     });
+    const rights = await rightsOf(plain, ['--context', 'plain-managed', 'clusterrole/kubectl-mcm-agent']);
+    const unused = () => unusedRights(plain.cluster.auditLog, 'kubectl-mcm:agent', rights).map(rightText);
+    assert.ok(rights.length > 0);
+    await eventually(async () => unused().length === 0);
     const { stdout: type } = await mcm(plain, ['type', '--context', 'plain-managed']);
     assert.match(type, /^Managed\n/);
     assert.match(type, /^deployment\.apps\/agent +kubectl-mcm +opens the tunnel of "edge" +kubectl-mcm$/m);

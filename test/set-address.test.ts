@@ -442,7 +442,7 @@ describe('set-address', () => {
       [north, [lifecycle('role')], 'kubectl-mcm:agent'],
       [north, ['role/kubectl-mcm-restore-address'], 'kubectl-mcm:restore-address'],
     ] as const) {
-      const rights = await rightsOf(bench, ['--context', cluster.name, ...roles]);
+      const rights = await rightsOf(bench, roles, cluster.name);
       assert.ok(rights.length > 0);
       const unused = unusedRights(cluster.cluster.auditLog, account, rights);
       assert.deepEqual(unused.map(rightText), [], cluster.name);
