@@ -111,7 +111,7 @@ describe('add-cluster -f', () => {
   });
 
   it('names every bad line before anything is changed', async () => {
-    await workbench.mustKubectl(['mcm', 'add-cluster', 'listed-taken']);
+    await workbench.mustMcm(['add-cluster', 'listed-taken']);
     const { file, directory } = listOf('bad', [
       'name,context,output,label:region',
       'listed-good,,,eu',
@@ -222,14 +222,14 @@ describe('add-cluster -f', () => {
     const applied = Buffer.from(tls, 'base64').toString();
     assert.equal(applied, readForwarderCredentials(join(directory, 'half-b.yaml')).certificate);
 
-    await workbench.mustKubectl(['mcm', 'remove-cluster', 'half-c']);
+    await workbench.mustMcm(['remove-cluster', 'half-c']);
     const gone = await add();
     assert.equal(gone.code, 1);
     assert.match(
       gone.stderr,
       /^ {2}line 4: "half-c" was added before and is gone; to add it anew, delete .*half-c\.yaml$/m,
     );
-    await managed.mustKubectl(['mcm', 'remove-cluster', 'half-b', '--managed-context', there]);
+    await managed.mustMcm(['remove-cluster', 'half-b', '--managed-context', there]);
   });
 
   it('waits until clusters are connected, also those that an earlier run has added', async (t) => {

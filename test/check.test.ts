@@ -70,8 +70,7 @@ describe('check', { concurrency: false }, () => {
   });
 
   it('names a certificate that has run out, which install makes anew', async () => {
-    const secret = async (name: string) =>
-      (await getObject<Secret>(bench, 'secret', name, '-n', 'kubectl-mcm')).data ?? {};
+    const secret = async (name: string) => (await getObject<Secret>(bench, 'secret', name, 'kubectl-mcm')).data ?? {};
     const text = (data: Readonly<Record<string, string>>, key: string) =>
       Buffer.from(data[key] ?? '', 'base64').toString();
     const data = await secret('ca');
@@ -103,7 +102,7 @@ describe('check', { concurrency: false }, () => {
   });
 
   it('names an address that nobody can dial, or where somebody else answers', async () => {
-    const config = async () => await getObject<ConfigMap>(bench, 'configmap', 'management', '-n', 'kubectl-mcm');
+    const config = async () => await getObject<ConfigMap>(bench, 'configmap', 'management', 'kubectl-mcm');
     const set = async (data: object) =>
       await kubectl(
         'patch',

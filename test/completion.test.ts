@@ -147,7 +147,7 @@ describe('the shim for kubectl', () => {
   });
 
   it('is refused for a shell that there is not', async () => {
-    const { code, stderr } = await workbench.kubectl(['mcm', 'completion', 'tcsh']);
+    const { code, stderr } = await workbench.mcm(['completion', 'tcsh']);
     assert.equal(code, 1);
     assert.match(
       stderr,

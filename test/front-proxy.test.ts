@@ -10,7 +10,8 @@ import { eventually, frontProxyKeys, getObject, managerPort, sharedWorkbench } f
 import { startOwnManagement } from './own-management.ts';
 
 const workbench = sharedWorkbench();
-const CONFIG = ['configmap', 'extension-apiserver-authentication', '-n', 'kube-system'] as const;
+const CONFIG = ['configmap', 'extension-apiserver-authentication', 'kube-system'] as const;
+const PATCH = ['patch', 'configmap', 'extension-apiserver-authentication', '-n', 'kube-system', '--type=merge', '-p'];
 const CA = 'requestheader-client-ca-file';
 const ALLOWED = 'requestheader-allowed-names';
 const USERS = 'requestheader-username-headers';
@@ -43,7 +44,7 @@ async function published(t: TestContext): Promise<Readonly<Record<string, string
 }
 
 async function publish(data: Readonly<Record<string, string>>): Promise<void> {
-  await workbench.mustKubectl(['patch', ...CONFIG, '--type=merge', '-p', JSON.stringify({ data })]);
+  await workbench.mustKubectl([...PATCH, JSON.stringify({ data })]);
 }
 
 /** kube-apiserver's own way in is open all the time. */
@@ -101,13 +102,13 @@ describe("the front proxy's configuration", { concurrency: false }, () => {
       [{ [CA]: 'no PEM' }, /^\[\+\]front-proxy ok \(.+ not taken: .+ holds no certificates in PEM/m],
       [{ [CA]: before[CA] ?? '', [ALLOWED]: 'front-proxy-client' }, /^\[\+\]front-proxy ok \(.+ not taken: .+JSON/m],
     ] as const) {
-      await own.mustKubectl(['patch', ...CONFIG, '--type=merge', '-p', JSON.stringify({ data: bad })]);
+      await own.mustKubectl([...PATCH, JSON.stringify({ data: bad })]);
       await eventually(async () => words.test(await (await ready()).text()));
       assert.equal((await ready()).status, 200);
       // By its own rhythm kube-apiserver finds out that a manager has come.
       await eventually(async () => (await own.kubectl(['get', '--raw', '/apis/lma.tigera.io/v1'])).code === 0);
     }
-    await own.mustKubectl(['patch', ...CONFIG, '--type=merge', '-p', JSON.stringify({ data: before })]);
+    await own.mustKubectl([...PATCH, JSON.stringify({ data: before })]);
     await eventually(async () => /^\[\+\]front-proxy ok$/m.test(await (await ready()).text()));
   });
 });
@@ -118,7 +119,7 @@ describe('a connection', () => {
     await publish({ [CA]: `${before[CA]}${newCa.certificate}` });
     await eventually(async () => (await codeFor('front-proxy-client')) === 200);
 
-    const config = await getObject<ConfigMap>(workbench, 'configmap', MANAGEMENT_CONFIG, '-n', 'kubectl-mcm');
+    const config = await getObject<ConfigMap>(workbench, 'configmap', MANAGEMENT_CONFIG, 'kubectl-mcm');
     const keys = await keysOf('front-proxy-client');
     const { api: port } = workbench.facts.managerPorts;
     const tls = {

@@ -7,7 +7,7 @@ let testbed: Testbed | undefined;
 export async function globalSetup(): Promise<void> {
   testbed = await Testbed.start(['prod-eu', 'prod-us'], (text) => process.stderr.write(`${text}\n`));
   const { address, apiAddress } = testbed;
-  await testbed.mustKubectl(['mcm', 'install', 'management', '--address', address, '--external-manager', apiAddress]);
+  await testbed.mustMcm(['install', 'management', '--address', address, '--external-manager', apiAddress]);
   await testbed.startManager();
   process.env[TESTBED_VARIABLE] = JSON.stringify(testbed.facts);
 }

@@ -149,7 +149,7 @@ describe('a certificate', () => {
       await refusal(older),
       /ManagedCluster "thief-older" has a CertificateConflict: .* names the cluster "owner"/,
     );
-    const { stdout } = await workbench.kubectl(['mcm', 'clusters']);
+    const { stdout } = await workbench.mcm(['clusters']);
     assert.match(stdout, /^thief-newer +CertificateConflict +<never>/m);
 
     await apply(workbench, [managedCluster('thief-older', older)]);

@@ -27,8 +27,7 @@ describe('the life of an installation', () => {
     lines.filter((line) => !line.endsWith(' unchanged'));
   const install = () =>
     run('install', 'management', ...Object.entries(FLAGS).flatMap(([name, value]) => [`--${name}`, value]));
-  const ca = async () =>
-    (await getObject<Secret>(own.workbench, 'secret', 'ca', '-n', 'kubectl-mcm')).data?.['tls.crt'];
+  const ca = async () => (await getObject<Secret>(own.workbench, 'secret', 'ca', 'kubectl-mcm')).data?.['tls.crt'];
 
   it('can be interrupted after each step, and goes on', async () => {
     const client = new KubeClient(loadKubeContext({ kubeconfig: own.workbench.facts.kubeconfig }, {}));

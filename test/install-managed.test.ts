@@ -216,13 +216,7 @@ describe('install managed', () => {
     }
 
     it('a name that another cluster has', async () => {
-      await workbench.mustKubectl([
-        'mcm',
-        'add-cluster',
-        'name-taken',
-        '-o',
-        join(newFolder(workbench, 'taken'), 'm.yaml'),
-      ]);
+      await workbench.mustMcm(['add-cluster', 'name-taken', '-o', join(newFolder(workbench, 'taken'), 'm.yaml')]);
       const { code, stdout, stderr } = await install(['name-taken', ...here]);
       assert.deepEqual([code, stdout], [1, '']);
       assert.match(stderr, /error: managedcluster "name-taken" exists already, with other keys than "calico" has\n/);

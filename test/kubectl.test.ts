@@ -24,9 +24,16 @@ describe('the real kubectl', () => {
     assert.match(await workbench.mustKubectl(['mcm', 'version']), /^kubectl-mcm v\d+\.\d+\.\d+ \(Node.js v2\d/);
   });
 
-  it('passes the exit code on', async () => {
-    assert.equal((await mcm(workbench, ['nonsense'])).code, 1);
-    assert.equal((await mcm(workbench, [])).code, 0);
+  it('passes on what we say, and our exit code', async () => {
+    for (const [args, code] of [
+      [['nonsense'], 1],
+      [[], 0],
+      [['can-i', 'logs', '--cluster', 'plugged', '--as', 'nobody'], 1],
+    ] as const) {
+      const byKubectl = await workbench.kubectl(['mcm', ...args]);
+      assert.equal(byKubectl.code, code);
+      assert.deepEqual(byKubectl, await mcm(workbench, args));
+    }
   });
 
   it('reads logs by itself', async () => {

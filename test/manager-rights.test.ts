@@ -30,7 +30,7 @@ const MISSED: Readonly<Record<string, (deprived: Deprived) => Promise<boolean>>>
   'watch configmaps logs': says('configuration of the store cannot be watched', 'cannot watch resource'),
   'patch configmaps logs': async (deprived) => {
     // What is asked for is taken note of there.
-    await deprived.own.workbench.mustKubectl(['mcm', 'retention', 'set', '--type', 'flow', '--days', '3']);
+    await deprived.own.workbench.mustMcm(['retention', 'set', '--type', 'flow', '--days', '3']);
     return await says('cannot patch resource', 'configmaps')(deprived);
   },
   'get leases.coordination.k8s.io log-keeper': says('lease not renewed', 'cannot get resource'),
@@ -77,13 +77,13 @@ describe('the rights of the manager', () => {
   before(async () => {
     own = await startPlainCluster(shared, 'rights');
     const { elasticsearchUrl } = shared.facts;
-    const install = ['mcm', 'install', 'management', '--image', 'kubectl-mcm', '--elasticsearch', elasticsearchUrl];
-    await own.workbench.mustKubectl([...install, '--address', 'mgmt.example.com:30449']);
+    const install = ['install', 'management', '--image', 'kubectl-mcm', '--elasticsearch', elasticsearchUrl];
+    await own.workbench.mustMcm([...install, '--address', 'mgmt.example.com:30449']);
     pod = await Pod.start(own.workbench, { workload: 'statefulset/manager' });
     for (const service of ['manager', 'manager-mcm']) {
       proxies.push(await ServiceProxy.start(own.workbench, { service }, pod));
     }
-    await own.workbench.mustKubectl([...install, '--address', `${proxies[1]?.ip}:9449`]);
+    await own.workbench.mustMcm([...install, '--address', `${proxies[1]?.ip}:9449`]);
   });
   after(async () => {
     for (const proxy of proxies) proxy.stop();

@@ -16,9 +16,9 @@ export interface OwnManagement {
 export async function startOwnManagement(workbench: Workbench, name: string): Promise<OwnManagement> {
   const own = await startPlainCluster(workbench, name);
   const { address, apiAddress, facts } = own.workbench;
-  const args = ['mcm', 'install', 'management', '--address', address, '--external-manager', apiAddress];
+  const args = ['install', 'management', '--address', address, '--external-manager', apiAddress];
   try {
-    await own.workbench.mustKubectl(args);
+    await own.workbench.mustMcm(args);
     return own;
   } catch (error) {
     await own.cluster.stop();

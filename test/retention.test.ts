@@ -8,7 +8,7 @@ import { addSender, eventually, getObject, mcm, post, sharedWorkbench } from './
 const workbench = sharedWorkbench();
 const PATH = '/api/v1/flows/logs/bulk';
 const DAY = 86_400_000;
-const NAMESPACE = ['-n', 'kubectl-mcm'];
+const NAMESPACE = 'kubectl-mcm';
 
 function flow(time: number): string {
   return `{"end_time":${Math.floor(time / 1000)},"action":"allow"}\n`;
@@ -17,11 +17,11 @@ function flow(time: number): string {
 /** As somebody does by hand; null takes a key out. */
 async function patchConfig(data: Readonly<Record<string, string | null>>): Promise<void> {
   const patch = JSON.stringify({ data });
-  await workbench.mustKubectl(['patch', 'configmap', 'logs', ...NAMESPACE, '--type=merge', '-p', patch]);
+  await workbench.mustKubectl(['patch', 'configmap', 'logs', '-n', NAMESPACE, '--type=merge', '-p', patch]);
 }
 
 async function config(): Promise<ConfigMap> {
-  return await getObject<ConfigMap>(workbench, 'configmap', 'logs', ...NAMESPACE);
+  return await getObject<ConfigMap>(workbench, 'configmap', 'logs', NAMESPACE);
 }
 
 async function isClosed(index: string): Promise<boolean> {
@@ -124,7 +124,7 @@ describe('retention', () => {
   });
 
   it('is kept by one manager, which says so in the Lease', async () => {
-    const { spec } = await getObject<Lease>(workbench, 'lease', 'log-keeper', ...NAMESPACE);
+    const { spec } = await getObject<Lease>(workbench, 'lease', 'log-keeper', NAMESPACE);
     assert.match(spec?.holderIdentity ?? '', /:\d+_[-0-9a-f]{36}$/);
     assert.ok(Date.now() - Date.parse(spec?.renewTime ?? '') < 30_000);
   });

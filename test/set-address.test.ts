@@ -125,7 +125,7 @@ before(async () => {
     assert.equal(code, 0, stderr);
   };
   await Promise.all([install('south'), install('north')]);
-  await bench.mustKubectl(['mcm', 'add-cluster', 'west', '-o', join(newFolder(shared, 'west'), 'west.yaml')]);
+  await bench.mustMcm(['add-cluster', 'west', '-o', join(newFolder(shared, 'west'), 'west.yaml')]);
   jobs = { south: new JobController(south, 'south'), north: new JobController(north, 'north') };
   const [guardian, agent, forwarder] = await Promise.all([
     GuardianOperator.start(south, south.cluster, newFolder(shared, 'guardian')),
@@ -374,7 +374,7 @@ describe('set-address', () => {
   });
 
   it('has every cluster back that cannot connect, where others can', async () => {
-    await bench.mustKubectl(['mcm', 'remove-cluster', 'west']);
+    await bench.mustMcm(['remove-cluster', 'west']);
     two.closed = true;
     const outcome = await set([two.address, ...SOON]);
     assert.equal(outcome.code, 1);
@@ -442,7 +442,7 @@ describe('set-address', () => {
       [north, [lifecycle('role')], 'kubectl-mcm:agent'],
       [north, ['role/kubectl-mcm-restore-address'], 'kubectl-mcm:restore-address'],
     ] as const) {
-      const rights = await rightsOf(bench, roles, cluster.name);
+      const rights = await rightsOf(bench, ['--context', cluster.name, ...roles]);
       assert.ok(rights.length > 0);
       const unused = unusedRights(cluster.cluster.auditLog, account, rights);
       assert.deepEqual(unused.map(rightText), [], cluster.name);

@@ -91,21 +91,27 @@ export class Workbench {
   }
 
   /** Runs the real kubectl; `kubectl mcm` is our plugin. */
-  async kubectl(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-    return await run(...guarded('kubectl', args), {
-      cwd: this.directory,
-      ...options,
-      env: { ...this.env, ...options.env },
-    });
+  async kubectl(args: readonly string[], options?: RunOptions): Promise<Outcome> {
+    return await run(...guarded('kubectl', args), this.#here(options));
   }
 
   /** The same, for what must succeed: its stdout. */
-  async mustKubectl(args: readonly string[], options: RunOptions = {}): Promise<string> {
-    return await mustRun(...guarded('kubectl', args), {
-      cwd: this.directory,
-      ...options,
-      env: { ...this.env, ...options.env },
-    });
+  async mustKubectl(args: readonly string[], options?: RunOptions): Promise<string> {
+    return await mustRun(...guarded('kubectl', args), this.#here(options));
+  }
+
+  /** Runs our plugin by what kubectl replaces itself with, which takes two thirds of the time of `kubectl mcm`. */
+  async mcm(args: readonly string[], options?: RunOptions): Promise<Outcome> {
+    return await run(...guarded('kubectl-mcm', args), this.#here(options));
+  }
+
+  /** The same, for what must succeed: its stdout. */
+  async mustMcm(args: readonly string[], options?: RunOptions): Promise<string> {
+    return await mustRun(...guarded('kubectl-mcm', args), this.#here(options));
+  }
+
+  #here(options: RunOptions = {}): RunOptions {
+    return { cwd: this.directory, ...options, env: { ...this.env, ...options.env } };
   }
 
   /**
