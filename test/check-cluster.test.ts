@@ -126,18 +126,24 @@ describe('check CLUSTER', { concurrency: false }, () => {
     const well = of(await check(own, ['checked-lag']), 'last-upload');
     assert.equal(well.level, 'ok');
     assert.match(well.message, /^flow: the newest record is \S+ old, and came \d+s ago$/);
-    const found = (await workbench.elasticsearch.request('GET', '/tigera_secure_ee_flows.checked-lag.*/_search')) as {
-      readonly hits: {
-        readonly hits: readonly { readonly _index: string; readonly _id: string; readonly _source: object }[];
-      };
-    };
-    const [hit] = found.hits.hits;
-    const path = `/${hit?._index}/_doc/${encodeURIComponent(hit?._id ?? '')}?refresh=true`;
-    await workbench.elasticsearch.request('PUT', path, { ...hit?._source, ingested: Date.now() - 1_800_000 });
+    await cameAgo('flows', 1_800_000);
     const late = of(await check(own, ['checked-lag']), 'last-upload');
     assert.equal(late.level, 'warning');
     assert.match(late.message, /came 30m ago$/);
     assert.match(late.todo ?? '', /kubectl get tigerastatus goldmane/);
+    // Of other types nothing is told where nothing came, and more patience is had.
+    assert.equal(
+      (await check(own, ['checked-lag'])).findings.some(({ id }) => id === 'lag-dns'),
+      false,
+    );
+    assert.equal((await post(credentials, '/api/v1/dns/logs/bulk', `{"end_time":${end}}\n`)).code, 200);
+    await cameAgo('dns', 1_800_000);
+    assert.equal(of(await check(own, ['checked-lag']), 'lag-dns').level, 'ok');
+    await cameAgo('dns', 7_200_000);
+    const silent = of(await check(own, ['checked-lag']), 'lag-dns');
+    assert.equal(silent.level, 'warning');
+    assert.match(silent.message, /^dns: the newest record is \S+ old, and came 120m ago$/);
+    assert.match(silent.todo ?? '', /kubectl mcm forward status, on a node of checked-lag$/);
   });
 
   it('names certificates that have run out or were taken away, and a name that is not there', async () => {
@@ -151,14 +157,14 @@ describe('check CLUSTER', { concurrency: false }, () => {
     assert.equal(expired.level, 'error');
     assert.match(expired.message, /^its tunnel certificate has run out$/);
     assert.match(expired.todo ?? '', /^kubectl mcm reissue checked-old /);
-    await workbench.mustKubectl(['mcm', 'revoke', 'checked-old']);
+    await workbench.mustMcm(['revoke', 'checked-old']);
     assert.match(of(await check(own, ['checked-old']), 'certificate').message, /^it has no certificate/);
     const fleet = await check(workbench);
     assert.ok(fleet.findings.some(({ id, message }) => id === 'certificate' && message.startsWith('checked-old: ')));
     assert.match(of(fleet, 'clusters').message, /^\d+ of \d+ clusters are in order$/);
     const nobody = of(await check(own, ['checked-nobody']), 'registered');
     assert.equal(nobody.todo, 'kubectl mcm add-cluster checked-nobody -o checked-nobody.yaml');
-    await workbench.mustKubectl(['mcm', 'remove-cluster', 'checked-old']);
+    await workbench.mustMcm(['remove-cluster', 'checked-old']);
   });
 
   it('leaves out, and says so, what the caller may not see', async () => {
@@ -188,3 +194,17 @@ describe('check CLUSTER', { concurrency: false }, () => {
     }
   });
 });
+
+/** Makes the only record of a type one that came so many milliseconds ago. */
+async function cameAgo(type: string, age: number): Promise<void> {
+  const pattern = `/tigera_secure_ee_${type}.checked-lag.*`;
+  await workbench.elasticsearch.request('POST', `${pattern}/_refresh`);
+  const found = (await workbench.elasticsearch.request('GET', `${pattern}/_search`)) as {
+    readonly hits: {
+      readonly hits: readonly { readonly _index: string; readonly _id: string; readonly _source: object }[];
+    };
+  };
+  const [hit] = found.hits.hits;
+  const path = `/${hit?._index}/_doc/${encodeURIComponent(hit?._id ?? '')}?refresh=true`;
+  await workbench.elasticsearch.request('PUT', path, { ...hit?._source, ingested: Date.now() - age });
+}
