@@ -8,6 +8,8 @@ import { generateFlows } from '../fixtures/generate-flows.ts';
 import { FORWARDER_KEYS } from '../src/clusters/connection-manifest.ts';
 import { readForwarderCredentials } from '../src/clusters/forwarder-credentials.ts';
 import type { ManagedCluster } from '../src/clusters/managed-cluster.ts';
+import type { StatusError } from '../src/kube/status.ts';
+import { changeSpec, registeredCluster } from '../src/plugin/connection/registered-cluster.ts';
 import type { ServerProcess } from '../testbed/processes.ts';
 import { ForwarderProcess } from './forwarder-process.ts';
 import {
@@ -20,6 +22,7 @@ import {
   type Sender,
   sharedWorkbench,
 } from './harness.ts';
+import { adminClient } from './proxies.ts';
 
 const workbench = sharedWorkbench();
 const [managed] = workbench.facts.managed;
@@ -169,6 +172,23 @@ describe('reissue', () => {
     node.stopWriting();
     await node.arrives();
     assert.deepEqual(node.forwarder.errors, []);
+  });
+
+  it('is not held up by what the manager writes meanwhile, and by what others do', async (t) => {
+    await addSender(workbench, 'written-to');
+    const client = adminClient(workbench);
+    const read = await registeredCluster(client, 'written-to', t.signal);
+    const patch = ['patch', 'managedcluster', 'written-to', '--type=merge', '-p'];
+    const status = { lastSeen: new Date().toISOString() };
+    await workbench.mustKubectl([...patch, JSON.stringify({ status }), '--subresource=status']);
+    const spec = { certificate: null, retiring: null };
+    const options = { dryRun: false, signal: t.signal };
+    await changeSpec(client, read, spec, options);
+    assert.equal((await registeredCluster(client, 'written-to', t.signal)).spec.certificate, undefined);
+    await assert.rejects(
+      changeSpec(client, read, { ...spec, certificate: read.spec.certificate ?? '' }, options),
+      (error: StatusError) => error.code === 409 && error.hint === 'somebody has changed it in this moment: try again',
+    );
   });
 
   it('changes nothing where something is wrong', async () => {
