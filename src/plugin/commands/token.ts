@@ -6,8 +6,10 @@ import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
 import { durationOf, humanDuration } from '../duration.ts';
 
+const MINUTE = 60_000;
+
 /** Kubernetes makes none that is good for less. */
-const SHORTEST = 600_000;
+const SHORTEST = 10 * MINUTE;
 
 /** authentication.k8s.io/v1 TokenRequest, as it is answered. */
 interface TokenRequest {
@@ -56,9 +58,11 @@ kubectl mcm token jane
     io.out.write(`${status.token}\n`);
     const left = Date.parse(status.expirationTimestamp) - io.now();
     // A little less is the way there and back.
-    const isCut = left < duration - 60_000;
+    const isCut = left < duration - MINUTE;
     const cut = isCut ? 'warning: the API server makes none that is good for so long\n' : '';
-    io.err.write(`${cut}Good for ${humanDuration(left)}, until ${status.expirationTimestamp}\n`);
+    io.err.write(
+      `${cut}Good for ${humanDuration(Math.ceil(left / MINUTE) * MINUTE)}, until ${status.expirationTimestamp}\n`,
+    );
     return 0;
   },
 });
