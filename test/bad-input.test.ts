@@ -175,7 +175,7 @@ describe('the API server', () => {
   it('of a cluster that is no management cluster', async () => {
     assert.match(
       await failure(['clusters', '--context', 'prod-eu']),
-      /^Error from server \(NotFound\): .*\nThis is no management cluster yet: kubectl mcm install management --address HOST:PORT\n$/,
+      /^Error from server \(NotFound\): the server could not find the requested resource\nThis is no management cluster yet: kubectl mcm install management --help\n$/,
     );
   });
 

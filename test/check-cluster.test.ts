@@ -31,6 +31,12 @@ describe('check CLUSTER', { concurrency: false }, () => {
   it('names a tunnel that was never open, and is well once it is', async (t) => {
     const session = async () => of(await check(own, [NAME]), 'session');
     await eventually(async () => /^it has never connected$|^it has no tunnel/.test((await session()).message));
+    assert.match(
+      (await session()).todo ?? '',
+      /^apply its manifest .* kubectl mcm check checked-one --managed-context/,
+    );
+    const lookedAt = of(await check(own, [NAME, ...cluster]), 'session');
+    assert.match(lookedAt.todo ?? '', /^look at Guardian there: kubectl logs .* --context checked-there$/);
     const agent = own.startAgent({ context, manifest: sender.manifest, logName: NAME });
     t.after(() => agent.stop());
     await eventually(async () => /^its tunnel is open/.test((await session()).message));

@@ -147,6 +147,6 @@ describe('status', () => {
     const [name = ''] = workbench.facts.managed.map((cluster) => cluster.name);
     const { code, stdout, stderr } = await mcm(workbench, ['status', '--context', name]);
     assert.deepEqual([code, stdout], [1, '']);
-    assert.match(stderr, /\nThis is no management cluster yet: kubectl mcm install management --address HOST:PORT\n$/);
+    assert.match(stderr, /\nThis is no management cluster yet: kubectl mcm install management --help\n$/);
   });
 });

@@ -42,6 +42,10 @@ describe('parseStatus', () => {
       failure(503, 'ServiceUnavailable', 'service unavailable'),
     );
     assert.deepEqual(parseStatus(404, '<html>'), failure(404, 'NotFound', '<html>'));
+    assert.deepEqual(
+      parseStatus(404, '404 page not found\n'),
+      failure(404, 'NotFound', 'the server could not find the requested resource'),
+    );
     assert.deepEqual(parseStatus(502, ''), failure(502, 'InternalError', 'the server answered 502'));
   });
 });

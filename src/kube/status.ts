@@ -58,6 +58,9 @@ export function isStatus(error: unknown, code: number): error is StatusError {
   return error instanceof StatusError && error.code === code;
 }
 
+/** What an API server answers at a path where it serves nothing; kubectl has other words for it. */
+const NOT_FOUND = '404 page not found';
+
 /** Reads an API server's error body, which is a Status unless a proxy in between answered. */
 export function parseStatus(code: number, body: string): Status {
   try {
@@ -68,7 +71,9 @@ export function parseStatus(code: number, body: string): Status {
   } catch {
     // Not JSON: a proxy's page, or plain text such as the aggregator's "service unavailable".
   }
-  return failure(code, reasonFor(code), body.trim().slice(0, 500) || `the server answered ${code}`);
+  const text = body.trim();
+  const message = text === NOT_FOUND ? 'the server could not find the requested resource' : text.slice(0, 500);
+  return failure(code, reasonFor(code), message || `the server answered ${code}`);
 }
 
 function reasonFor(code: number): string {

@@ -13,6 +13,6 @@ export async function readServingCertificate(client: KubeClient, signal: AbortSi
   const keys = await readKeyPair(client, MANAGER_TLS_SECRET, signal);
   if (keys !== undefined) return keys;
   throw new UserError(`error: Secret ${NAMESPACE}/${MANAGER_TLS_SECRET} has no certificate for the manager`, {
-    hint: 'run: kubectl mcm install management --address HOST:PORT',
+    hint: 'run: kubectl mcm install management --help',
   });
 }

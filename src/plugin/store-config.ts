@@ -31,7 +31,7 @@ export async function readStoreConfig(client: KubeClient, signal: AbortSignal): 
   const config = await client.find<ConfigMap>({ apiVersion: 'v1', kind: 'ConfigMap', metadata }, { signal });
   if (config !== undefined) return config;
   throw new UserError(`error: configmap/${LOGS_CONFIG} is not in namespace ${NAMESPACE}`, {
-    hint: 'This is no management cluster, or one of an older version: kubectl mcm install management --address HOST:PORT',
+    hint: 'This is no management cluster (kubectl mcm install management --help), or one of an older version (kubectl mcm upgrade)',
   });
 }
 

@@ -21,9 +21,14 @@ const LATE_UPLOAD = 15 * MINUTE;
 /** How old the newest record of other types may be, which come when something happens. */
 const LATE_RECORD = 60 * MINUTE;
 
-/** What its ManagedCluster says: certificates and tunnel. `all` is every cluster there is, for certificates of others. */
-export function clusterChecks(cluster: ManagedCluster, registry: CertificateRegistry, now: number): readonly Finding[] {
-  return [...certificateFindings(cluster, registry, now), sessionFinding(cluster, now)];
+/** What its ManagedCluster says: certificates and tunnel. `context` is its own, where that is looked at as well. */
+export function clusterChecks(
+  cluster: ManagedCluster,
+  registry: CertificateRegistry,
+  now: number,
+  context?: string,
+): readonly Finding[] {
+  return [...certificateFindings(cluster, registry, now), sessionFinding(cluster, now, context)];
 }
 
 /** The registry of the clusters that there are. */
@@ -51,13 +56,21 @@ function certificateFindings(
   return [wrong('certificate', 'it has no certificate, so nothing may speak for it', 'they were revoked', reissue)];
 }
 
-function sessionFinding({ metadata: { name }, status }: ManagedCluster, now: number): Finding {
+function sessionFinding(
+  { metadata: { name }, status }: ManagedCluster,
+  now: number,
+  context: string | undefined,
+): Finding {
   const tunnel = status?.conditions?.find(({ type }) => type === CONNECTED_CONDITION);
   const since = status?.connection?.since;
   const howLong = since === undefined ? '' : ` for ${humanDuration(now - Date.parse(since))}`;
   const refused = status?.connection?.lastError;
   const why = [tunnel?.message, refused].filter((text) => text !== undefined && text !== '').join('; ');
-  const look = `look at Guardian there: kubectl logs -n calico-system deployment/guardian; and from here at its side: kubectl mcm check ${name} --managed-context CONTEXT`;
+  const guardian = 'look at Guardian there: kubectl logs -n calico-system deployment/guardian';
+  const look =
+    context === undefined
+      ? `${guardian}; and from here at its side: kubectl mcm check ${name} --managed-context CONTEXT`
+      : `${guardian} --context ${context}`;
   if (tunnel?.status === 'True') return ok('session', `its tunnel is open${howLong}`);
   if (tunnel?.status === 'False') return wrong('session', `its tunnel is closed${howLong}`, why, look);
   if (tunnel?.reason === 'ManagerGone') {
@@ -67,8 +80,9 @@ function sessionFinding({ metadata: { name }, status }: ManagedCluster, now: num
   if (tunnel === undefined) {
     return wrong('session', 'no manager has taken note of it', '', 'start the manager: kubectl mcm manager --help');
   }
-  const apply = `apply its manifest in the cluster, and ${look}`;
-  return wrong('session', 'it has never connected', why, apply);
+  // Whether its manifest is there has been seen then.
+  const todo = context === undefined ? `apply its manifest in the cluster, and ${look}` : look;
+  return wrong('session', 'it has never connected', why, todo);
 }
 
 /** When the newest record of each type came. Types of which nothing came for a day are told only of flows. */

@@ -59,7 +59,7 @@ export async function clusterSections(options: ClusterSectionOptions): Promise<r
   const findings = [
     ok('registered', 'it is registered'),
     ...there,
-    ...clusterChecks(registered, registry, now),
+    ...clusterChecks(registered, registry, now, managed?.context.name),
     ...(await lagChecks(client, cluster, now, signal)),
   ];
   return [{ title, findings }];

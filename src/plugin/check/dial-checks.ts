@@ -56,12 +56,12 @@ export async function dialChecks({ address, ca, now, signal }: DialOptions): Pro
     const tls = await settled(connectTls({ socket, servername: CA_DNS_NAME, ca }), 'secureConnect', limited());
     const expires = Date.parse(tls.getPeerCertificate().valid_to);
     tls.destroy();
-    const todo = 'kubectl mcm install management --address HOST:PORT, and start the manager again';
+    const todo = 'kubectl mcm upgrade, and start the manager again';
     return [...findings, expiryFinding('tls', `the certificate that ${address} answers with`, expires, todo, now)];
   } catch (error) {
     socket.destroy();
     signal.throwIfAborted();
-    const todo = `is this the manager? kubectl mcm install management makes it a certificate, with which it has to be started again; or: ${ANOTHER_ADDRESS}`;
+    const todo = `is this the manager? kubectl mcm upgrade makes it a certificate, with which it has to be started again; or: ${ANOTHER_ADDRESS}`;
     return [
       ...findings,
       wrong('tls', `what answers at ${address} is not the manager of this cluster`, messageOf(error), todo),
@@ -69,7 +69,7 @@ export async function dialChecks({ address, ca, now, signal }: DialOptions): Pro
   }
 }
 
-const ANOTHER_ADDRESS = 'kubectl mcm install management --address HOST:PORT';
+const ANOTHER_ADDRESS = 'kubectl mcm upgrade --address HOST:PORT';
 
 async function settled<T extends Socket | TLSSocket>(socket: T, event: string, signal: AbortSignal): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();

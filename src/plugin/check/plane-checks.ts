@@ -18,10 +18,11 @@ import { dialChecks } from './dial-checks.ts';
 import { expiryFinding } from './expiry-finding.ts';
 import { doubtful, type Finding, ok, skipped, wrong } from './finding.ts';
 
-const INSTALL = 'kubectl mcm install management --address HOST:PORT';
+/** Puts everything in place again, with the flags that `install management` was given. */
+const UPGRADE = 'kubectl mcm upgrade';
 
 /** `install` never replaces a CA by itself: every managed cluster trusts the one that it was given. */
-const NEW_CA = `kubectl delete secret ca manager-tls -n ${NAMESPACE}, then ${INSTALL}, start the manager again, and "kubectl mcm reissue" for every cluster`;
+const NEW_CA = `kubectl delete secret ca manager-tls -n ${NAMESPACE}, then ${UPGRADE}, start the manager again, and "kubectl mcm reissue" for every cluster`;
 
 /** How the management cluster is asked, and what was read of it already. */
 export interface PlaneCheckOptions {
@@ -73,10 +74,17 @@ async function addressChecks({ client, now, signal }: PlaneCheckOptions): Promis
   const { address, ca } = (await readManagementConfig(client, signal)) ?? {};
   if (address === undefined || ca === undefined) {
     const cause = `there is no ConfigMap ${NAMESPACE}/${MANAGEMENT_CONFIG} with its address and CA`;
-    return [wrong('address', 'this is no management cluster yet', cause, INSTALL)];
+    return [wrong('address', 'this is no management cluster yet', cause, 'kubectl mcm install management --help')];
   }
   if (!isHostPort(address)) {
-    return [wrong('address', `managed clusters cannot dial "${address}"`, 'it is not of the form HOST:PORT', INSTALL)];
+    return [
+      wrong(
+        'address',
+        `managed clusters cannot dial "${address}"`,
+        'it is not of the form HOST:PORT',
+        `${UPGRADE} --address HOST:PORT`,
+      ),
+    ];
   }
   const expires = Date.parse(new X509Certificate(ca).validTo);
   return [
@@ -98,7 +106,7 @@ async function apiServiceChecks(client: KubeClient, signal: AbortSignal): Promis
   const ours = [LOG_ACCESS_API, MANAGER_API, FLEET_API, PROXY_API].map((api) => api.split('/').reverse().join('.'));
   const own = ours.map((name) => {
     const found = items.find(({ metadata }) => metadata.name === name);
-    if (found === undefined) return wrong('api-service', `the API service ${name} is missing`, '', INSTALL);
+    if (found === undefined) return wrong('api-service', `the API service ${name} is missing`, '', UPGRADE);
     const fault = unavailable(found);
     if (fault === undefined) return ok('api-service', `the API service ${name} is available`);
     const todo = `start the manager (kubectl mcm manager), see that kube-apiserver reaches its API port; where it is gone for good: kubectl delete apiservice ${name}`;
@@ -151,7 +159,7 @@ function managerChecks({ managers }: Plane, now: number): readonly Finding[] {
             'manager-certificate',
             "the manager's certificate",
             Date.parse(status.certificateExpires),
-            INSTALL,
+            `${UPGRADE}, and start the manager again`,
             now,
           ),
           ok(

@@ -10,6 +10,7 @@ import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
 import { humanDuration } from '../duration.ts';
 import { CLUSTER_FLAGS } from '../logs/chosen-clusters.ts';
+import { NO_MANAGEMENT_CLUSTER } from '../no-management.ts';
 import { formatTable, printable, printList } from '../print.ts';
 import { humanBytes } from '../stored-days.ts';
 
@@ -55,7 +56,7 @@ kubectl mcm clusters -o name`,
       })
       .catch((error: unknown) => {
         if (!isStatus(error, 404)) throw error;
-        throw error.withHint('This is no management cluster yet: kubectl mcm install management --address HOST:PORT');
+        throw error.withHint(NO_MANAGEMENT_CLUSTER);
       });
     // Items of a list do not say their kind.
     const items = list.items.map((item) => ({ ...item, apiVersion: MANAGED_CLUSTER_API, kind: 'ManagedCluster' }));

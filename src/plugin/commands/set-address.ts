@@ -104,7 +104,7 @@ async function managedClusters(
   const managed = chosen.filter((name) => name !== MANAGEMENT_CLUSTER);
   if (managed.length > 0) return managed;
   throw new UserError('error: there are no managed clusters', {
-    hint: 'the address in manifests alone is changed by: kubectl mcm install management --address HOST:PORT',
+    hint: 'the address in manifests alone is changed by: kubectl mcm upgrade --address HOST:PORT',
   });
 }
 

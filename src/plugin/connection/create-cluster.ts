@@ -28,14 +28,16 @@ export async function createCluster(
   } catch (error) {
     // A 404 that names no object is about the resource itself.
     if (isStatus(error, 404) && error.status.details?.name === undefined) {
-      throw error.withHint(
-        'The CustomResourceDefinition is missing: kubectl mcm install management --address HOST:PORT',
-      );
+      throw error.withHint('The CustomResourceDefinition is missing: kubectl mcm upgrade');
     }
     const isTaken = isStatus(error, 409);
     if (!isTaken && (options.dryRun || isRefusal(error))) throw error;
     const found = await find(management, wanted, error, options.signal);
-    if (found === undefined || found.spec.certificate !== wanted.spec.certificate) throw error;
+    if (found === undefined || found.spec.certificate !== wanted.spec.certificate) {
+      throw isTaken
+        ? error.withHint(`its manifest is not kept; for one with new keys: kubectl mcm reissue ${wanted.metadata.name}`)
+        : error;
+    }
     return found;
   }
 }

@@ -18,7 +18,7 @@ export async function managementSide(management: KubeClient, signal: AbortSignal
   const { address, ca } = (await readManagementConfig(management, signal)) ?? {};
   if (address === undefined || ca === undefined) {
     throw new UserError(`error: "${management.context.name}" is not a management cluster`, {
-      hint: 'run: kubectl mcm install management --address HOST:PORT',
+      hint: 'run: kubectl mcm install management --help',
     });
   }
   requireAddress(address);
@@ -46,6 +46,6 @@ function requireAddress(address: string): void {
   if (isHostPort(address)) return;
   const where = `the ConfigMap ${NAMESPACE}/${MANAGEMENT_CONFIG}`;
   throw new UserError(`error: ${where} has the address "${address}", which is not of the form HOST:PORT`, {
-    hint: 'run: kubectl mcm install management --address HOST:PORT',
+    hint: 'run: kubectl mcm upgrade --address HOST:PORT',
   });
 }

@@ -9,6 +9,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import type { KubeList } from '../../kube/objects.ts';
 import { isStatus } from '../../kube/status.ts';
 import type { FlagSpecs, FlagValues } from '../command.ts';
+import { NO_MANAGEMENT_CLUSTER } from '../no-management.ts';
 
 /** The flags that say whose logs. */
 export const CLUSTER_FLAGS = {
@@ -78,7 +79,7 @@ async function listClusters(client: KubeClient, selector: string | undefined, si
   } catch (error) {
     if (isStatus(error, 403)) throw error.withHint('Name the cluster instead: --cluster NAME');
     if (!isStatus(error, 404)) throw error;
-    throw error.withHint('This is no management cluster yet: kubectl mcm install management --address HOST:PORT');
+    throw error.withHint(NO_MANAGEMENT_CLUSTER);
   }
 }
 

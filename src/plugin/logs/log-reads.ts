@@ -8,6 +8,7 @@ import type { LogType } from '../../logs/types/log-type.ts';
 import type { LogItem as AnsweredItem, LogList, LogTopAnswer } from '../../manager/log-reader.ts';
 import { LOG_ACCESS_API, LOG_ACCESS_GROUP } from '../../rbac/log-access.ts';
 import type { Turns } from '../../turns.ts';
+import { NO_MANAGEMENT_CLUSTER } from '../no-management.ts';
 import { type LogPage, readPage } from './log-page.ts';
 
 /** A record as the aggregated API gives it out. */
@@ -197,7 +198,7 @@ function refusal({ clusters: [cluster = ''], type }: LogSubjects, { code, status
 function withHint(error: unknown, group: string): unknown {
   if (isStatus(error, 503)) return error.withHint(`Is the manager running? kubectl get apiservice v1.${group}`);
   if (isStatus(error, 404)) {
-    return error.withHint('This is no management cluster yet: kubectl mcm install management --address HOST:PORT');
+    return error.withHint(NO_MANAGEMENT_CLUSTER);
   }
   if (isStatus(error, 403)) {
     return error.withHint(

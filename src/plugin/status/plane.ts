@@ -5,6 +5,7 @@ import { ConnectionError, type KubeClient } from '../../kube/client.ts';
 import type { KubeList } from '../../kube/objects.ts';
 import { isStatus } from '../../kube/status.ts';
 import type { ManagerItem } from '../../manager/manager-status.ts';
+import { NO_MANAGEMENT_CLUSTER } from '../no-management.ts';
 
 /** A part of the management plane as it was read, or why it could not be. */
 export type Part<T> = { readonly items: readonly T[] } | { readonly failure: UserError };
@@ -22,9 +23,7 @@ export async function readPlane(client: KubeClient, signal: AbortSignal): Promis
     readPart<ManagedCluster>(client, MANAGED_CLUSTERS_PATH, signal),
   ]);
   if ('failure' in managers && 'failure' in clusters && isStatus(clusters.failure, 404)) {
-    throw clusters.failure.withHint(
-      'This is no management cluster yet: kubectl mcm install management --address HOST:PORT',
-    );
+    throw clusters.failure.withHint(NO_MANAGEMENT_CLUSTER);
   }
   return { managers, clusters };
 }
