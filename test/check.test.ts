@@ -280,9 +280,16 @@ describe('check', { concurrency: false }, () => {
     const kubeconfig = writeKubeconfig(join(newFolder(workbench, 'pre'), 'kubeconfig'), [
       await certificateContext(bench.facts.management),
       ...(await Promise.all(bench.facts.managed.map((cluster) => certificateContext(cluster)))),
+      ...(await Promise.all(
+        bench.facts.managed.map((cluster) => certificateContext(cluster, { name: 'poor' }, `${cluster.name}-poor`)),
+      )),
     ]);
     const env = { KUBECONFIG: kubeconfig };
     assert.equal((await check(bench, ['--pre', '--managed-context', 'prod-us'], env)).code, 0);
+    const poorThere = await check(bench, ['--pre', '--managed-context', 'prod-us-poor'], env);
+    const rights = poorThere.findings.filter(({ id }) => id === 'rights').map(({ message, cause }) => [message, cause]);
+    const [, cause] = rights.find(([message]) => message === 'you may not do what "install managed" does') ?? [];
+    for (const right of [/create daemonsets\.apps\b/, /create clusterroles\.rbac\b/]) assert.match(cause ?? '', right);
     const bare = await check(bench, ['--pre', '--managed-context', 'checked'], env);
     assert.match(of(bare, 'calico').todo ?? '', /kubectl mcm install managed/);
     assert.deepEqual([bare.code, bare.ids], [1, ['calico']]);

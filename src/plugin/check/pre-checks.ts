@@ -2,6 +2,7 @@ import { connectionManifest } from '../../clusters/connection-manifest.ts';
 import { MANAGED_CLUSTER_API, NAMESPACE } from '../../clusters/managed-cluster.ts';
 import { UserError } from '../../errors.ts';
 import { checkManaged } from '../../install/managed-checks.ts';
+import { keyObjects, type ManagedOptions, workloadObjects } from '../../install/managed-objects.ts';
 import { everyManagementObject } from '../../install/management-objects.ts';
 import { ConnectionError, type KubeClient } from '../../kube/client.ts';
 import { type ConfigMap, collectionPath, type KubeObject } from '../../kube/objects.ts';
@@ -32,22 +33,27 @@ export async function managementPreChecks(client: KubeClient, signal: AbortSigna
   };
 }
 
-/** The same for what `add-cluster --managed-context` writes. */
+/** The same for what `add-cluster` and `install managed` write into a managed cluster. */
 export async function managedPreChecks(
   client: KubeClient,
   operatorNamespace: string,
   signal: AbortSignal,
 ): Promise<Section> {
   const none = { certificate: '', key: '' };
-  const objects = connectionManifest({
-    ...{ address: '', ca: '', operatorNamespace },
-    ...{ tunnel: none, forwarder: none },
-  });
+  const connection = { address: 'any:1', ca: '', operatorNamespace, tunnel: none, forwarder: none };
+  const manifest = connectionManifest(connection);
+  const managed: ManagedOptions = {
+    ...{ cluster: 'any', connection, image: 'any', imagePullSecret: undefined, proxy: {} },
+    impersonated: { users: ['any'], groups: [], serviceAccounts: [] },
+    lifecycle: true,
+  };
+  const objects = [...keyObjects(managed), ...workloadObjects(managed)];
   return {
-    title: `before add-cluster --managed-context ${client.context.name}`,
+    title: `before add-cluster and install managed, with --managed-context ${client.context.name}`,
     findings: [
       ...(await orSkipped('calico', async () => [await calicoFinding(client, operatorNamespace, signal)])),
-      await rightsFinding(client, objects, 'add-cluster', signal),
+      await rightsFinding(client, manifest, 'add-cluster', signal),
+      await rightsFinding(client, objects, 'install managed', signal),
     ],
   };
 }

@@ -13,7 +13,8 @@ import { readPlane } from '../status/plane.ts';
 const FLAGS = {
   pre: {
     type: 'boolean',
-    description: 'Check what "install management" and "add-cluster" need, before anything is installed.',
+    description:
+      'Check what "install management", "add-cluster" and "install managed" need, before anything is installed.',
   },
   'managed-context': {
     type: 'string',
