@@ -114,7 +114,7 @@ class Aggregation {
     const { filter, sums, reporter } = this.#plan;
     this.#directions = directionsOf(reporter);
     this.#sums = Object.fromEntries(sums.map(({ path }, at) => [`sum${at}`, { sum: { field: path } }]));
-    this.#request = { ...requestFor(names, { ...recordsOf(asked), filter }), size: 0 };
+    this.#request = { ...requestFor(names, { ...recordsOf(asked), filter }), size: 0, track_total_hits: true };
   }
 
   async read(): Promise<CountedGroups> {
@@ -127,9 +127,11 @@ class Aggregation {
   async #candidates(): Promise<{ readonly candidates: readonly Candidate[]; readonly totals: readonly Total[] }> {
     const { keys } = this.#plan;
     const ends = keys.map((_, end): [string, Aggregations[string]] => [`end${end}`, this.#keysOf(end)]);
-    const found = await this.#search<ValueBucket>({
+    // Where nothing tells reports apart, everything is counted at once, which takes less time than by a filter for it.
+    const sides = { sides: { filters: { filters: this.#directions.map(({ query }) => query) }, aggs: this.#sums } };
+    const { found, all } = await this.#search<ValueBucket>({
       ...Object.fromEntries(ends),
-      totals: { filters: { filters: this.#directions.map(({ query }) => query) }, aggs: this.#sums },
+      ...(this.#plan.reporter === undefined ? this.#sums : sides),
     });
     const groups = new Map<string, Candidate>();
     for (const end of keys.keys()) {
@@ -137,7 +139,7 @@ class Aggregation {
       if (valued.length > MOST_KEYS || valued.some(({ isCut }) => isCut)) throw this.#tooMany();
       for (const { values, bucket } of valued) this.#add(groups, end, values, bucket);
     }
-    const totals = (found.totals?.buckets ?? []).map((bucket, at): Total => {
+    const totals = (found.sides?.buckets ?? [all]).map((bucket, at): Total => {
       const { name } = this.#directions[at] ?? {};
       return { ...this.#counted(bucket), ...(name === undefined ? {} : { direction: name }) };
     });
@@ -204,7 +206,7 @@ class Aggregation {
   }
 
   async #count(queries: readonly Query[]): Promise<readonly Total[]> {
-    const found = await this.#search<Bucket>({ groups: { filters: { filters: [...queries] }, aggs: this.#sums } });
+    const { found } = await this.#search<Bucket>({ groups: { filters: { filters: [...queries] }, aggs: this.#sums } });
     return (found.groups?.buckets ?? []).map((bucket) => this.#counted(bucket));
   }
 
@@ -232,11 +234,16 @@ class Aggregation {
     return { value: sums.length === 0 ? bucket.doc_count : value, records: bucket.doc_count };
   }
 
-  /** What there is of each aggregation, by its name. */
-  async #search<T extends Bucket>(aggs: Aggregations): Promise<Readonly<Record<string, Buckets<T>>>> {
+  /** What there is of each aggregation, by its name, and of all that was looked at. */
+  async #search<T extends Bucket>(
+    aggs: Aggregations,
+  ): Promise<{ readonly found: Readonly<Record<string, Buckets<T>>>; readonly all: Bucket }> {
     try {
-      const { aggregations = {} } = await this.#searches.search({ ...this.#request, aggs }, this.#signal);
-      return aggregations as Record<string, Buckets<T>>;
+      const { aggregations, hits } = await this.#searches.search({ ...this.#request, aggs }, this.#signal);
+      return {
+        found: { ...(aggregations as Record<string, Buckets<T>>) },
+        all: { ...(aggregations as object), doc_count: hits?.total?.value ?? 0 },
+      };
     } catch (error) {
       if (error instanceof errors.ResponseError && JSON.stringify(error.body).includes(TOO_MANY_BUCKETS)) {
         throw this.#tooMany();

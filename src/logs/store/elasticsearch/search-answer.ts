@@ -10,7 +10,7 @@ export interface TextHit {
 
 /** What Elasticsearch answers to a search, or to several at once in `responses`. */
 export interface SearchAnswer {
-  readonly hits?: { readonly hits?: readonly TextHit[] };
+  readonly hits?: { readonly hits?: readonly TextHit[]; readonly total?: { readonly value: number } };
   readonly aggregations?: Readonly<Record<string, unknown>>;
   /** Of one of several that failed by itself. */
   readonly error?: unknown;
