@@ -42,23 +42,11 @@ export class JsonCursor {
     this.#expect(CLOSE_BRACKET);
   }
 
-  /** Where it is: the next thing that is read begins there. */
-  get at(): number {
-    return this.#at;
-  }
-
-  /** Goes behind a value: its text, without what may be between its tokens. */
+  /** Goes behind a value: its text, without what may be between its tokens. Only brackets and strings are followed. */
   value(): string {
-    const from = this.#at;
-    const isCompact = this.skip();
-    const value = this.#text.slice(from, this.#at);
-    return isCompact ? value : JSON.stringify(JSON.parse(value));
-  }
-
-  /** Goes behind a value: whether there is nothing between its tokens. Only brackets and strings are followed. */
-  skip(): boolean {
     const text = this.#text;
-    let at = this.#at;
+    const from = this.#at;
+    let at = from;
     let depth = 0;
     let isCompact = true;
     do {
@@ -72,7 +60,8 @@ export class JsonCursor {
       at++;
     } while (depth > 0 || !isEnd(text.charCodeAt(at)));
     this.#at = at;
-    return isCompact;
+    const value = text.slice(from, at);
+    return isCompact ? value : JSON.stringify(JSON.parse(value));
   }
 
   /** @throws SyntaxError where there is more */

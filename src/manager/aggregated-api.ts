@@ -149,17 +149,20 @@ export class AggregatedApiServer {
   }
 }
 
-/** A list with its items behind all else: written one by one, since one text of all of them would be made twice. */
+/**
+ * A list with its items behind all else, each in a line of its own: so whoever passes them on need not look for their ends.
+ * Written one by one, since one text of all of them would be made twice.
+ */
 function listOf(head: string, items: readonly string[]): Buffer {
   const beginning = `${head.slice(0, -1)},"items":[`;
-  const length = items.reduce((sum, item) => sum + Buffer.byteLength(item) + 1, Buffer.byteLength(beginning) + 2);
+  const length = items.reduce((sum, item) => sum + Buffer.byteLength(item) + 2, Buffer.byteLength(beginning) + 3);
   const list = Buffer.allocUnsafeSlow(length);
   let at = list.write(beginning);
   for (const [n, item] of items.entries()) {
-    if (n > 0) at += list.write(',', at);
+    at += list.write(n === 0 ? '\n' : ',\n', at);
     at += list.write(item, at);
   }
-  at += list.write(']}', at);
+  at += list.write(items.length === 0 ? ']}' : '\n]}', at);
   return list.subarray(0, at);
 }
 

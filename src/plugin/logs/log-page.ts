@@ -1,6 +1,5 @@
 import { messageOf } from '../../errors.ts';
 import { ConnectionError } from '../../kube/client.ts';
-import { JsonCursor } from '../../logs/json-cursor.ts';
 import type { LogList } from '../../manager/log-reader.ts';
 
 /** A part of what a source has, whose records nobody has parsed. */
@@ -10,7 +9,7 @@ export interface LogPage {
   readonly list: Promise<RecordLines>;
 }
 
-/** A LogList whose items are lines of JSON in UTF-8, each with its end. */
+/** A LogList whose items are lines of JSON in UTF-8, each with its end, as the manager writes them. */
 export interface RecordLines extends Pick<LogList, 'shortcomings'> {
   readonly lines: Buffer;
   readonly records: number;
@@ -22,7 +21,12 @@ const BEGINNING = /^\{"kind":"LogList","apiVersion":"[\w./-]+","metadata":\{(?:"
 /** Bytes; a cursor has some 150. */
 const LONGEST_BEGINNING = 4_096;
 
+/** Before the items, which come last, each in a line; behind them; and both where there are none. */
+const ITEMS = '"items":[';
+const END = '\n]}';
+const NO_ITEMS = ']}';
 const END_OF_LINE = 0x0a;
+const NOTHING = Buffer.alloc(0);
 
 /**
  * Reads an answer: resolves as soon as it is known where to go on; `list` may reject.
@@ -55,31 +59,23 @@ async function restOf(chunks: AsyncIterator<Buffer>, beginning: Buffer): Promise
   }
 }
 
-/** Makes lines of the items where they are. @throws SyntaxError */
+/** Takes the lines as they are, but for the commas at their ends. @throws Error */
 function readList(bytes: Buffer): RecordLines {
-  // What says where a value ends is ASCII, and in UTF-8 nothing else has its bytes.
-  const cursor = new JsonCursor(bytes.toString('latin1'));
-  let [from, to, records] = [0, 0, 0];
-  let shortcomings: RecordLines['shortcomings'] = [];
-  cursor.object((key) => {
-    const start = cursor.at;
-    if (key === 'items') {
-      from = start + 1;
-      cursor.array(() => {
-        if (!cursor.skip()) throw new SyntaxError(`an item before ${cursor.at} is not in one line`);
-        to = cursor.at + 1;
-        records++;
-        bytes[cursor.at] = END_OF_LINE;
-      });
-    } else {
-      cursor.skip();
-      if (key === 'shortcomings') {
-        shortcomings = JSON.parse(bytes.toString('utf8', start, cursor.at)) as RecordLines['shortcomings'];
-      }
-    }
-  });
-  cursor.end();
-  return { shortcomings, lines: bytes.subarray(from, Math.max(from, to)), records };
+  // In a string its quotes would have a backslash before them.
+  const behindHead = bytes.indexOf(ITEMS) + ITEMS.length;
+  const { shortcomings } = JSON.parse(`${bytes.toString('utf8', 0, behindHead)}]}`) as LogList;
+  if (bytes.length === behindHead + NO_ITEMS.length) return { shortcomings, lines: NOTHING, records: 0 };
+  const end = bytes.length - END.length;
+  if (bytes[behindHead] !== END_OF_LINE || bytes.indexOf(END, end) !== end) throw new Error('it does not end');
+  const lines = Buffer.allocUnsafeSlow(end - behindHead);
+  let [records, length, from] = [0, 0, behindHead + 1];
+  for (let to = bytes.indexOf(END_OF_LINE, from); to !== -1; to = bytes.indexOf(END_OF_LINE, from)) {
+    length += bytes.copy(lines, length, from, to === end ? to : to - 1);
+    lines[length++] = END_OF_LINE;
+    records++;
+    from = to + 1;
+  }
+  return { shortcomings, lines: lines.subarray(0, length), records };
 }
 
 async function nextOf(chunks: AsyncIterator<Buffer>): Promise<IteratorResult<Buffer>> {
