@@ -7,8 +7,8 @@ const files = (
   patterns.length > 0 ? patterns : ['src/**/*.test.ts', 'testbed/**/*.test.ts', 'test/**/*.test.ts']
 ).flatMap((pattern) => globSync(pattern));
 if (files.length === 0) throw new Error(`no test file matches ${patterns.join(' ')}`);
-// Three at once: most of the time is spent waiting for servers, which share the machine's cores.
-const flags = ['--test', '--test-concurrency=3', '--test-global-setup=test/global-setup.ts', '--test-timeout=600000'];
+// Four at once: most of the time is spent waiting for servers, which share the machine's cores.
+const flags = ['--test', '--test-concurrency=4', '--test-global-setup=test/global-setup.ts', '--test-timeout=600000'];
 const env = {
   ...process.env,
   // Every file is a process of its own, and most load the same modules.
