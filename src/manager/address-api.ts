@@ -56,8 +56,9 @@ export class AddressApi implements Api {
     readBody: ReadBody,
   ): Promise<Answer> {
     const [path = '', query = ''] = target.split('?');
-    const [, cluster = ''] = new RegExp(`^${addressPath('([^/]+)')}$`).exec(path) ?? [];
-    if (!isClusterName(cluster)) return refuse(404, 'NotFound', 'the server could not find the requested resource');
+    const [, , , , , cluster = ''] = path.split('/');
+    const isItsPath = isClusterName(cluster) && path === addressPath(cluster);
+    if (!isItsPath) return refuse(404, 'NotFound', 'the server could not find the requested resource');
     if (method !== 'GET' && method !== 'PUT') {
       const message = `${method} is not allowed here; ${ALLOWED} are`;
       return { ...refuse(405, 'MethodNotAllowed', message), allow: ALLOWED };
