@@ -4,14 +4,13 @@ import type { KubeObject } from '../kube/objects.ts';
 import { boundRole, type PolicyRule, type Subject } from '../rbac/rbac-objects.ts';
 import { ADDRESS_CONFIG, ADDRESS_KEY, RESTORE_JOB } from './address-config.ts';
 import { object } from './object.ts';
+import { asNobody, CONFINED } from './pod-security.ts';
 
 const LIFECYCLE_ROLE = 'kubectl-mcm-lifecycle';
 const RESTORE_ROLE = 'kubectl-mcm-restore-address';
 
 /** As whom the Job's pod asks the API server. */
 const RESTORER = { kind: 'ServiceAccount', ...RESTORE_JOB.metadata } as const;
-/** Nobody in particular; it needs no file at all. */
-const NOBODY = 65532;
 
 export interface AddressChangeOptions {
   /** `HOST:PORT` that is dialled now. */
@@ -22,7 +21,6 @@ export interface AddressChangeOptions {
   readonly subject: Subject;
   readonly image: string;
   readonly pullSecrets: object;
-  readonly containerSecurity: object;
   readonly labels: Readonly<Record<string, string>>;
   readonly podLabels: Readonly<Record<string, string>>;
 }
@@ -65,14 +63,7 @@ export function changeableVolume(
   };
 }
 
-function restoreJob({
-  guardian,
-  image,
-  pullSecrets,
-  containerSecurity,
-  labels,
-  podLabels,
-}: AddressChangeOptions): KubeObject {
+function restoreJob({ guardian, image, pullSecrets, labels, podLabels }: AddressChangeOptions): KubeObject {
   return object(
     RESTORE_JOB.apiVersion,
     RESTORE_JOB.kind,
@@ -89,19 +80,14 @@ function restoreJob({
             restartPolicy: 'OnFailure',
             tolerations: TOLERATIONS,
             ...pullSecrets,
-            securityContext: {
-              runAsNonRoot: true,
-              runAsUser: NOBODY,
-              runAsGroup: NOBODY,
-              seccompProfile: { type: 'RuntimeDefault' },
-            },
+            securityContext: asNobody(),
             containers: [
               {
                 name: RESTORE_JOB.metadata.name,
                 image,
                 args: ['restore-address', ...(guardian ? ['--guardian'] : [])],
                 resources: { requests: { cpu: '5m', memory: '64Mi' }, limits: { memory: '256Mi' } },
-                securityContext: containerSecurity,
+                securityContext: CONFINED,
               },
             ],
           },

@@ -13,6 +13,7 @@ import { RESTORE_JOB } from './address-config.ts';
 import { addressChangeObjects, changeableVolume } from './address-objects.ts';
 import { type Impersonated, impersonationObjects } from './impersonation.ts';
 import { object } from './object.ts';
+import { asNobody, CONFINED, NOBODY } from './pod-security.ts';
 
 /** Names of our workloads in a managed cluster, and of what they run as. */
 export const FORWARDER = 'forwarder';
@@ -28,8 +29,6 @@ const AGENT_ROLE = 'kubectl-mcm-agent';
 
 /** Where the forwarder serves health and metrics. */
 const HEALTH_PORT = 9091;
-/** Nobody in particular; the agent needs no file of the node's. */
-const NOBODY = 65532;
 
 export interface ManagedOptions {
   readonly cluster: string;
@@ -78,7 +77,6 @@ function lifecycleObjects(options: ManagedOptions, subject: Subject): KubeObject
   return addressChangeObjects({
     ...{ address: connection.address, guardian: !opensByAgent(connection), subject, image },
     pullSecrets: pullSecrets(options),
-    containerSecurity: CONFINED,
     labels: labelsOf(options),
     podLabels: { ...podLabels(RESTORE_JOB.metadata.name), [CLUSTER_LABEL]: cluster },
   });
@@ -116,13 +114,8 @@ function agent(options: ManagedOptions): KubeObject {
         spec: {
           serviceAccountName: AGENT,
           ...pullSecrets(options),
-          securityContext: {
-            runAsNonRoot: true,
-            runAsUser: NOBODY,
-            runAsGroup: NOBODY,
-            fsGroup: NOBODY,
-            seccompProfile: { type: 'RuntimeDefault' },
-          },
+          // It needs no file of the node's.
+          securityContext: asNobody({ fsGroup: NOBODY }),
           containers: [
             {
               name: AGENT,
@@ -204,13 +197,6 @@ function credentialsVolume(
     ? changeableVolume(name, secretName, keys, defaultMode)
     : { name, secret: { secretName, defaultMode } };
 }
-
-/** Of every container. */
-const CONFINED = {
-  allowPrivilegeEscalation: false,
-  readOnlyRootFilesystem: true,
-  capabilities: { drop: ['ALL'] },
-} as const;
 
 function environment({ proxy }: ManagedOptions) {
   return Object.entries(proxy).map(([name, value]) => ({ name, value }));

@@ -2,6 +2,7 @@ import { NAMESPACE } from '../clusters/managed-cluster.ts';
 import type { KubeObject } from '../kube/objects.ts';
 import { API_SERVICE, MANAGER, PORTS } from './management.ts';
 import { LABELS, namespaced, object } from './object.ts';
+import { asNobody, CONFINED, NOBODY } from './pod-security.ts';
 
 /** How the manager runs in the management cluster. */
 export interface ManagerPod {
@@ -22,9 +23,6 @@ export interface ManagerPod {
   /** Where API servers cannot reach pods. */
   readonly hostNetwork: boolean;
 }
-
-/** The user of the image, which is nobody on any node. */
-const USER = 65532;
 
 const SPOOL = { name: 'spool', mountPath: '/var/lib/kubectl-mcm' } as const;
 const CREDENTIALS = { name: 'elasticsearch', mountPath: '/etc/kubectl-mcm/elasticsearch' } as const;
@@ -62,15 +60,8 @@ function podSpec(pod: ManagerPod) {
     ...(pod.replicas > 1 ? { affinity: APART } : {}),
     nodeSelector: { 'kubernetes.io/os': 'linux' },
     terminationGracePeriodSeconds: GRACE,
-    securityContext: {
-      runAsNonRoot: true,
-      runAsUser: USER,
-      runAsGroup: USER,
-      fsGroup: USER,
-      // Looking through all of a large spool would hold up each start.
-      fsGroupChangePolicy: 'OnRootMismatch',
-      seccompProfile: { type: 'RuntimeDefault' },
-    },
+    // Looking through all of a large spool would hold up each start.
+    securityContext: asNobody({ fsGroup: NOBODY, fsGroupChangePolicy: 'OnRootMismatch' }),
     containers: [container(pod)],
     ...(elasticsearchSecret === undefined
       ? {}
@@ -100,11 +91,7 @@ function container(pod: ManagerPod) {
     startupProbe: { ...probe('/livez'), periodSeconds: 2, failureThreshold: 150 },
     livenessProbe: { ...probe('/livez'), periodSeconds: 10, failureThreshold: 6 },
     readinessProbe: { ...probe('/readyz'), periodSeconds: 5 },
-    securityContext: {
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      capabilities: { drop: ['ALL'] },
-    },
+    securityContext: CONFINED,
     volumeMounts: elasticsearchSecret === undefined ? [SPOOL] : [SPOOL, { ...CREDENTIALS, readOnly: true }],
   };
 }
