@@ -15,6 +15,7 @@ import { AddressRefusal, ClusterAddress, type KnownAddress } from './cluster-add
 import { ClusterObjects } from './cluster-objects.ts';
 import { noSuchCluster } from './log-api.ts';
 import { ADDRESS_SCHEMA, addressPath, type ManagementAddress } from './management-address.ts';
+import { refuse } from './refuse.ts';
 
 export interface AddressApiOptions {
   readonly tunnels: Pick<Tunnels, 'get'>;
@@ -58,14 +59,14 @@ export class AddressApi implements Api {
     const [path = '', query = ''] = target.split('?');
     const [, , , , , cluster = ''] = path.split('/');
     const isItsPath = isClusterName(cluster) && path === addressPath(cluster);
-    if (!isItsPath) return refuse(404, 'NotFound', 'the server could not find the requested resource');
+    if (!isItsPath) return refuse(failure(404, 'NotFound', 'the server could not find the requested resource'));
     if (method !== 'GET' && method !== 'PUT') {
       const message = `${method} is not allowed here; ${ALLOWED} are`;
-      return { ...refuse(405, 'MethodNotAllowed', message), allow: ALLOWED };
+      return { ...refuse(failure(405, 'MethodNotAllowed', message)), allow: ALLOWED };
     }
-    if (!this.#options.isRegistered(cluster)) return { code: 404, body: noSuchCluster(cluster) };
+    if (!this.#options.isRegistered(cluster)) return refuse(noSuchCluster(cluster));
     const wanted = method === 'GET' ? undefined : await readWanted(cluster, readBody);
-    if (typeof wanted === 'string') return refuse(400, 'BadRequest', wanted);
+    if (typeof wanted === 'string') return refuse(failure(400, 'BadRequest', wanted));
     const ended = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT)]);
     try {
       return await this.#turns.take(async () => {
@@ -75,11 +76,13 @@ export class AddressApi implements Api {
       }, ended);
     } catch (error) {
       if (signal.aborted) throw error;
-      if (error instanceof TooManyWaiting) return refuse(429, 'TooManyRequests', error.message);
+      if (error instanceof TooManyWaiting) return refuse(failure(429, 'TooManyRequests', error.message));
       return refuse(
-        503,
-        'ServiceUnavailable',
-        `managedcluster "${cluster}" did not answer in its tunnel: ${messageOf(error)}`,
+        failure(
+          503,
+          'ServiceUnavailable',
+          `managedcluster "${cluster}" did not answer in its tunnel: ${messageOf(error)}`,
+        ),
       );
     }
   }
@@ -91,7 +94,9 @@ export class AddressApi implements Api {
     signal: AbortSignal,
   ): Promise<Answer> {
     if (this.#changing.has(cluster)) {
-      return refuse(409, 'Conflict', `the address of managedcluster "${cluster}" is being changed in this moment`);
+      return refuse(
+        failure(409, 'Conflict', `the address of managedcluster "${cluster}" is being changed in this moment`),
+      );
     }
     this.#changing.add(cluster);
     const { address, revertAfterSeconds, confirmed } = spec;
@@ -119,7 +124,7 @@ export class AddressApi implements Api {
   ): Promise<Answer> {
     const tunnel = this.#options.tunnels.get(cluster);
     if (tunnel === undefined) {
-      return refuse(503, 'ServiceUnavailable', `managedcluster "${cluster}" has no tunnel to this manager`);
+      return refuse(failure(503, 'ServiceUnavailable', `managedcluster "${cluster}" has no tunnel to this manager`));
     }
     const client = new ClusterClient(tunnel);
     try {
@@ -127,7 +132,7 @@ export class AddressApi implements Api {
       return { code: 200, body: managementAddress(cluster, { address, status }) };
     } catch (error) {
       if (!(error instanceof AddressRefusal)) throw error;
-      return refuse(409, 'Conflict', `managedcluster "${cluster}": ${error.message}`);
+      return refuse(failure(409, 'Conflict', `managedcluster "${cluster}": ${error.message}`));
     } finally {
       client.close();
     }
@@ -172,10 +177,6 @@ function parse(text: string): Readonly<Record<string, unknown>> | undefined {
   } catch {
     return undefined;
   }
-}
-
-function refuse(code: number, reason: string, message: string): Answer {
-  return { code, body: failure(code, reason, message) };
 }
 
 /** Without resources: there is nothing to list, and whose clusters there are is not everybody's business. */

@@ -12,7 +12,8 @@ import type { Answer, Api } from './aggregated-api.ts';
 import type { ApiGroup } from './api-group.ts';
 import { type LogApiOptions, noSuchCluster } from './log-api.ts';
 import { LOG_LIST, QUERY_PARAMETERS } from './log-list-schema.ts';
-import { explainFailure, type Found, refuse } from './log-reader.ts';
+import { explainFailure, type Found } from './log-reader.ts';
+import { refuse } from './refuse.ts';
 
 /** Reviews under way at once, of all reads together: hundreds come when what is remembered runs out, and others want answers too. */
 const MOST_REVIEWS = 4;

@@ -13,7 +13,8 @@ import {
 import type { Answer, Api } from './aggregated-api.ts';
 import type { ApiGroup } from './api-group.ts';
 import { LOG_LIST, QUERY_PARAMETERS } from './log-list-schema.ts';
-import { explainFailure, type LogReader, refuse } from './log-reader.ts';
+import { explainFailure, type LogReader } from './log-reader.ts';
+import { refuse } from './refuse.ts';
 
 export interface LogApiOptions {
   readonly reader: Pick<LogReader, 'understand'>;

@@ -1,6 +1,6 @@
 import { UserError } from '../errors.ts';
 import { ConnectionError } from '../kube/client.ts';
-import { failure, type Status, StatusError } from '../kube/status.ts';
+import { failure, StatusError } from '../kube/status.ts';
 import { type LogAggregation, parseAggregation } from '../logs/query/aggregation.ts';
 import { formatCursor } from '../logs/query/cursor.ts';
 import { type LogQuery, parseParameters } from '../logs/query/log-query.ts';
@@ -18,6 +18,7 @@ import type { LogType, StoredRecord } from '../logs/types/log-type.ts';
 import { TooManyWaiting, Turns } from '../turns.ts';
 import type { Answer } from './aggregated-api.ts';
 import { withGaps } from './answer-gaps.ts';
+import { refuse } from './refuse.ts';
 import { waitingIn } from './waiting-records.ts';
 
 export interface LogReaderOptions {
@@ -203,8 +204,4 @@ export function explainFailure(error: unknown): Answer {
     return refuse(failure(429, 'TooManyRequests', `too many reads of logs are under way: ${error.message}`));
   }
   throw error;
-}
-
-export function refuse(status: Status): Answer {
-  return { code: status.code, body: status };
 }

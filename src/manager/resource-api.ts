@@ -5,6 +5,7 @@ import type { Requester } from '../rbac/log-access.ts';
 import { TooManyWaiting, Turns } from '../turns.ts';
 import type { Answer, Api } from './aggregated-api.ts';
 import type { ApiGroup, Schema } from './api-group.ts';
+import { refuse } from './refuse.ts';
 import { type TableColumn, tableOf } from './table.ts';
 
 /** An item of a list; it has no kind, which the list says. */
@@ -60,10 +61,11 @@ export class ResourceApi implements Api {
   }
 
   async answer(method: string, target: string, _requester: Requester, signal: AbortSignal): Promise<Answer> {
-    if (method !== 'GET') return refuse(405, 'MethodNotAllowed', `${method} is not allowed here; GET is`);
+    if (method !== 'GET') return refuse(failure(405, 'MethodNotAllowed', `${method} is not allowed here; GET is`));
     const path = target.split('?')[0] ?? '';
     const served = this.#resources.get(path);
-    if (served === undefined) return refuse(404, 'NotFound', 'the server could not find the requested resource');
+    if (served === undefined)
+      return refuse(failure(404, 'NotFound', 'the server could not find the requested resource'));
     const { resource, turns } = served;
     try {
       const items = await turns.take(() => resource.list(signal), signal);
@@ -71,14 +73,10 @@ export class ResourceApi implements Api {
       return { code: 200, body, table: () => tableOf(resource.columns, items) };
     } catch (error) {
       if (error instanceof StoreUnavailable) {
-        return refuse(503, 'ServiceUnavailable', `the log store does not answer: ${error.message}`);
+        return refuse(failure(503, 'ServiceUnavailable', `the log store does not answer: ${error.message}`));
       }
-      if (error instanceof TooManyWaiting) return refuse(429, 'TooManyRequests', error.message);
+      if (error instanceof TooManyWaiting) return refuse(failure(429, 'TooManyRequests', error.message));
       throw error;
     }
   }
-}
-
-function refuse(code: number, reason: string, message: string): Answer {
-  return { code, body: failure(code, reason, message) };
 }
