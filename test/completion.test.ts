@@ -95,6 +95,14 @@ describe('kubectl completes', () => {
       [['logs', ...at, '--policy', ''], ['comp-shop/default.web']],
       [['logs', ...at, '--port', ''], ['6379']],
       [['why-denied', ...at, 'comp-shop/web', 'comp-data/'], ['comp-data/redis-']],
+      [['logs', ...at, '-q', 'dest_namespace = comp-d'], ['dest_namespace = comp-data']],
+      [
+        ['logs', ...at, '-q', 'action = allow AND source_name_aggr IN {pub, w'],
+        ['action = allow AND source_name_aggr IN {pub, web-7d9-*'],
+      ],
+      [['logs', ...at, '-q', 'dest_port ='], ['dest_port = 6379']],
+      [['logs', ...at, '-q', 'dest_service_name != '], ['dest_service_name != redis']],
+      [['logs', ...at, '-q', 'bytes_in > '], []],
       // Nothing of that type is there, and nothing of that cluster may be read.
       [['logs', ...at, '--type', 'dns', '--from-namespace', ''], []],
       [['logs', ...at, '--as', 'stranger', '--from-namespace', ''], []],
@@ -102,7 +110,9 @@ describe('kubectl completes', () => {
       // A busy machine may take longer than somebody who has pressed a key waits.
       await eventually(async () => {
         const [directive, ...found] = (await complete(words)).toReversed();
-        return directive === ':4' && isDeepStrictEqual(found.toSorted(), values.map(String));
+        // Of a query, in its own order.
+        const wanted = words.some((word) => word === '-q') ? ':36' : ':4';
+        return directive === wanted && isDeepStrictEqual(found.toSorted(), values.map(String));
       });
     }
   });

@@ -86,7 +86,7 @@ interface Asked {
 /** What the command counts of the records that `logs` shows for the same flags. */
 async function check({ which, type = 'flow', by, metric, flags = [], like, limit = 10 }: Asked): Promise<LogTop> {
   const types = selectLogTypes(type) ?? [];
-  const fields = new Fields(types);
+  const fields = Fields.of(types);
   const shown = await records([...which, '--type', type, '--tail', '-1']);
   const filter = like === undefined ? undefined : parseFilter(like, fields, 'logs');
   const clusters = [...new Set(shown.map(({ cluster }) => String(cluster)))];

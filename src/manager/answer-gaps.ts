@@ -11,7 +11,7 @@ import type { StoredRecord } from '../logs/types/log-type.ts';
 /** Gaps that are named with one answer, the newest. */
 const MOST_GAPS = 1_000;
 
-const FIELDS = new Fields([gaps]);
+const FIELDS = Fields.of([gaps]);
 
 /** An answer, and the gaps in what it is about: of its clusters and types, and of the time that it covers. */
 export async function withGaps<T extends Pick<FoundRecords, 'next'>>(

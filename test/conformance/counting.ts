@@ -129,7 +129,7 @@ export function counting({ server, major, layout }: Subject): void {
     for (const by of groupWords(types)) {
       it(`of ${label} logs by ${by} says what there is`, async () => {
         const random = new Random(major);
-        const filters = new RandomFilters(random, new Fields(types));
+        const filters = new RandomFilters(random, Fields.of(types));
         for (const metric of metricWords(types)) {
           const all = { types, clusters: CLUSTERS, since: undefined, until: undefined, by, metric, filter: undefined };
           const everything = { ...all, limit: 10_000 };
@@ -157,7 +157,7 @@ export function counting({ server, major, layout }: Subject): void {
     'dest_domains IN {"*"} OR dest_namespace = store',
   ]) {
     it(`of what ${text} finds counts no flow twice`, async () => {
-      const filter = parseFilter(text, new Fields([flows]), 'flow logs') as Filter;
+      const filter = parseFilter(text, Fields.of([flows]), 'flow logs') as Filter;
       const all = { types: [flows], clusters: CLUSTERS, since: undefined, until: undefined, filter, limit: 5 };
       const asked = groupWords([flows]).flatMap((by) => metricWords([flows]).map((metric) => ({ ...all, by, metric })));
       assert.ok((await checkAll(asked)) > 0);

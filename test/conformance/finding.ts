@@ -86,7 +86,7 @@ const KEY = 'authorization.k8s.io/decision';
 
 /** Fields that a sender can set, with the one key of attributes that is tried. */
 function fieldsOf(type: LogType): Field[] {
-  const fields = new Fields([type]);
+  const fields = Fields.of([type]);
   const ours = ['@timestamp', 'cluster', 'host', 'ingested', ...type.timeFields];
   return fields.names
     .filter((name) => !ours.includes(name))
@@ -199,7 +199,7 @@ export function finding({ server, major, layout }: Subject): void {
 
   for (const type of LOG_TYPES) {
     it(`of ${type.label} logs finds exactly what its words say: each operator on each field`, async () => {
-      const random = new RandomFilters(new Random(seed), new Fields([type]), known);
+      const random = new RandomFilters(new Random(seed), Fields.of([type]), known);
       const fields = fieldsOf(type);
       const filters = fields.flatMap((field) => Array.from({ length: perField }, () => random.leaf(field)));
       assert.ok((await checkAll(type, filters)) > 0);
@@ -208,7 +208,7 @@ export function finding({ server, major, layout }: Subject): void {
     });
 
     it(`of ${type.label} logs finds exactly what its words say: and, or, not`, async () => {
-      const random = new RandomFilters(new Random(seed), new Fields([type]), known);
+      const random = new RandomFilters(new Random(seed), Fields.of([type]), known);
       assert.ok(
         (await checkAll(
           type,
@@ -220,7 +220,7 @@ export function finding({ server, major, layout }: Subject): void {
 
   it('of both audit logs finds what is in either', async () => {
     const types = LOG_TYPES.filter(({ group }) => group === 'audit');
-    const filter = parseFilter('verb IN {"s*", 7}', new Fields(types), 'audit logs') as Filter;
+    const filter = parseFilter('verb IN {"s*", 7}', Fields.of(types), 'audit logs') as Filter;
     const { records } = await bench.search('asked', { filter }, types);
     const wanted = types.flatMap((type) => stored.get(type)?.filter(({ record }) => holds(filter, record)) ?? []);
     assert.deepEqual(records.map(({ id }) => id).sort(), wanted.map(({ id }) => id).sort());
@@ -228,7 +228,7 @@ export function finding({ server, major, layout }: Subject): void {
   });
 
   it('goes on behind any record, forwards and backwards', async () => {
-    const filter = parseFilter('NOT action = "-"', new Fields([flows]), 'flow logs') as Filter;
+    const filter = parseFilter('NOT action = "-"', Fields.of([flows]), 'flow logs') as Filter;
     const wanted =
       stored
         .get(flows)
@@ -278,7 +278,7 @@ export function finding({ server, major, layout }: Subject): void {
     const long = `"policies.all_policies" IN {${Array.from({ length: 100 }, (_, n) => `"*${n}*${wildcards.slice(2)}"`).join()}}`;
     const many = `dest_port IN {${Array.from({ length: 900 }, (_, n) => n).join()}}`;
     for (const text of [deep, long, many]) {
-      const filter = parseFilter(text, new Fields([flows]), 'flow logs');
+      const filter = parseFilter(text, Fields.of([flows]), 'flow logs');
       await bench.search('asked', { filter });
     }
   });

@@ -13,7 +13,7 @@ import { RandomFilters } from '../conformance/random-filter.ts';
 import { mutatedText, mutatedValue } from './mutation.ts';
 import type { FuzzTarget } from './target.ts';
 
-const FIELDS = LOG_TYPES.map((type) => new Fields([type]));
+const FIELDS = LOG_TYPES.map((type) => Fields.of([type]));
 
 /** A filter is the same after it was written and read again. */
 function printed(random: Random): void {

@@ -60,7 +60,7 @@ export function parseAggregation(parameters: URLSearchParams, types: readonly Lo
   return {
     since: parseInstant(parameters, 'since'),
     until: parseInstant(parameters, 'until'),
-    filter: text === null ? undefined : parseFilter(text, new Fields(types), what),
+    filter: text === null ? undefined : parseFilter(text, Fields.of(types), what),
     by: oneOf('by', parameters.get('by') ?? undefined, groupWords(types), what),
     metric: oneOf('metric', parameters.get('metric') ?? metrics[0], metrics, what),
     limit: parseLimit(parameters.get('limit') ?? String(DEFAULT_GROUPS)),
@@ -112,7 +112,7 @@ export interface AggregationPlan {
  * end; then each is counted as what it says, of its direction.
  */
 export function planOf({ types, filter, by, metric: word }: LogAggregation): AggregationPlan {
-  const fields = new Fields(types);
+  const fields = Fields.of(types);
   const [type] = types;
   const grouping = type?.groupings?.[by];
   const metric = type?.metrics?.[word];
@@ -140,7 +140,7 @@ function fieldNamed(fields: Fields, name: string): Field {
 
 /** A query of a type's own. */
 function queryOf(text: string | undefined, types: readonly LogType[]): Filter | undefined {
-  return text === undefined ? undefined : parseFilter(text, new Fields(types), fieldsOwner(types));
+  return text === undefined ? undefined : parseFilter(text, Fields.of(types), fieldsOwner(types));
 }
 
 /** The fields that a filter looks at. */

@@ -56,7 +56,7 @@ export function parseParameters(parameters: URLSearchParams, types: readonly Log
     since: parseInstant(parameters, 'since'),
     until: parseInstant(parameters, 'until'),
     arrivedSince: parseInstant(parameters, 'arrivedSince'),
-    filter: text === null ? undefined : parseFilter(text, new Fields(types), fieldsOwner(types)),
+    filter: text === null ? undefined : parseFilter(text, Fields.of(types), fieldsOwner(types)),
     order: parseOrder(parameters.get('order')),
     limit: parseLimit(parameters.get('limit')),
     after: from === null ? undefined : parseCursor(from),

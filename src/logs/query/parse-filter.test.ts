@@ -12,7 +12,7 @@ import { printFilter } from './print-filter.ts';
 
 /** The query in its one form. */
 function normal(text: string, ...types: readonly LogType[]): string | undefined {
-  const filter = parseFilter(text, new Fields(types), `${types[0]?.label} logs`);
+  const filter = parseFilter(text, Fields.of(types), `${types[0]?.label} logs`);
   return filter === undefined ? undefined : printFilter(filter);
 }
 

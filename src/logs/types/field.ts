@@ -62,11 +62,21 @@ const LABELS = '.labels';
 
 /** The fields of a type that can be searched, by their names: those that its mapping indexes. */
 export class Fields {
+  /** By the names of their types, of which there are few. */
+  static readonly #known = new Map<string, Fields>();
   readonly #fields: ReadonlyMap<string, Field>;
   /** What is stored as it comes, and not indexed. */
   readonly #unsearchable: ReadonlySet<string>;
 
-  constructor(types: readonly LogType[]) {
+  /** Of types together; the same each time, since every question begins with them. */
+  static of(types: readonly LogType[]): Fields {
+    const names = types.map(({ name }) => name).join();
+    const fields = Fields.#known.get(names) ?? new Fields(types);
+    Fields.#known.set(names, fields);
+    return fields;
+  }
+
+  private constructor(types: readonly LogType[]) {
     const all = types.map((type) => readMappings({ ...type.mappings.properties, ...OURS }));
     const [first = [], ...others] = all;
     // What is asked of several types is asked of what they have in common.

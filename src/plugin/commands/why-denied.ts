@@ -62,7 +62,7 @@ kubectl mcm why-denied store/frontend 10.96.14.20 --cluster prod-eu -o json`,
   run: async ({ args: [from = '', to = ''], flags, global, io }) => {
     const source = parseEndpoint(from);
     const destination = parseDestination(to);
-    const between = flowsBetween(new Fields([flows]), source, destination);
+    const between = flowsBetween(Fields.of([flows]), source, destination);
     const isTimed = [flags.since, flags['since-time'], flags.until].some((flag) => flag !== undefined);
     const range = timeRange({ ...flags, ...(isTimed ? {} : { since: DEFAULT_SINCE }) }, false, io.now());
     const client = connect(global, io);

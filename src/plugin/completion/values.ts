@@ -41,8 +41,13 @@ const OFFERS: Readonly<Record<Thing, Offer>> = {
     const managed = known.filter(({ value }) => value !== MANAGEMENT_CLUSTER);
     return words(managed, typed);
   },
-  queries: async ({ typed, given }) =>
-    inOrder((await import('./query-words.ts')).queryWords(typed, given.type?.at(-1)), typed),
+  queries: async (options, io) => {
+    const { typed, given } = options;
+    const { queryWords } = await import('./query-words.ts');
+    const logged = async (field: string) =>
+      await (await import('./logged-values.ts')).loggedInField(field, options, io);
+    return inOrder(await queryWords(typed, given.type?.at(-1), logged), typed);
+  },
   times: ({ typed }, io) => inOrder([...DURATIONS_BACK, ...daysBack(io.now())], typed),
 };
 

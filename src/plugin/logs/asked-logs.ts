@@ -71,7 +71,7 @@ export function filterFor(
   query: string | undefined,
   flags: Readonly<Record<string, unknown>>,
 ): Filter | undefined {
-  const fields = new Fields([type]);
+  const fields = Fields.of([type]);
   const what = fieldsOwner([type]);
   const written = query === undefined ? undefined : parseFilter(query, fields, what);
   const filter = allOf([filterOfFlags(flags, type), written]);

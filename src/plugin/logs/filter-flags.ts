@@ -299,10 +299,8 @@ function one<T>(what: T | undefined, ask: (what: T) => Filter | undefined): Filt
   return what === undefined ? undefined : ask(what);
 }
 
-const FIELDS = new Map(LOG_TYPES.map((type) => [type, new Fields([type])]));
-
 function fieldOf(type: LogType, name: string) {
-  const field = FIELDS.get(type)?.find(name);
+  const field = Fields.of([type]).find(name);
   if (field === undefined) throw new Error(`${type.name} has no field ${name}`);
   return field;
 }

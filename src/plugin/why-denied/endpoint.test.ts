@@ -5,7 +5,7 @@ import { Fields } from '../../logs/types/field.ts';
 import { flows } from '../../logs/types/flows.ts';
 import { endpointWords, flowsBetween, parseDestination, parseEndpoint } from './endpoint.ts';
 
-const FIELDS = new Fields([flows]);
+const FIELDS = Fields.of([flows]);
 
 describe('the ends of a connection', () => {
   for (const [text, endpoint, port] of [

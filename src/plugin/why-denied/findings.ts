@@ -42,7 +42,7 @@ export interface Findings {
 }
 
 const NEWEST = { order: 'desc', arrivedSince: undefined } as const;
-const FIELDS = new Fields([flows]);
+const FIELDS = Fields.of([flows]);
 const DENIED = 'action = deny OR "policies.pending_policies" IN {"*|*staged:*|deny|*"}';
 
 /** @throws StatusError what was said of the first cluster where all flow logs are refused */

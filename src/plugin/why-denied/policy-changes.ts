@@ -54,7 +54,7 @@ export function changesOf(denials: readonly Denial[]): readonly ChangesQuery[] {
     if (own.length === 0) return [];
     const names = own.flatMap((subject) => subject.names).map(quoted);
     const words = `verb IN {create, update, patch, delete} AND objectRef.name IN {${names.join()}} AND NOT responseStatus.code >= 400`;
-    const filter = parseFilter(words, new Fields([type]), fieldsOwner([type]));
+    const filter = parseFilter(words, Fields.of([type]), fieldsOwner([type]));
     if (filter === undefined) throw new Error('a query without words');
     return [{ type, filter, isOne: (record: StoredRecord) => own.some((subject) => isAbout(subject, record)) }];
   });
