@@ -3,7 +3,7 @@ import { UserError } from '../errors.ts';
 import { LOGS_CONFIG, LOGS_KEYS } from '../install/management.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { type ConfigMap, objectName } from '../kube/objects.ts';
-import { isStatus } from '../kube/status.ts';
+import { writeAsRead } from '../kube/write-as-read.ts';
 import type { FlagSpec, Io } from './command.ts';
 import { DRY_RUN_FLAG, DRY_RUN_SUFFIX } from './dry-run.ts';
 import { toYaml } from './print.ts';
@@ -47,19 +47,24 @@ export async function writeStoreConfig(
   flags: ChangeFlags,
   io: Io,
 ): Promise<ConfigMap> {
-  const { name, namespace, resourceVersion } = config.metadata;
-  const metadata = { name, ...(namespace && { namespace }), ...(resourceVersion && { resourceVersion }) };
+  const { name, namespace } = config.metadata;
+  const metadata = { name, ...(namespace && { namespace }) };
   const data = text === undefined ? {} : { [LOGS_KEYS[key]]: text };
   const wanted = { apiVersion: 'v1', kind: 'ConfigMap', metadata, data };
   const dryRun = flags['dry-run'];
-  let object: ConfigMap = { ...wanted, metadata: { name, ...(namespace && { namespace }) } };
+  let object: ConfigMap = wanted;
   let outcome = config.data?.[key] === text ? 'unchanged' : 'configured';
   if (dryRun !== 'client') {
     // Each text has an owner of its own, and what this owner leaves out is taken away.
     const options = { fieldManager: `kubectl-mcm-${key}`, force: true, dryRun: dryRun === 'server', signal: io.signal };
-    ({ object, outcome } = await client.apply<ConfigMap>(wanted, options).catch((error: unknown) => {
-      if (!isStatus(error, 409)) throw error;
-      throw error.withHint('somebody has changed it in this moment: try again');
+    const write = async (resourceVersion: string | undefined) =>
+      await client.apply<ConfigMap>(
+        { ...wanted, metadata: { ...metadata, ...(resourceVersion && { resourceVersion }) } },
+        options,
+      );
+    ({ object, outcome } = await writeAsRead(config, write, {
+      read: () => readStoreConfig(client, io.signal),
+      isSame: (current) => current.data?.[LOGS_KEYS[key]] === config.data?.[LOGS_KEYS[key]],
     }));
   }
   if (flags.output !== undefined) {

@@ -1,7 +1,7 @@
 import { type ManagedCluster, managedCluster, type RetiringCertificate } from '../../clusters/managed-cluster.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { objectPath } from '../../kube/objects.ts';
-import { isStatus } from '../../kube/status.ts';
+import { writeAsRead } from '../../kube/write-as-read.ts';
 
 /** @throws StatusError 404 where there is none of that name. */
 export async function registeredCluster(
@@ -26,17 +26,11 @@ export async function changeSpec(
   options: { readonly dryRun: boolean; readonly signal: AbortSignal },
 ): Promise<void> {
   const { name, generation } = cluster.metadata;
-  for (let current = cluster; ; ) {
-    const { resourceVersion } = current.metadata;
-    try {
-      await management.patch(cluster, { metadata: { resourceVersion }, spec }, options);
-      return;
-    } catch (error) {
-      if (!isStatus(error, 409)) throw error;
-      current = await registeredCluster(management, name, options.signal);
-      // What the manager writes of its status at any time is no change of the spec.
-      if (current.metadata.generation === generation) continue;
-      throw error.withHint('somebody has changed it in this moment: try again');
-    }
-  }
+  const write = async (resourceVersion: string | undefined) =>
+    await management.patch(cluster, { metadata: { resourceVersion }, spec }, options);
+  await writeAsRead(cluster, write, {
+    read: () => registeredCluster(management, name, options.signal),
+    // A status is no change of the spec.
+    isSame: ({ metadata }) => metadata.generation === generation,
+  });
 }
