@@ -33,7 +33,8 @@ async function countsByDay(pattern: string): Promise<Map<string, number>> {
   }[];
   const counts = new Map<string, number>();
   for (const { index } of indices) counts.set(index.split('.').at(-1) ?? '', await elasticsearch.count(index));
-  return counts;
+  // In the evening the manager creates the next day's.
+  return new Map([...counts].filter(([, count]) => count > 0));
 }
 
 for (const cluster of ['prod-eu', 'prod-us']) {
