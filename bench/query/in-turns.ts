@@ -10,7 +10,7 @@ export interface Pair {
 }
 
 /** Rounds that do not count, in which connections are made and code gets warm. */
-const WARM_UP = 10;
+const WARM_UP = 40;
 
 /**
  * Medians of wall time, in milliseconds, of pairs that are asked in turns; which of the two is first changes from round to

@@ -7,7 +7,7 @@ import { CLUSTER } from './stored-flows.ts';
 
 /** Groups that are asked for. */
 const LIMIT = 10;
-const ROUNDS = 15;
+const ROUNDS = 41;
 
 const DAY = 86_400_000;
 

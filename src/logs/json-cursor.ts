@@ -26,9 +26,9 @@ export class JsonCursor {
     this.#expect(OPEN_BRACE);
     if (this.#takes(CLOSE_BRACE)) return;
     do {
-      const key = this.value();
+      const key = this.string();
       this.#at++;
-      member(key.includes('\\') ? String(JSON.parse(key)) : key.slice(1, -1));
+      member(key);
     } while (this.#takes(COMMA));
     this.#expect(CLOSE_BRACE);
   }
@@ -40,6 +40,16 @@ export class JsonCursor {
     do element();
     while (this.#takes(COMMA));
     this.#expect(CLOSE_BRACKET);
+  }
+
+  /** Goes behind a string: what it says. */
+  string(): string {
+    this.#expect(QUOTE);
+    const from = this.#at;
+    const to = endOfString(this.#text, from);
+    this.#at = to + 1;
+    const text = this.#text.slice(from, to);
+    return text.includes('\\') ? String(JSON.parse(`"${text}"`)) : text;
   }
 
   /** Goes behind a value: its text, without what may be between its tokens. Only brackets and strings are followed. */

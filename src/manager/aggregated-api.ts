@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 import type { KeyPair } from '../clusters/key-pair.ts';
@@ -14,12 +15,23 @@ import { JSON_TYPE, negotiate, TABLE_TYPE } from './media-type.ts';
 /** Bytes of a request's headers and its first line, in which up to 250 names of clusters and a query can stand. */
 const MAX_HEADERS = 64 * 1024;
 
+/** Items in JSON, each of which is made when it is its turn. */
+export interface JsonItems extends Iterable<string> {
+  readonly length: number;
+}
+
+/**
+ * From so many items on, what stands before them is sent before they are made: it says where to go on reading, so whoever
+ * reads all there is can ask for that meanwhile.
+ */
+const MANY_ITEMS = 1_000;
+
 /** What the aggregated API answers: a JSON object and its HTTP code. */
 export interface Answer {
   readonly code: number;
   readonly body: object;
-  /** What stands behind it as `items`, each in JSON already. */
-  readonly items?: readonly string[];
+  /** What stands behind it as `items`. */
+  readonly items?: JsonItems;
   /** What a path takes, where that is what is wrong (405). */
   readonly allow?: string | undefined;
   /** Makes Kubernetes' table of the same, where there is one. */
@@ -62,7 +74,7 @@ export class AggregatedApiServer {
    * By which CA the certificates of open connections are verified, by where these come from: resumed, kept alive or still
    * shaking hands, none outlives its CA.
    */
-  readonly #verifiedBy = new Map<string, string>();
+  readonly #verifiedBy = new Map<string, { ca: string }>();
 
   constructor(options: AggregatedApiOptions) {
     this.#options = options;
@@ -72,14 +84,19 @@ export class AggregatedApiServer {
       this.#serve(request, response).catch((error: unknown) => {
         options.log.error({ err: error, path: request.url }, 'aggregated API request failed');
         const message = 'Internal error occurred: see the log of the manager';
-        if (!response.headersSent) this.#send(request, response, refusal(500, 'InternalError', message));
-        else response.destroy();
+        if (!response.headersSent) return this.#send(request, response, refusal(500, 'InternalError', message));
+        response.destroy();
+        return undefined;
       });
     });
     this.server.on('connection', (socket: Socket) => {
       const ends = endsOf(socket);
-      this.#verifiedBy.set(ends, this.#frontProxy.ca);
-      socket.once('close', () => this.#verifiedBy.delete(ends));
+      const verified = { ca: this.#frontProxy.ca };
+      this.#verifiedBy.set(ends, verified);
+      socket.once('close', () => {
+        // The next one can come from the same port before this one is known to be gone.
+        if (this.#verifiedBy.get(ends) === verified) this.#verifiedBy.delete(ends);
+      });
     });
   }
 
@@ -94,13 +111,13 @@ export class AggregatedApiServer {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const requester = this.#isCurrent(request.socket) ? authenticate(request, this.#frontProxy) : undefined;
     if (requester === undefined) {
-      this.#send(request, response, refusal(401, 'Unauthorized', 'only kube-apiserver is served here'));
+      await this.#send(request, response, refusal(401, 'Unauthorized', 'only kube-apiserver is served here'));
       return;
     }
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     try {
-      this.#send(request, response, await this.#answer(request, requester, gone.signal));
+      await this.#send(request, response, await this.#answer(request, requester, gone.signal));
     } catch (error) {
       if (!gone.signal.aborted) throw error;
     }
@@ -127,43 +144,53 @@ export class AggregatedApiServer {
   /** Whether what a connection came with counts by the CA of now, whichever verified it. */
   #isCurrent(socket: Socket): boolean {
     const { ca } = this.#frontProxy;
-    const ends = endsOf(socket);
-    const verifiedBy = this.#verifiedBy.get(ends);
-    if (verifiedBy === ca) return true;
+    const verified = this.#verifiedBy.get(endsOf(socket));
+    if (verified?.ca === ca) return true;
     const certificate = socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined;
-    if (verifiedBy === undefined || certificate === undefined || !isIssuedBy(certificate, ca)) return false;
-    this.#verifiedBy.set(ends, ca);
+    if (verified === undefined || certificate === undefined || !isIssuedBy(certificate, ca)) return false;
+    verified.ca = ca;
     return true;
   }
 
-  #send(request: IncomingMessage, response: ServerResponse, { code, body, items, type, allow = 'GET' }: Sent): void {
+  async #send(
+    request: IncomingMessage,
+    response: ServerResponse,
+    { code, body, items, type, allow = 'GET' }: Sent,
+  ): Promise<void> {
     const head = JSON.stringify(body);
-    const text = items === undefined ? Buffer.from(head) : listOf(head, items);
-    response.writeHead(code, {
+    const headers = {
       'content-type': type,
-      'content-length': text.length,
       ...(code === 405 ? { allow } : {}),
       ...(this.#isCurrent(request.socket) ? {} : { connection: 'close' }),
-    });
-    response.end(text);
+    };
+    const beginning = items === undefined ? head : `${head.slice(0, -1)},"items":[`;
+    if (items === undefined || items.length < MANY_ITEMS) {
+      const whole = bytesOf(beginning, items);
+      response.writeHead(code, { ...headers, 'content-length': whole.length }).end(whole);
+      return;
+    }
+    response.writeHead(code, headers).write(beginning);
+    await setImmediate();
+    response.end(bytesOf('', items));
   }
 }
 
 /**
- * A list with its items behind all else, each in a line of its own: so whoever passes them on need not look for their ends.
- * Written one by one, since one text of all of them would be made twice.
+ * A list's items behind what stands before them, each in a line of its own: so whoever passes them on need not look for
+ * their ends. Written one by one, since one text of all of them would be made twice.
  */
-function listOf(head: string, items: readonly string[]): Buffer {
-  const beginning = `${head.slice(0, -1)},"items":[`;
-  const length = items.reduce((sum, item) => sum + Buffer.byteLength(item) + 2, Buffer.byteLength(beginning) + 3);
-  const list = Buffer.allocUnsafeSlow(length);
-  let at = list.write(beginning);
-  for (const [n, item] of items.entries()) {
-    at += list.write(n === 0 ? '\n' : ',\n', at);
-    at += list.write(item, at);
+function bytesOf(beginning: string, items: JsonItems | undefined): Buffer {
+  if (items === undefined) return Buffer.from(beginning);
+  const texts = [...items];
+  const length = texts.reduce((sum, text) => sum + Buffer.byteLength(text) + 2, Buffer.byteLength(beginning) + 3);
+  const bytes = Buffer.allocUnsafeSlow(length);
+  let at = bytes.write(beginning);
+  for (const [n, text] of texts.entries()) {
+    at += bytes.write(n === 0 ? '\n' : ',\n', at);
+    at += bytes.write(text, at);
   }
-  at += list.write(items.length === 0 ? ']}' : '\n]}', at);
-  return list.subarray(0, at);
+  at += bytes.write(texts.length === 0 ? ']}' : '\n]}', at);
+  return bytes.subarray(0, at);
 }
 
 function bodyReader(request: IncomingMessage): ReadBody {

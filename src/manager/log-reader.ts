@@ -16,7 +16,7 @@ import {
 } from '../logs/store/log-store.ts';
 import type { LogType, StoredRecord } from '../logs/types/log-type.ts';
 import { TooManyWaiting, Turns } from '../turns.ts';
-import type { Answer } from './aggregated-api.ts';
+import type { Answer, JsonItems } from './aggregated-api.ts';
 import { withGaps } from './answer-gaps.ts';
 import { refuse } from './refuse.ts';
 import { waitingIn } from './waiting-records.ts';
@@ -55,7 +55,7 @@ export interface LogTopAnswer extends LogTop, Omit<LogList, 'kind' | 'items'> {
 /** What an Answer has of a read: of a LogList the items are beside it, in JSON. */
 export interface Found {
   readonly body: Omit<LogList, 'items'> | LogTopAnswer;
-  readonly items?: readonly string[];
+  readonly items?: JsonItems;
 }
 
 /** @throws StoreUnavailable, TooManyWaiting, TookTooLong; UserError for more than can be counted */
@@ -107,7 +107,8 @@ export class LogReader {
     );
     const { records, next } = found;
     const metadata = next === undefined ? {} : { continue: formatCursor(next) };
-    return { body: { kind: 'LogList', apiVersion, metadata, ...said }, items: records.map(itemOf) };
+    const items = { length: records.length, [Symbol.iterator]: () => itemsOf(records) };
+    return { body: { kind: 'LogList', apiVersion, metadata, ...said }, items };
   }
 
   async #count(apiVersion: string, asked: LogAggregation, signal: AbortSignal): Promise<Found> {
@@ -156,15 +157,23 @@ export class LogReader {
   }
 }
 
-/** What may be a member of ours in a record, however it is written. */
-const MAY_SAY_OURS = /"log_|\\u|^\{\}$/;
-
 /** A LogItem in JSON. A record is passed on as it is stored, but for what is ours to say. */
 function itemOf(found: FoundRecord): string {
   const { type, id, json } = found;
   const ours: Pick<LogItem, 'log_type' | 'log_id'> = { log_type: type, log_id: id };
-  if (MAY_SAY_OURS.test(json)) return JSON.stringify({ ...found.record, ...ours });
+  if (maySayOurs(json)) return JSON.stringify({ ...found.record, ...ours });
   return `${json.slice(0, -1)},${JSON.stringify(ours).slice(1)}`;
+}
+
+function* itemsOf(records: readonly FoundRecord[]): Generator<string> {
+  for (const record of records) yield itemOf(record);
+}
+
+/** Whether there may be a member of ours in a record, however it is written, or none before which ours could stand. */
+function maySayOurs(json: string): boolean {
+  // First what is found soonest; most records have neither.
+  const isPlain = !json.includes('\\') && !json.includes('log_');
+  return isPlain ? json === '{}' : /"log_|\\u/.test(json);
 }
 
 /** A read went on for longer than anyone waits. */

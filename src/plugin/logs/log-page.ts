@@ -67,15 +67,15 @@ function readList(bytes: Buffer): RecordLines {
   if (bytes.length === behindHead + NO_ITEMS.length) return { shortcomings, lines: NOTHING, records: 0 };
   const end = bytes.length - END.length;
   if (bytes[behindHead] !== END_OF_LINE || bytes.indexOf(END, end) !== end) throw new Error('it does not end');
-  const lines = Buffer.allocUnsafeSlow(end - behindHead);
-  let [records, length, from] = [0, 0, behindHead + 1];
+  let [records, length, from] = [0, behindHead, behindHead + 1];
   for (let to = bytes.indexOf(END_OF_LINE, from); to !== -1; to = bytes.indexOf(END_OF_LINE, from)) {
-    length += bytes.copy(lines, length, from, to === end ? to : to - 1);
-    lines[length++] = END_OF_LINE;
+    // In its own place: each line is two bytes longer than what is kept of it.
+    length += bytes.copy(bytes, length, from, to === end ? to : to - 1);
+    bytes[length++] = END_OF_LINE;
     records++;
     from = to + 1;
   }
-  return { shortcomings, lines: lines.subarray(0, length), records };
+  return { shortcomings, lines: bytes.subarray(behindHead, length), records };
 }
 
 async function nextOf(chunks: AsyncIterator<Buffer>): Promise<IteratorResult<Buffer>> {

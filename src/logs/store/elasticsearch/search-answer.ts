@@ -59,10 +59,11 @@ function readArray<T>(cursor: JsonCursor, read: (cursor: JsonCursor) => T): T[] 
 }
 
 function readHit(cursor: JsonCursor): TextHit {
-  const hit = { _index: '""', _id: '""', _source: '{}', sort: '[]' };
+  const hit = { _index: '', _id: '', _source: '{}', sort: '[]' };
   cursor.object((key) => {
-    const value = cursor.value();
-    if (Object.hasOwn(hit, key)) hit[key as keyof TextHit] = value;
+    if (key === '_index' || key === '_id') hit[key] = cursor.string();
+    else if (key === '_source' || key === 'sort') hit[key] = cursor.value();
+    else cursor.value();
   });
-  return { ...hit, _index: JSON.parse(hit._index) as string, _id: JSON.parse(hit._id) as string };
+  return hit;
 }

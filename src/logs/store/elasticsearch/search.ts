@@ -1,6 +1,6 @@
 import { errors, type estypes } from '@elastic/elasticsearch';
 import type { Cursor } from '../../query/cursor.ts';
-import { type LogQuery, MAX_ANSWER_BYTES, type Order } from '../../query/log-query.ts';
+import { type LogQuery, MAX_ANSWER_BYTES } from '../../query/log-query.ts';
 import { mostToScan } from '../../query/scan.ts';
 import type { LogTypeName } from '../../types/log-type.ts';
 import { FoundRecord, type FoundRecords } from '../log-store.ts';
@@ -69,7 +69,7 @@ class Search {
   async read(): Promise<FoundRecords> {
     const spans = new Spans(this.#query, Date.now());
     for (let span = spans.next(0); span !== undefined; span = spans.next(this.#records.length)) {
-      const request = { ...requestFor(this.#names, { ...this.#query, ...span }), sort: sortBy(this.#query.order) };
+      const request = { ...requestFor(this.#names, { ...this.#query, ...span }), sort: sortBy(this.#query) };
       if (!(await this.#readAll(request))) return { records: this.#records, next: this.#last };
     }
     return { records: this.#records, next: undefined };
@@ -102,13 +102,13 @@ class Search {
       last = hit;
     }
     this.#sizes.note(this.#query.types, this.#records.length, this.#bytes);
-    if (last !== undefined) this.#last = cursorOf(JSON.parse(last.sort) as estypes.SortResults, this.#query.order);
+    if (last !== undefined) this.#last = cursorOf(last, this.#query);
     return last === hits.at(-1);
   }
 
   /** The next records; undefined where so many of them are too long for one answer. */
   async #ask(request: estypes.SearchRequest, size: number): Promise<readonly TextHit[] | undefined> {
-    const from = this.#last === undefined ? {} : { search_after: behind(this.#last, this.#query.order) };
+    const from = this.#last === undefined ? {} : { search_after: behind(this.#last, this.#query) };
     try {
       const { hits } = await this.#searches.search({ ...request, size, ...from }, this.#signal);
       return hits?.hits ?? [];
@@ -134,30 +134,40 @@ class Search {
   }
 }
 
+/** What comes after the times in the order of records. */
+const PLACE = ['_index', 'cluster', '_seq_no'] as const;
+const PLACE_OF_ONE = ['_seq_no'] as const;
+
 /**
- * All records of one cluster that have one time and arrival are in one shard of one index, where each has a number of its
- * own. So none are equal, and the order is always the same.
+ * All records of one type, cluster and time are in one shard of one index, where each has a number of its own. So none are
+ * equal, and the order is always the same. Of only one type and cluster the number is enough: each member of an order takes
+ * time for every record.
  */
-function sortBy(order: Order): estypes.Sort {
-  const way = order === 'desc' ? 'desc' : 'asc';
-  const times = [{ '@timestamp': way }, { ingested: way }] as const;
-  const place = [{ _index: way }, { cluster: way }, { _seq_no: way }] as const;
-  return [...(order === 'arrival' ? times.toReversed() : times), ...place];
+function placeOf({ types, clusters }: LogQuery): typeof PLACE | typeof PLACE_OF_ONE {
+  return types.length === 1 && clusters.length === 1 ? PLACE_OF_ONE : PLACE;
 }
 
-function behind({ time, ingested, place, cluster, number }: Cursor, order: Order): estypes.SortResults {
-  const times = order === 'arrival' ? [ingested, time] : [time, ingested];
-  return [...times, place, cluster, number];
+function sortBy(query: LogQuery): estypes.Sort {
+  const { order } = query;
+  const times = order === 'arrival' ? ['ingested', '@timestamp'] : ['@timestamp', 'ingested'];
+  return [...times, ...placeOf(query)].map((field) => ({ [field]: order === 'desc' ? 'desc' : 'asc' }));
 }
 
-function cursorOf(sort: estypes.SortResults, order: Order): Cursor {
-  const [first, second, place, cluster, number] = sort;
-  const [time, ingested] = order === 'arrival' ? [second, first] : [first, second];
+function behind({ time, ingested, place, cluster, number }: Cursor, query: LogQuery): estypes.SortResults {
+  const times = query.order === 'arrival' ? [ingested, time] : [time, ingested];
+  return [...times, ...(placeOf(query) === PLACE ? [place, cluster] : []), number];
+}
+
+function cursorOf({ _index: place, sort }: TextHit, query: LogQuery): Cursor {
+  const { order, clusters } = query;
+  const values = JSON.parse(sort) as estypes.SortResults;
+  const [time, ingested] = order === 'arrival' ? [values[1], values[0]] : values;
+  const cluster = placeOf(query) === PLACE ? values[3] : clusters[0];
   return {
     time: Number(time),
     ingested: Number(ingested),
-    place: String(place),
+    place,
     cluster: String(cluster),
-    number: Number(number),
+    number: Number(values.at(-1)),
   };
 }
