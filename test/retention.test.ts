@@ -1,14 +1,34 @@
 import assert from 'node:assert/strict';
-import { describe, it } from 'node:test';
+import { after, before, describe, it } from 'node:test';
 import type { Lease } from '../src/kube/lease.ts';
 import type { ConfigMap } from '../src/kube/objects.ts';
 import { dayOf } from '../src/logs/record/time.ts';
+import type { ServerProcess } from '../testbed/processes.ts';
+import type { Workbench } from '../testbed/testbed.ts';
 import { addSender, eventually, getObject, mcm, post, sharedWorkbench, userOf } from './harness.ts';
+import { type OwnManagement, startOwnManagement } from './own-management.ts';
 
-const workbench = sharedWorkbench();
 const PATH = '/api/v1/flows/logs/bulk';
 const DAY = 86_400_000;
 const NAMESPACE = 'kubectl-mcm';
+/** Other managers on this Elasticsearch keep days for as long as usual, and would close what is kept longer here. */
+const PREFIX = 'keeping_';
+
+let own: OwnManagement;
+let workbench: Workbench;
+let manager: ServerProcess;
+
+before(async () => {
+  own = await startOwnManagement(sharedWorkbench(), 'keeping', { prefix: PREFIX });
+  ({ workbench } = own);
+  manager = await workbench.startManager();
+  // kube-apiserver looks every so often whether it is there.
+  await eventually(async () => (await mcm(workbench, ['retention'])).code === 0);
+});
+after(async () => {
+  await manager?.stop();
+  await own?.cluster.stop();
+});
 
 function flow(time: number): string {
   return `{"end_time":${Math.floor(time / 1000)},"action":"allow"}\n`;
@@ -47,17 +67,14 @@ describe('retention', () => {
     await eventually(async () => (await sent(aging)).accepted === 1);
     assert.equal((await sent(neighbour)).setAside, 1);
 
-    const index = `tigera_secure_ee_flows.aging.${dayOf(old)}`;
+    const index = `${PREFIX}flows.aging.${dayOf(old)}`;
     await post(aging.credentials, PATH, flow(Date.now()));
     await workbench.elasticsearch.request('POST', '/_refresh');
-    // Managers of other tests' own clusters keep days for as long as usual, and may close it in between.
-    await eventually(async () => !(await isClosed(index)));
     const { data: before } = await config();
     const rehearsal = await set('--days', '5', '--dry-run=server', '-o', 'yaml');
     assert.match(rehearsal.stderr, /^warning: 1 index \(\d[^)]*\) will be closed now and deleted in six hours\n$/);
     assert.match(rehearsal.stdout, /aging:\n\s+flows: 5\n/);
     assert.equal((await config()).data?.retention, before?.retention);
-    await eventually(async () => !(await isClosed(index)));
 
     const shown = await mcm(workbench, ['retention', '--cluster', 'aging']);
     const [year, month, day] = [dayOf(old).slice(0, 4), dayOf(old).slice(4, 6), dayOf(old).slice(6)];
@@ -162,7 +179,7 @@ describe('layout', () => {
     const before = await mcm(workbench, ['layout']);
     assert.equal(
       before.stdout,
-      'FROM          LAYOUT        PREFIX              SHARDS A DAY\n<beginning>   per-cluster   tigera_secure_ee_   1\n',
+      'FROM          LAYOUT        PREFIX     SHARDS A DAY\n<beginning>   per-cluster   keeping_   1\n',
     );
     const rehearsal = await mcm(workbench, ['layout', 'set', 'shared', '--dry-run=client', '-o', 'yaml']);
     assert.match(rehearsal.stdout, /layout: shared\n/);
@@ -171,14 +188,11 @@ describe('layout', () => {
     const from = new Date(Date.now() + 2 * DAY).toISOString().slice(0, 10).replaceAll('-', '');
     assert.equal(changed.stderr, `From ${from} on (UTC), records are stored so.\n`);
     const after = await mcm(workbench, ['layout']);
-    assert.match(
-      after.stdout,
-      /^<beginning> +per-cluster +tigera_secure_ee_ +1\n\d{4}-\d\d-\d\d +shared +acme_ +2\n$/m,
-    );
+    assert.match(after.stdout, /^<beginning> +per-cluster +keeping_ +1\n\d{4}-\d\d-\d\d +shared +acme_ +2\n$/m);
     // Nobody can take back what has been, also not by hand.
     await patchConfig({ history: '- {layout: shared}\n' });
     await eventually(async () => /acme_/.test((await config()).data?.history ?? ''));
-    const back = await mcm(workbench, ['layout', 'set', 'per-cluster']);
+    const back = await mcm(workbench, ['layout', 'set', 'per-cluster', '--prefix', PREFIX]);
     assert.equal(back.code, 0, back.stderr);
     await eventually(async () => (await mcm(workbench, ['layout'])).stdout === before.stdout);
   });

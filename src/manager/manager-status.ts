@@ -55,6 +55,8 @@ export interface RetentionStatus {
   readonly lastRound?: string | undefined;
   /** Why the last round failed. */
   readonly error?: string | undefined;
+  /** Why tomorrow's indices could not be created in it. */
+  readonly tomorrow?: Trouble | undefined;
 }
 
 export interface SpoolStatus {

@@ -17,6 +17,7 @@ import {
 } from '../logs/store/store-config.ts';
 import { type CurrentSettings, formatHistory, type StoreSettings } from '../logs/store/store-settings.ts';
 import type { RepeatedLog } from './repeated-log.ts';
+import { type Trouble, troubleOf } from './trouble.ts';
 
 export interface StoreServiceOptions {
   readonly client: KubeClient;
@@ -35,6 +36,8 @@ export interface LastRound {
   /** RFC 3339 */
   readonly lastRound?: string;
   readonly error?: string;
+  /** Why tomorrow's indices could not be created. */
+  readonly tomorrow?: Trouble;
 }
 
 /** Milliseconds between rounds of what is done by one manager at a time. */
@@ -133,12 +136,14 @@ export class StoreService {
       this.#changed = new AbortController();
       try {
         await this.#decide(held);
-        const { closed, reopened, deleted, created } = await this.#options.days.round(Date.now(), held);
+        const { closed, reopened, deleted, created, notCreated } = await this.#options.days.round(Date.now(), held);
         if (closed.length > 0) log.info({ indices: closed }, 'days closed: they are deleted in six hours');
         if (reopened.length > 0) log.info({ indices: reopened }, 'days opened again: they are kept longer now');
         if (deleted.length > 0) log.info({ indices: deleted }, 'days deleted');
         if (created.length > 0) log.info({ count: created.length }, "tomorrow's indices created");
-        this.#lastRound = { lastRound: new Date().toISOString() };
+        if (notCreated !== undefined) repeated.warn("tomorrow's indices not created", notCreated.message);
+        const tomorrow = notCreated === undefined ? {} : { tomorrow: troubleOf(notCreated) };
+        this.#lastRound = { lastRound: new Date().toISOString(), ...tomorrow };
       } catch (error) {
         if (!held.aborted) repeated.warn('days not looked after', messageOf(error));
         this.#lastRound = { ...this.#lastRound, error: messageOf(error) };

@@ -376,6 +376,12 @@ export function keeping({ server, major, layout }: Subject): void {
     const due = createdAt(tomorrow, Date.now());
     assert.ok(due >= startOf(day) + 18 * HOUR && due < startOf(day) + 23.5 * HOUR);
     assert.equal((await store.days.round(due - 1, signal)).created.includes(tomorrow), false);
+    // Where somebody has given its name away, that is said, and keeps nothing else from being done.
+    await writer.elasticsearch.request('PUT', `/taken-${tomorrow}`, { aliases: { [tomorrow]: {} } });
+    const { created, notCreated } = await store.days.round(due, signal);
+    assert.equal(created.includes(tomorrow), false);
+    assert.match(notCreated?.message ?? '', /^Elasticsearch answered 400 invalid_index_name_exception: .*alias/);
+    await writer.elasticsearch.request('DELETE', `/taken-${tomorrow}`);
     assert.equal((await store.days.round(due, signal)).created.includes(tomorrow), true);
     assert.equal((await store.days.round(due + 60_000, signal)).created.includes(tomorrow), false);
     const path = `/${tomorrow}?filter_path=*.mappings._meta,*.settings.index.number_of_shards`;

@@ -22,7 +22,11 @@ export function managerProblems({ metadata, status }: ManagerItem, now: number):
   // How the store is, is told in other words below.
   const failed = checks.filter(({ ok, optional }) => !ok && optional !== true);
   const heldBack = heldBackProblems(status, now);
-  const isAtLimit = heldBack.some(({ reason }) => reason === 'ShardLimit');
+  // What keeps records back today was told already.
+  const tomorrow = heldBack.some(({ reason }) => reason === retention.tomorrow?.reason)
+    ? undefined
+    : retention.tomorrow;
+  const isAtLimit = [...heldBack, { reason: tomorrow?.reason }].some(({ reason }) => reason === 'ShardLimit');
   return [
     ...failed.map(({ name, message }) =>
       problem('error', 'NotReady', `the manager is not ready: ${name}: ${message}`, "look into the manager's log"),
@@ -30,7 +34,7 @@ export function managerProblems({ metadata, status }: ManagerItem, now: number):
     ...storeProblems(store).filter(({ reason }) => !(isAtLimit && reason === 'ShardsNearLimit')),
     ...heldBack,
     ...(spool === undefined ? [] : spoolProblems(spool)),
-    ...retentionProblems(retention, store),
+    ...(store.trouble === undefined ? retentionProblems({ ...retention, tomorrow }) : []),
     ...refusedSettings.map((refused) =>
       problem('warning', 'SettingsRefused', refused, 'change it: kubectl mcm retention set, kubectl mcm layout set'),
     ),
@@ -111,8 +115,16 @@ function spoolProblems({ trouble, used, free }: SpoolStatus): Problem[] {
   return [problem('warning', 'SpoolFilling', `${what} soon`, todo)];
 }
 
-function retentionProblems({ error }: RetentionStatus, { trouble }: StoreStatus): Problem[] {
-  if (error === undefined || trouble !== undefined) return [];
-  const todo = 'the manager tries again every minute; until it succeeds, no day is deleted';
-  return [problem('error', 'DaysNotLookedAfter', `old days cannot be looked after: ${error}`, todo)];
+function retentionProblems({ error, tomorrow }: RetentionStatus): Problem[] {
+  const problems: Problem[] = [];
+  if (error !== undefined) {
+    const todo = 'the manager tries again every minute; until it succeeds, no day is deleted';
+    problems.push(problem('error', 'DaysNotLookedAfter', `old days cannot be looked after: ${error}`, todo));
+  }
+  if (tomorrow !== undefined) {
+    const { todo } = STORE_FAULTS[tomorrow.reason] ?? STORE_FAULTS.Unknown;
+    const why = `tomorrow's indices cannot be created, so that logs wait from midnight (UTC) on: ${tomorrow.message}`;
+    problems.push(problem('warning', 'TomorrowNotCreated', why, todo));
+  }
+  return problems;
 }

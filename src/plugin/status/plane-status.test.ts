@@ -135,6 +135,21 @@ ${rows(0, 5, (n) => `  c${n}, flow: tigera_secure_ee_flows.c${n}.20261123: close
     ['one with 90 %', { store: { urls: [], dataNodes: 2, shardsPerNode: 50, shards: 90 } }, [], 0],
     ['settings that are not in order', { refusedSettings: ['retention: not YAML'] }, ['SettingsRefused'], 0],
     ['days that cannot be deleted', { retention: { error: 'red' } }, ['DaysNotLookedAfter'], 1],
+    [
+      'indices of tomorrow that cannot be created',
+      { retention: { tomorrow: { reason: 'ShardLimit', message: 'no more shards' } } },
+      ['TomorrowNotCreated'],
+      0,
+    ],
+    [
+      'those, and the shards that there may be, once',
+      {
+        store: { urls: [], dataNodes: 1, shardsPerNode: 50, shards: 50 },
+        retention: { tomorrow: { reason: 'ShardLimit', message: 'no more shards' } },
+      },
+      ['TomorrowNotCreated'],
+      0,
+    ],
     ['a port that is not open', { checks: [{ name: 'cluster-port', ok: false, message: 'x' }] }, ['NotReady'], 1],
     ['a certificate with 29 days', { certificateExpires: '2026-12-22T12:00:00Z' }, ['CertificateExpires'], 0],
     ['a certificate with 31 days', { certificateExpires: '2026-12-24T12:00:00Z' }, [], 0],

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { type Client, errors } from '@elastic/elasticsearch';
 import { LOG_TYPES } from '../../types/index.ts';
+import type { StoreUnavailable } from '../log-store.ts';
 import { CLOSED_BEFORE, closesAt, dayAfter, startOf } from '../retention.ts';
 import type { CurrentSettings } from '../store-settings.ts';
 import { unavailable } from './bulk.ts';
@@ -18,11 +19,17 @@ const EVENING_LENGTH = 5.5 * 3_600_000;
 const LONGEST_PATH = 3_000;
 
 /** Indices that were closed, opened again, deleted and created in one round. */
-export interface Round {
+export interface Round extends Tomorrow {
   readonly closed: readonly string[];
   readonly reopened: readonly string[];
   readonly deleted: readonly string[];
+}
+
+/** What of tomorrow's indices was due. */
+interface Tomorrow {
   readonly created: readonly string[];
+  /** Why the others could not be created. The day's first record asks for its index once more. */
+  readonly notCreated?: StoreUnavailable;
 }
 
 /** What of an index's life is due. */
@@ -92,10 +99,10 @@ export class DayKeeper {
       await this.#note(round.closed, { owner: OWNER, closed: now }, signal);
       await this.#note(round.reopened, { owner: OWNER }, signal);
       await this.#delete(round.deleted, signal);
-      return { ...round, created: await this.#createTomorrow(days, now, signal) };
     } catch (error) {
       throw signal.aborted ? error : unavailable(error);
     }
+    return { ...round, ...(await this.#createTomorrow(days, now, signal)) };
   }
 
   async #note(indices: readonly string[], meta: IndexMeta, signal: AbortSignal): Promise<void> {
@@ -110,18 +117,23 @@ export class DayKeeper {
     }
   }
 
-  /** What had records today will have some tomorrow. */
-  async #createTomorrow(days: readonly StoredDay[], now: number, signal: AbortSignal): Promise<readonly string[]> {
+  /** What had records today will have some tomorrow. Ends with the first that fails: what does, fails for the next as well. */
+  async #createTomorrow(days: readonly StoredDay[], now: number, signal: AbortSignal): Promise<Tomorrow> {
     const today = dayAfter(now, 0);
     const there = new Set(days.map(({ index }) => index));
     const wanted = days.filter(({ day }) => day === today).map((day) => this.#tomorrowOf(day, now));
     const created: string[] = [];
     for (const index of new Set(wanted)) {
       if (index === undefined || there.has(index) || now < createdAt(index, now)) continue;
-      await this.#create(index, now, signal);
+      try {
+        await this.#create(index, now, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        return { created, notCreated: unavailable(error) };
+      }
       created.push(index);
     }
-    return created;
+    return { created };
   }
 
   #tomorrowOf({ kept, cluster }: StoredDay, now: number): string | undefined {
