@@ -1,5 +1,5 @@
 import { Testbed } from '../testbed/testbed.ts';
-import { TESTBED_VARIABLE } from './harness.ts';
+import { apiServicesAre, TESTBED_VARIABLE } from './harness.ts';
 
 let testbed: Testbed | undefined;
 
@@ -9,6 +9,7 @@ export async function globalSetup(): Promise<void> {
   const { address, apiAddress } = testbed;
   await testbed.mustMcm(['install', 'management', '--address', address, '--external-manager', apiAddress]);
   await testbed.startManager();
+  await apiServicesAre(testbed, 'True');
   process.env[TESTBED_VARIABLE] = JSON.stringify(testbed.facts);
 }
 

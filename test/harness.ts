@@ -7,7 +7,7 @@ import { FORWARDER_KEYS } from '../src/clusters/connection-manifest.ts';
 import { type ForwarderCredentials, readForwarderCredentials } from '../src/clusters/forwarder-credentials.ts';
 import type { KeyPair } from '../src/clusters/key-pair.ts';
 import { MANAGEMENT_CONFIG, MANAGEMENT_KEYS } from '../src/install/management.ts';
-import type { ConfigMap, KubeObject } from '../src/kube/objects.ts';
+import type { ConfigMap, KubeList, KubeObject } from '../src/kube/objects.ts';
 import { type UserName, userKeys } from '../testbed/kubernetes/cluster.ts';
 import type { Outcome, RunOptions } from '../testbed/processes.ts';
 import { type TestbedFacts, Workbench } from '../testbed/testbed.ts';
@@ -253,9 +253,29 @@ export async function getObject<T extends KubeObject>(
   name: string,
   namespace = 'default',
 ): Promise<T> {
+  return await askAdmin<T>(workbench, PATHS[kind](name, namespace));
+}
+
+async function askAdmin<T>(workbench: Workbench, path: string): Promise<T> {
   const asking = admins.get(workbench) ?? userOf(workbench, { name: 'admin', groups: ['system:masters'] });
   admins.set(workbench, asking);
-  const { code, text } = await (await asking)(PATHS[kind](name, namespace));
-  if (code !== 200) throw new Error(`${kind} ${name}: ${code} ${text}`);
+  const { code, text } = await (await asking)(path);
+  if (code !== 200) throw new Error(`${path}: ${code} ${text}`);
   return JSON.parse(text) as T;
+}
+
+/** Waits until kube-apiserver takes the manager behind its API services to be there, or not: it looks every so often. */
+export async function apiServicesAre(workbench: Workbench, status: 'True' | 'False'): Promise<void> {
+  await eventually(async () => {
+    const { items } = await askAdmin<KubeList<ApiService>>(workbench, '/apis/apiregistration.k8s.io/v1/apiservices');
+    const served = items.filter(({ spec }) => spec.service !== undefined);
+    const isSo = ({ status: { conditions = [] } = {} }: ApiService) =>
+      conditions.some((condition) => condition.type === 'Available' && condition.status === status);
+    return served.length > 0 && served.every(isSo);
+  }, 90_000);
+}
+
+interface ApiService extends KubeObject {
+  readonly spec: { readonly service?: object };
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
 }

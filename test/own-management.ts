@@ -1,7 +1,4 @@
 import { join } from 'node:path';
-import { NAMESPACE } from '../src/clusters/managed-cluster.ts';
-import { LOGS_CONFIG, LOGS_KEYS } from '../src/install/management.ts';
-import { DEFAULT_LAYOUT } from '../src/logs/store/elasticsearch/layout.ts';
 import { kubernetesBinaries } from '../testbed/kubernetes/binaries.ts';
 import { Cluster, certificateContext, writeKubeconfig } from '../testbed/kubernetes/cluster.ts';
 import { freePorts } from '../testbed/processes.ts';
@@ -15,32 +12,18 @@ export interface OwnManagement {
   readonly cluster: Cluster;
 }
 
-/**
- * Starts one, and installs what makes it a management cluster. Its indices are those of every other that shares the
- * Elasticsearch, unless they have a prefix of their own.
- */
-export async function startOwnManagement(
-  workbench: Workbench,
-  name: string,
-  { prefix }: { readonly prefix?: string } = {},
-): Promise<OwnManagement> {
+/** Starts one, and installs what makes it a management cluster. */
+export async function startOwnManagement(workbench: Workbench, name: string): Promise<OwnManagement> {
   const own = await startPlainCluster(workbench, name);
   const { address, apiAddress, facts } = own.workbench;
   const args = ['install', 'management', '--address', address, '--external-manager', apiAddress];
   try {
     await own.workbench.mustMcm(args);
-    if (prefix !== undefined) await setPrefix(own.workbench, prefix);
     return own;
   } catch (error) {
     await own.cluster.stop();
     throw new Error(`${facts.management.name} cannot be made a management cluster`, { cause: error });
   }
-}
-
-async function setPrefix(workbench: Workbench, prefix: string): Promise<void> {
-  const { layout, shards } = DEFAULT_LAYOUT;
-  const patch = JSON.stringify({ data: { [LOGS_KEYS.history]: JSON.stringify([{ layout, prefix, shards }]) } });
-  await workbench.mustKubectl(['patch', 'configmap', LOGS_CONFIG, '-n', NAMESPACE, '--type=merge', '-p', patch]);
 }
 
 /** Starts a cluster in which nothing is yet. */

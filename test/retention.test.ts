@@ -3,31 +3,44 @@ import { after, before, describe, it } from 'node:test';
 import type { Lease } from '../src/kube/lease.ts';
 import type { ConfigMap } from '../src/kube/objects.ts';
 import { dayOf } from '../src/logs/record/time.ts';
+import { Elasticsearch } from '../testbed/elasticsearch/elasticsearch.ts';
 import type { ServerProcess } from '../testbed/processes.ts';
-import type { Workbench } from '../testbed/testbed.ts';
-import { addSender, eventually, getObject, mcm, post, sharedWorkbench, userOf } from './harness.ts';
+import { Workbench } from '../testbed/testbed.ts';
+import {
+  addSender,
+  apiServicesAre,
+  eventually,
+  getObject,
+  mcm,
+  newFolder,
+  post,
+  sharedWorkbench,
+  userOf,
+} from './harness.ts';
 import { type OwnManagement, startOwnManagement } from './own-management.ts';
 
 const PATH = '/api/v1/flows/logs/bulk';
 const DAY = 86_400_000;
 const NAMESPACE = 'kubectl-mcm';
-/** Other managers on this Elasticsearch keep days for as long as usual, and would close what is kept longer here. */
-const PREFIX = 'keeping_';
 
+let elasticsearch: Elasticsearch;
 let own: OwnManagement;
 let workbench: Workbench;
 let manager: ServerProcess;
 
 before(async () => {
-  own = await startOwnManagement(sharedWorkbench(), 'keeping', { prefix: PREFIX });
-  ({ workbench } = own);
+  const shared = sharedWorkbench();
+  // On the shared one others' managers would close what is kept for longer here.
+  elasticsearch = await Elasticsearch.start(newFolder(shared, 'keeping'), () => undefined);
+  own = await startOwnManagement(shared, 'keeping');
+  workbench = new Workbench({ ...own.workbench.facts, elasticsearchUrl: elasticsearch.url });
   manager = await workbench.startManager();
-  // kube-apiserver looks every so often whether it is there.
-  await eventually(async () => (await mcm(workbench, ['retention'])).code === 0);
+  await apiServicesAre(workbench, 'True');
 });
 after(async () => {
   await manager?.stop();
   await own?.cluster.stop();
+  await elasticsearch?.stop('SIGKILL');
 });
 
 function flow(time: number): string {
@@ -67,7 +80,7 @@ describe('retention', () => {
     await eventually(async () => (await sent(aging)).accepted === 1);
     assert.equal((await sent(neighbour)).setAside, 1);
 
-    const index = `${PREFIX}flows.aging.${dayOf(old)}`;
+    const index = `tigera_secure_ee_flows.aging.${dayOf(old)}`;
     await post(aging.credentials, PATH, flow(Date.now()));
     await workbench.elasticsearch.request('POST', '/_refresh');
     const { data: before } = await config();
@@ -179,7 +192,7 @@ describe('layout', () => {
     const before = await mcm(workbench, ['layout']);
     assert.equal(
       before.stdout,
-      'FROM          LAYOUT        PREFIX     SHARDS A DAY\n<beginning>   per-cluster   keeping_   1\n',
+      'FROM          LAYOUT        PREFIX              SHARDS A DAY\n<beginning>   per-cluster   tigera_secure_ee_   1\n',
     );
     const rehearsal = await mcm(workbench, ['layout', 'set', 'shared', '--dry-run=client', '-o', 'yaml']);
     assert.match(rehearsal.stdout, /layout: shared\n/);
@@ -188,11 +201,14 @@ describe('layout', () => {
     const from = new Date(Date.now() + 2 * DAY).toISOString().slice(0, 10).replaceAll('-', '');
     assert.equal(changed.stderr, `From ${from} on (UTC), records are stored so.\n`);
     const after = await mcm(workbench, ['layout']);
-    assert.match(after.stdout, /^<beginning> +per-cluster +keeping_ +1\n\d{4}-\d\d-\d\d +shared +acme_ +2\n$/m);
+    assert.match(
+      after.stdout,
+      /^<beginning> +per-cluster +tigera_secure_ee_ +1\n\d{4}-\d\d-\d\d +shared +acme_ +2\n$/m,
+    );
     // Nobody can take back what has been, also not by hand.
     await patchConfig({ history: '- {layout: shared}\n' });
     await eventually(async () => /acme_/.test((await config()).data?.history ?? ''));
-    const back = await mcm(workbench, ['layout', 'set', 'per-cluster', '--prefix', PREFIX]);
+    const back = await mcm(workbench, ['layout', 'set', 'per-cluster']);
     assert.equal(back.code, 0, back.stderr);
     await eventually(async () => (await mcm(workbench, ['layout'])).stdout === before.stdout);
   });
