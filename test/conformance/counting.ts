@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { generateDns } from '../../fixtures/generate-dns.ts';
 import { generateFlows } from '../../fixtures/generate-flows.ts';
 import { Random } from '../../fixtures/random.ts';
@@ -195,6 +196,19 @@ export function limits(server: () => Elasticsearch): void {
     await bench.writeRecords('many', recordsOf(dns, 'many', [line(30_000)], 30_000), dns);
     await bench.elasticsearch.request('POST', '/_refresh');
     await assert.rejects(top(), { name: 'UserError', message: /^there are more than 30000 to compare by qname: / });
+  });
+
+  it('waits while the index of a new day is being made', async (t) => {
+    const index = `tigera_secure_ee_dns.starting.${dayOf(NOON)}`;
+    const allocation = 'index.routing.allocation.require._name';
+    const nowhere = { settings: { [allocation]: 'nowhere' } };
+    await bench.elasticsearch.request('PUT', `/${index}?wait_for_active_shards=0`, nowhere);
+    const asked = { ...all, clusters: ['starting'], by: 'qname', metric: 'requests' } as const;
+    const [{ rows }] = await Promise.all([
+      bench.store.aggregate(asked, t.signal),
+      sleep(600).then(() => bench.elasticsearch.request('PUT', `/${index}/_settings`, { [allocation]: null })),
+    ]);
+    assert.deepEqual(rows, []);
   });
 
   it('counts more clusters than a request can name', async (t) => {

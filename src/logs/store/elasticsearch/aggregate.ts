@@ -13,7 +13,7 @@ import type { CountedGroups } from '../log-store.ts';
 import { unavailable } from './bulk.ts';
 import type { IndexNames } from './index-names.ts';
 import type { JoinedSearches } from './joined-searches.ts';
-import { type Asked, requestFor } from './request.ts';
+import { type Asked, onceStarted, requestFor } from './request.ts';
 import type { ScanLimit } from './scan-limit.ts';
 
 type Query = estypes.QueryDslQueryContainer;
@@ -255,7 +255,8 @@ class Aggregation {
     aggs: Aggregations,
   ): Promise<{ readonly found: Readonly<Record<string, Buckets<T>>>; readonly all: Bucket }> {
     try {
-      const { aggregations, hits } = await this.#searches.search({ ...this.#request, aggs }, this.#signal);
+      const ask = () => this.#searches.search({ ...this.#request, aggs }, this.#signal);
+      const { aggregations, hits } = await onceStarted(ask, this.#signal);
       return {
         found: { ...(aggregations as Record<string, Buckets<T>>) },
         all: { ...(aggregations as object), doc_count: hits?.total?.value ?? 0 },
