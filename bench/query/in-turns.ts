@@ -1,10 +1,11 @@
 /**
  * The same question asked in two ways, each of which resolves with what came of it. `later` says by how many milliseconds
- * its time begins later: nobody asks exactly the same again, and what Elasticsearch remembers of it would be all there is to
- * measure.
+ * its time begins later: nobody asks exactly the same again.
  */
 export interface Pair {
   readonly name: string;
+  /** What is done each time before it is asked, and not measured. */
+  readonly before?: () => Promise<void>;
   readonly ours: (later: number) => Promise<unknown>;
   readonly theirs: (later: number) => Promise<unknown>;
 }
@@ -26,6 +27,7 @@ export async function inTurns(
     for (const [at, pair] of pairs.entries()) {
       const order = round % 2 === 0 ? (['ours', 'theirs'] as const) : (['theirs', 'ours'] as const);
       for (const whose of order) {
+        await pair.before?.();
         const started = performance.now();
         await pair[whose](WARM_UP + round);
         if (round >= 0) times[at]?.[whose].push(performance.now() - started);

@@ -61,6 +61,14 @@ export class QueryBench {
     return (await response.json()) as T;
   }
 
+  /** Has Elasticsearch forget what it answered to questions that count. */
+  async forgetAnswers(): Promise<void> {
+    const url = `${this.testbed.facts.elasticsearchUrl}/${PATTERN}/_cache/clear?request=true`;
+    const response = await fetch(url, { method: 'POST' });
+    if (!response.ok) throw new Error(`Elasticsearch answered ${response.status}: ${await response.text()}`);
+    await response.arrayBuffer();
+  }
+
   async stop(): Promise<void> {
     await this.testbed.stop();
   }

@@ -4,7 +4,7 @@ import { type Result, result } from '../result.ts';
 import { exportRates } from './export.ts';
 import { firstPage } from './first-page.ts';
 import { QueryBench } from './query-bench.ts';
-import { top } from './top.ts';
+import { top, topAgain } from './top.ts';
 
 const PROJECT = join(import.meta.dirname, '..', '..');
 
@@ -21,6 +21,9 @@ const ROWS: Readonly<Record<string, (bench: QueryBench, tell: Tell) => Promise<O
   },
   'top-vs-raw': async (bench, tell) => {
     return { ...(await top(bench, tell)), unit: `ms for 3 questions; ${bench.records} records`, better: 'lower' };
+  },
+  'top-again-vs-raw': async (bench, tell) => {
+    return { ...(await topAgain(bench, tell)), unit: `ms for 3 questions; ${bench.records} records`, better: 'lower' };
   },
   'export-vs-scroll': async (bench, tell) => {
     return { ...(await exportRates(bench, tell)), unit: 'records/s', better: 'higher' };
