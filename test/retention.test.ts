@@ -224,4 +224,12 @@ describe('layout', () => {
     assert.equal((await config()).data?.layout, data?.layout);
     assert.equal((await config()).data?.history, data?.history);
   });
+
+  it('stays as it is today in what is not said', async () => {
+    // It would take the history back.
+    await manager.stop();
+    await patchConfig({ history: '- {layout: per-cluster, prefix: acme_, shards: 7}\n' });
+    const { stdout } = await mcm(workbench, ['layout', 'set', 'shared', '--dry-run=client', '-o', 'yaml']);
+    assert.match(stdout, /layout: shared\n\s+prefix: acme_\n\s+shards: 7\n/);
+  });
 });

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../../errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
-import { DEFAULT_LAYOUT, LAYOUT_NAMES } from '../../logs/store/elasticsearch/layout.ts';
+import { LAYOUT_NAMES, type Layout } from '../../logs/store/elasticsearch/layout.ts';
+import { dayAfter } from '../../logs/store/retention.ts';
 import { fingerprintOf, parseStatus } from '../../logs/store/store-config.ts';
-import { formatLayout, parseHistory, parseLayout } from '../../logs/store/store-settings.ts';
+import { DEFAULT_SETTINGS, formatLayout, parseHistory, parseLayout } from '../../logs/store/store-settings.ts';
 import { defineCommand, type Io } from '../command.ts';
 import { connect } from '../connect.ts';
 import { printable } from '../print.ts';
@@ -33,21 +34,21 @@ kubectl mcm layout set per-cluster`,
     prefix: {
       type: 'string',
       value: 'PREFIX',
-      default: DEFAULT_LAYOUT.prefix,
-      description: 'What the names of indices begin with: lower-case letters, digits and _, with _ at the end.',
+      description:
+        'What the names of indices begin with: lower-case letters, digits and _, with _ at the end. As it is today if not set.',
     },
     shards: {
       type: 'string',
       value: 'COUNT',
-      default: String(DEFAULT_LAYOUT.shards),
-      description: 'Primary shards of each index that clusters share.',
+      description: 'Primary shards of each index that clusters share. As it is today if not set.',
     },
     ...CHANGE_FLAGS,
   },
   run: async ({ args: [layout = ''], flags, global, io }) => {
-    const text = layoutText(layout, flags.prefix, flags.shards);
     const client = connect(global, io);
     const config = await readStoreConfig(client, io.signal);
+    const today = layoutOfToday(config.data?.history, io.now());
+    const text = layoutText(layout, flags.prefix ?? today.prefix, flags.shards ?? String(today.shards));
     await writeStoreConfig(client, config, 'layout', text, flags, io);
     if (flags['dry-run'] !== 'none') return 0;
     const answer = await answerOf(client, io);
@@ -64,6 +65,12 @@ kubectl mcm layout set per-cluster`,
     return 0;
   },
 });
+
+/** Today's, and not one that is to come: with what is not said otherwise, that is taken back. */
+function layoutOfToday(history: string | undefined, now: number): Layout {
+  const layouts = history === undefined ? DEFAULT_SETTINGS.layouts : parseHistory(history);
+  return layouts.of(dayAfter(now, 0));
+}
 
 function layoutText(layout: string, prefix: string, shards: string): string {
   const text = formatLayout({
