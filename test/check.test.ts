@@ -174,6 +174,11 @@ describe('check', { concurrency: false }, () => {
       },
     ];
     const names = { kind: 'Installation', plural: 'installations', singular: 'installation' };
+    const installations = {
+      ...{ apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' },
+      metadata: { name: 'installations.operator.tigera.io' },
+      spec: { group: 'operator.tigera.io', scope: 'Cluster', names, versions },
+    };
     await apply(bench, [
       {
         ...{ apiVersion: 'apiregistration.k8s.io/v1', kind: 'APIService', metadata: { name: 'v1.example.com' } },
@@ -184,13 +189,9 @@ describe('check', { concurrency: false }, () => {
         ...{ apiVersion: 'v1', kind: 'Service', metadata: { name: 'tigera-manager-mcm', namespace: 'tigera-manager' } },
         spec: { ports: [{ port: 9449 }], selector: { 'k8s-app': 'tigera-manager' } },
       },
-      {
-        ...{ apiVersion: 'apiextensions.k8s.io/v1', kind: 'CustomResourceDefinition' },
-        metadata: { name: 'installations.operator.tigera.io' },
-        spec: { group: 'operator.tigera.io', scope: 'Cluster', names, versions },
-      },
+      installations,
     ]);
-    await kubectl('wait', '--for=condition=Established', 'crd/installations.operator.tigera.io', '--timeout=30s');
+    await bench.untilEstablished([installations]);
     const installation = { apiVersion: 'operator.tigera.io/v1', kind: 'Installation', metadata: { name: 'default' } };
     await apply(bench, [{ ...installation, spec: { clusterManagementType: 'Management' } }]);
     await eventually(async () => (await check(bench)).ids.includes('api-service-without-backend'));

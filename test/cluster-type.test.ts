@@ -45,8 +45,7 @@ describe('type', () => {
     assert.match(bare.stdout, /^Standalone: nothing in it makes it a management or managed cluster: /);
     await cluster.installCalico('typed');
     await cluster.apply(ENTERPRISE_KINDS);
-    const names = ENTERPRISE_KINDS.map(({ metadata }) => `crd/${metadata.name}`);
-    await cluster.there(['wait', '--for=condition=Established', ...names, '--timeout=30s']);
+    await cluster.untilEstablished(ENTERPRISE_KINDS, cluster.name);
     // Of new kinds the API server refuses lists for a moment, and kubectl asks again.
     await cluster.there(['get', 'managementclusters,managementclusterconnections,logstorages']);
     assert.deepEqual(await report(), { type: 'Standalone', evidence: [], problems: [] });

@@ -142,8 +142,7 @@ describe('install management, with the manager in the cluster', () => {
 
   it('has policies of Calico where Calico is, until its pods are in the network of their nodes', async () => {
     await apply(own.workbench, CALICO_POLICY_RESOURCES);
-    const names = CALICO_POLICY_RESOURCES.map(({ metadata }) => `crd/${metadata.name}`);
-    await own.workbench.mustKubectl(['wait', '--for=condition=Established', ...names, '--timeout=30s']);
+    await own.workbench.untilEstablished(CALICO_POLICY_RESOURCES);
     const first = await install('--address', 'mgmt.example.com:30449');
     assert.equal(first.code, 0, first.stderr);
     assert.match(first.stdout, /^networkpolicy\.projectcalico\.org\/default\.manager created$/m);

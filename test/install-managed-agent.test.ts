@@ -28,7 +28,7 @@ describe('install managed, without tigera-operator', () => {
     // Calico by its manifests alone: it is there, and no operator.
     const isIts = (object: object) => JSON.stringify(object).includes('ClusterInformation');
     await plain.apply(CALICO_RESOURCES.filter(isIts));
-    await plain.there(['wait', '--for=condition=Established', 'crd/clusterinformations.projectcalico.org']);
+    await plain.untilEstablished(CALICO_RESOURCES.filter(isIts), plain.name);
     await plain.apply(CALICO_OBJECTS.filter(isIts));
   });
   after(async () => {

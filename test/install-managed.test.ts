@@ -190,7 +190,7 @@ describe('install managed', () => {
         () => calico.there(['delete', 'crd', CONNECTION_KIND.metadata.name]),
         async () => {
           await calico.apply([CONNECTION_KIND]);
-          await calico.there(['wait', '--for=condition=Established', `crd/${CONNECTION_KIND.metadata.name}`]);
+          await calico.untilEstablished([CONNECTION_KIND], calico.name);
           await calico.there(['get', 'managementclusterconnections']);
         },
         /^error: "calico" has no ManagementClusterConnection \(operator\.tigera\.io\/v1\): its tigera-operator does not know Guardian\n/,

@@ -1,8 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { untilEstablished } from '../src/install/apply.ts';
 import { KubeClient } from '../src/kube/client.ts';
 import { loadKubeContext } from '../src/kube/kubeconfig.ts';
+import type { KubeObject } from '../src/kube/objects.ts';
 import { Elasticsearch, ElasticsearchClient } from './elasticsearch/elasticsearch.ts';
 import { kubernetesBinaries } from './kubernetes/binaries.ts';
 import { CALICO_OBJECTS, CALICO_RESOURCES } from './kubernetes/calico.ts';
@@ -86,8 +88,8 @@ export class Workbench {
   }
 
   /** The API server of a context, asked without a process of its own: for those who look again and again. */
-  client(context: string): KubeClient {
-    return new KubeClient(loadKubeContext({ context }, this.env));
+  client(context?: string): KubeClient {
+    return new KubeClient(loadKubeContext(context === undefined ? {} : { context }, this.env));
   }
 
   /** Runs the real kubectl; `kubectl mcm` is our plugin. */
@@ -160,10 +162,16 @@ export class Workbench {
       await this.mustKubectl(['--context', context, 'apply', '-f', '-'], { input });
     };
     await apply(CALICO_RESOURCES);
-    const definitions = CALICO_RESOURCES.filter(({ kind }) => kind === 'CustomResourceDefinition');
-    const names = definitions.map(({ metadata }) => `crd/${metadata.name}`);
-    await this.mustKubectl(['--context', context, 'wait', '--for=condition=Established', ...names, '--timeout=30s']);
+    await this.untilEstablished(CALICO_RESOURCES, context);
     await apply(CALICO_OBJECTS);
+  }
+
+  /** Waits until the kinds among these objects can be used; kubectl's own wait fails where they have no status yet. */
+  async untilEstablished(objects: readonly KubeObject[], context?: string): Promise<void> {
+    const client = this.client(context);
+    const signal = AbortSignal.timeout(60_000);
+    const definitions = objects.filter(({ kind }) => kind === 'CustomResourceDefinition');
+    for (const definition of definitions) await untilEstablished(client, definition, signal);
   }
 }
 

@@ -63,7 +63,8 @@ async function replace(client: KubeClient, object: KubeObject, options: ApplyOpt
 const ESTABLISH_TIMEOUT = 30_000;
 const POLL = 200;
 
-async function untilEstablished(client: KubeClient, crd: KubeObject, signal: AbortSignal): Promise<void> {
+/** Waits until the API server serves a kind. @throws UserError after half a minute */
+export async function untilEstablished(client: KubeClient, crd: KubeObject, signal: AbortSignal): Promise<void> {
   const deadline = Date.now() + ESTABLISH_TIMEOUT;
   while (Date.now() < deadline) {
     const { status } = await client.get<
