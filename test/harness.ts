@@ -186,8 +186,10 @@ export async function userOf(workbench: Workbench, name: UserName): Promise<Ask>
 export async function as(workbench: Workbench, name: string): Promise<string[]> {
   const { management, directory } = workbench.facts;
   const keys = await userKeys(management, { name });
-  const certificate = join(directory, `${name}.crt`);
-  const key = join(directory, `${name}.key`);
+  // A directory for each: another test, of another process, may be somebody of the same name.
+  const own = mkdtempSync(join(directory, `${name}-`));
+  const certificate = join(own, 'client.crt');
+  const key = join(own, 'client.key');
   writeFileSync(certificate, keys.certificate);
   writeFileSync(key, keys.key);
   return ['--client-certificate', certificate, '--client-key', key];
