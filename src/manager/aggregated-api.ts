@@ -115,7 +115,9 @@ export class AggregatedApiServer {
       return;
     }
     const gone = new AbortController();
-    response.once('close', () => gone.abort());
+    response.once('close', () => {
+      if (!response.writableFinished) gone.abort();
+    });
     try {
       await this.#send(request, response, await this.#answer(request, requester, gone.signal));
     } catch (error) {

@@ -1,5 +1,4 @@
 import type { Cursor } from '../logs/query/cursor.ts';
-import type { Filter } from '../logs/query/filter.ts';
 import type { LogQuery } from '../logs/query/log-query.ts';
 import { parseFilter } from '../logs/query/parse-filter.ts';
 import type { Gap } from '../logs/query/shortcoming.ts';
@@ -31,9 +30,8 @@ export async function withGaps<T extends Pick<FoundRecords, 'next'>>(
   const [found, newest] = [await looking, await searching];
   const covered = coveredBy(query, found.next);
   if (covered === undefined) return { found, gaps: [] };
-  const { since, until } = covered;
-  const filter = gapFilter(query, until);
-  const records = newest.length < MOST_GAPS ? newest : await searchGaps(questions, query, { since, filter }, signal);
+  const records =
+    newest.length < MOST_GAPS ? newest : await searchGaps(questions, query, withFilter(query, covered), signal);
   return { found, gaps: records.flatMap((record) => gapOf(record, query)).filter((gap) => touches(gap, covered)) };
 }
 
@@ -41,10 +39,13 @@ function touches({ from, to }: Gap, { since = Number.NEGATIVE_INFINITY, until = 
   return Date.parse(to) >= since && Date.parse(from) < until;
 }
 
-/** Those of the query's types that have begun by then. */
-function gapFilter({ types }: LogQuery, until: number | undefined): Filter | undefined {
+/** Those of the query's types that have begun in that time. */
+function withFilter({ types }: LogQuery, { since, until }: Covered): Pick<LogQuery, 'since' | 'filter'> {
   const begun = until === undefined ? '' : ` AND from < "${new Date(until).toISOString()}"`;
-  return parseFilter(`type IN {${types.map(({ name }) => name).join(', ')}}${begun}`, FIELDS, 'gaps');
+  return {
+    since,
+    filter: parseFilter(`type IN {${types.map(({ name }) => name).join(', ')}}${begun}`, FIELDS, 'gaps'),
+  };
 }
 
 /** The newest gaps of the query's clusters. */
