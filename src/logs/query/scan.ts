@@ -8,7 +8,10 @@ import { fieldsOwner, type LogQuery } from './log-query.ts';
  */
 export const MOST_SCANNED = 100_000_000;
 
-/** How many times as dear a query is with a pattern that begins with a wildcard: every word of the field is looked at. */
+/**
+ * How many times as dear a query is with a pattern that begins with a wildcard: every word of the field is looked at, of
+ * which there may be as many as records.
+ */
 const LEADING_WILDCARD = 10;
 
 /** The same for each label that is not indexed: every record is read for it. */
@@ -78,7 +81,7 @@ function dearPartsOf(filter: Filter | undefined): DearParts {
       const { field, values } = filter;
       const patterns = values.flatMap((value) => (value.kind === 'wildcard' ? [value.pattern.source] : []));
       return {
-        wildcards: patterns.filter((source) => /^[*?]/.test(source)),
+        wildcards: field.few ? [] : patterns.filter((source) => /^[*?]/.test(source)),
         labels: field.stored ? values.map(() => field.name) : [],
       };
     }

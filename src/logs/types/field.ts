@@ -1,4 +1,4 @@
-import { storedLabels } from './fields.ts';
+import { fewKeywords, storedLabels } from './fields.ts';
 import type { LogType } from './log-type.ts';
 
 /**
@@ -18,6 +18,8 @@ export interface Field {
   readonly nested?: string;
   /** It is not indexed: each record is read for it, which takes its time, and of labels the key has to be known. */
   readonly stored?: true;
+  /** There are few values of it, however many records. */
+  readonly few?: true;
 }
 
 /** What can be asked of a kind of field. */
@@ -125,6 +127,7 @@ function readMappings(properties: Readonly<Record<string, unknown>>, within = ''
     }
     const inside = nested === undefined ? {} : { nested };
     const kind = mapping.index === false ? undefined : KINDS[mapping.type ?? ''];
+    if (value === fewKeywords) return [{ name: path, kind: 'keyword', path, few: true, ...inside }];
     if (!path.endsWith(LABELS) || kind !== 'keyword') return [{ name: path, kind, path, ...inside }];
     return [{ name: path.slice(0, -LABELS.length), kind: 'labels', path, ...inside }];
   });

@@ -1,6 +1,8 @@
 /** Mappings of fields that several log types have. */
 
 export const keyword = { type: 'keyword' };
+/** Keywords of which there are few, however many records have them: looking at each for a pattern costs next to nothing. */
+export const fewKeywords = { ...keyword };
 /** A count or a size. One that is no number makes the record a dead letter: sums would be wrong without a word. */
 export const long = { type: 'long' };
 /** Words of people, to be searched for one by one. */

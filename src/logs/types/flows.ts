@@ -1,4 +1,4 @@
-import { date, ip, keyword, long, MAX_FLAT_DEPTH, port, USUAL_RETENTION_DAYS } from './fields.ts';
+import { date, fewKeywords, ip, keyword, long, MAX_FLAT_DEPTH, port, USUAL_RETENTION_DAYS } from './fields.ts';
 import { byField, type Grouping, isGiven, type TwoReports } from './grouping.ts';
 import {
   column,
@@ -115,10 +115,10 @@ export const flows: LogType = {
       num_flows: long,
       num_flows_started: long,
       num_flows_completed: long,
-      'policies.all_policies': keyword,
-      'policies.enforced_policies': keyword,
-      'policies.pending_policies': keyword,
-      'policies.transit_policies': keyword,
+      'policies.all_policies': fewKeywords,
+      'policies.enforced_policies': fewKeywords,
+      'policies.pending_policies': fewKeywords,
+      'policies.transit_policies': fewKeywords,
       process_name: keyword,
       process_id: keyword,
       process_args: keyword,
