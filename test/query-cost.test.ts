@@ -25,7 +25,7 @@ const NOON = Date.UTC(2026, 10, 22, 12);
 describe('a query that would look through too much', () => {
   const PREFIX: Readonly<Record<LayoutName, string>> = { 'per-cluster': 'cost_per_', shared: 'cost_shared_' };
 
-  // 90 records of one cluster and 60 of another one, a second apart.
+  // 90 records of one cluster and 60 of another one, a second apart, and 72 of a third one, ten minutes apart.
   before(async () => {
     const mappings = {
       properties: {
@@ -41,12 +41,14 @@ describe('a query that would look through too much', () => {
     for (const layout of LAYOUT_NAMES) {
       const indexOf = (cluster: string) =>
         `${PREFIX[layout]}flows.${layout === 'shared' ? 'shared' : cluster}.20261122`;
-      for (const index of new Set(['wide', 'other'].map(indexOf))) {
+      for (const index of new Set(['wide', 'other', 'long'].map(indexOf))) {
         await workbench.elasticsearch.request('PUT', `/${index}`, { mappings });
       }
-      const documents = ['wide', 'other'].flatMap((cluster) =>
-        Array.from({ length: cluster === 'wide' ? 90 : 60 }, (_, at) => ({ cluster, '@timestamp': NOON + at * 1000 })),
-      );
+      const documents = [
+        ...Array.from({ length: 90 }, (_, at) => ({ cluster: 'wide', '@timestamp': NOON + at * 1000 })),
+        ...Array.from({ length: 60 }, (_, at) => ({ cluster: 'other', '@timestamp': NOON + at * 1000 })),
+        ...Array.from({ length: 72 }, (_, at) => ({ cluster: 'long', '@timestamp': NOON - (at + 1) * 600_000 })),
+      ];
       const lines = documents.flatMap((document) => [
         { create: { _index: indexOf(document.cluster), routing: document.cluster } },
         { ...document, ingested: NOON, action: 'deny', source_name: 'web' },
@@ -64,10 +66,10 @@ describe('a query that would look through too much', () => {
       const settings = new CurrentSettings({ layouts, retention: new Retention() });
       return new ElasticsearchStore({ url: workbench.elasticsearch.url, mostScanned }, settings);
     };
-    const search = async (mostScanned: number, query: Readonly<Record<string, string>>) => {
+    const search = async (mostScanned: number, query: Readonly<Record<string, string>>, cluster = 'wide') => {
       const parameters = parseParameters(new URLSearchParams({ limit: '1000', ...query }), [flows]);
       const found = await storeOf(mostScanned).search(
-        { clusters: ['wide'], types: [flows], ...parameters },
+        { clusters: [cluster], types: [flows], ...parameters },
         new AbortController().signal,
       );
       return found.records.length;
@@ -97,6 +99,22 @@ describe('a query that would look through too much', () => {
       assert.equal(await search(900, LEADING), 90);
       await assert.rejects(search(899, LEADING), /as "\*b" does$/);
       assert.deepEqual([await search(0, LEADING), await search(1, {})], [90, 90]);
+    });
+
+    it(`is answered where the newest are found soon enough, whatever time it is about, ${layout}`, async () => {
+      const newest = { ...ANY, order: 'desc', until: new Date(NOON).toISOString() };
+      // Six of them are of the last hour, and 24 of the four before, which are looked through next.
+      assert.equal(await search(6, { ...newest, limit: '5' }, 'long'), 5);
+      await assert.rejects(
+        search(5, { ...newest, limit: '5' }, 'long'),
+        /: 72 records of flow logs .+, and 5 are the most/,
+      );
+      assert.equal(await search(30, { ...newest, limit: '20' }, 'long'), 20);
+      await assert.rejects(
+        search(29, { ...newest, limit: '20' }, 'long'),
+        /: 72 records of flow logs .+, and 29 are the/,
+      );
+      await assert.rejects(search(71, newest, 'long'), ScanTooWide);
     });
 
     it(`is refused where all of it would be counted, whether there is a filter or not, ${layout}`, async () => {

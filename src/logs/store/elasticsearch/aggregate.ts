@@ -65,7 +65,7 @@ export async function aggregateRecords(
   const most = mostToScan(asked, limit.mostScanned) ?? any;
   const read = (limited: AbortSignal) => new Aggregation(searches, names, asked, limited).read();
   try {
-    return await limit.keep(recordsOf(asked), most, read, signal);
+    return await limit.keep(recordsOf(asked), asked, most, read, signal);
   } catch (error) {
     if (signal.aborted || !(error instanceof errors.ElasticsearchClientError)) throw error;
     throw unavailable(error);

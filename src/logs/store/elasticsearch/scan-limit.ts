@@ -2,6 +2,7 @@ import type { Client, estypes } from '@elastic/elasticsearch';
 import { MOST_SCANNED, scanTooWide } from '../../query/scan.ts';
 import type { IndexNames } from './index-names.ts';
 import { type Asked, clusterFilter, onceStarted, requestFor, timeFilters } from './request.ts';
+import type { Span } from './spans.ts';
 
 /** Milliseconds for which it is known how many records some indices have, and of how many such it is. */
 const REMEMBERED = 10_000;
@@ -23,12 +24,13 @@ export class ScanLimit {
   }
 
   /**
-   * What comes of `work`, unless more than `most` records (undefined for any number) are of the asked time and clusters.
-   * They are counted beside it, which needs no look at any of them: it is soon done where it is allowed, and its signal
-   * aborts where it is not. @throws ScanTooWide
+   * What comes of `work`, unless more than `most` records (undefined for any number) are of the asked clusters and the time
+   * that it looks through, which is a part of what is asked for. They are counted beside it, which needs no look at any of
+   * them: it is soon done where it is allowed, and its signal aborts where it is not. @throws ScanTooWide
    */
   async keep<T>(
     asked: Asked,
+    looked: Span,
     most: number | undefined,
     work: (signal: AbortSignal) => Promise<T>,
     signal: AbortSignal,
@@ -37,7 +39,7 @@ export class ScanLimit {
     const stopped = new AbortController();
     const limited = AbortSignal.any([signal, stopped.signal]);
     try {
-      const [done] = await Promise.all([work(limited), this.#refuse(asked, most, limited)]);
+      const [done] = await Promise.all([work(limited), this.#refuse(asked, looked, most, limited)]);
       return done;
     } catch (error) {
       stopped.abort();
@@ -45,11 +47,12 @@ export class ScanLimit {
     }
   }
 
-  async #refuse(asked: Asked, most: number, signal: AbortSignal): Promise<void> {
+  async #refuse(asked: Asked, looked: Span, most: number, signal: AbortSignal): Promise<void> {
+    const part = { ...asked, ...looked };
     // Until it is counted again there are not as many more.
-    if ((await this.#recordsThere(asked, signal)) <= most / 2) return;
-    const records = await this.#recordsOf(asked, signal);
-    if (records > most) throw scanTooWide(asked, records, most);
+    if ((await this.#recordsThere(part, signal)) <= most / 2) return;
+    if ((await this.#recordsOf(part, signal)) <= most) return;
+    throw scanTooWide(asked, await this.#recordsOf(asked, signal), most);
   }
 
   /** How many records of any time and cluster are in the indices, which Elasticsearch knows without counting. */

@@ -17,7 +17,8 @@ import { Spans } from './spans.ts';
 /**
  * The matching records in their order. They are read in pages, so that neither end ever holds more than MAX_ANSWER_BYTES
  * and a page of them, whatever somebody asks for. Each page goes on behind the last record of the one before, by what
- * never changes of a record, so nothing is read twice or left out whatever is stored meanwhile.
+ * never changes of a record, so nothing is read twice or left out whatever is stored meanwhile. Only what is looked through
+ * for them counts for the limit: the newest of a fleet are in its last hour, whatever time is asked for.
  *
  * @throws StoreUnavailable, ScanTooWide
  */
@@ -29,14 +30,8 @@ export async function searchRecords(
   sizes: PageSizes,
   signal: AbortSignal,
 ): Promise<FoundRecords> {
-  const most = mostToScan(query, limit.mostScanned);
   try {
-    return await limit.keep(
-      query,
-      most,
-      (limited) => new Search(searches, names, query, sizes, limited).read(),
-      signal,
-    );
+    return await new Search(searches, names, query, limit, sizes, signal).read();
   } catch (error) {
     // What is wrong here itself is no matter of Elasticsearch's.
     if (signal.aborted || !(error instanceof errors.ElasticsearchClientError)) throw error;
@@ -48,6 +43,7 @@ class Search {
   readonly #searches: JoinedSearches;
   readonly #names: IndexNames;
   readonly #query: LogQuery;
+  readonly #limit: ScanLimit;
   readonly #sizes: PageSizes;
   readonly #signal: AbortSignal;
   /** Of the indices that have answered. */
@@ -57,30 +53,41 @@ class Search {
   /** The last record that was read, by this query or the one before. */
   #last: Cursor | undefined;
 
-  constructor(searches: JoinedSearches, names: IndexNames, query: LogQuery, sizes: PageSizes, signal: AbortSignal) {
+  constructor(
+    searches: JoinedSearches,
+    names: IndexNames,
+    query: LogQuery,
+    limit: ScanLimit,
+    sizes: PageSizes,
+    signal: AbortSignal,
+  ) {
     this.#searches = searches;
     this.#names = names;
     this.#query = query;
+    this.#limit = limit;
     this.#sizes = sizes;
     this.#signal = signal;
     this.#last = query.after;
   }
 
   async read(): Promise<FoundRecords> {
+    const most = mostToScan(this.#query, this.#limit.mostScanned);
     const spans = new Spans(this.#query, Date.now());
     for (let span = spans.next(0); span !== undefined; span = spans.next(this.#records.length)) {
       const request = { ...requestFor(this.#names, { ...this.#query, ...span }), sort: sortBy(this.#query) };
-      if (!(await this.#readAll(request))) return { records: this.#records, next: this.#last };
+      const readAll = (signal: AbortSignal) => this.#readAll(request, signal);
+      const hadRoom = await this.#limit.keep(this.#query, spans.looked, most, readAll, this.#signal);
+      if (!hadRoom) return { records: this.#records, next: this.#last };
     }
     return { records: this.#records, next: undefined };
   }
 
   /** Everything that a request finds; whether there was room for it. */
-  async #readAll(request: estypes.SearchRequest): Promise<boolean> {
+  async #readAll(request: estypes.SearchRequest, signal: AbortSignal): Promise<boolean> {
     const { limit, types } = this.#query;
     while (this.#records.length < limit) {
       const wanted = Math.min(this.#sizes.of(types, MAX_ANSWER_BYTES - this.#bytes), limit - this.#records.length);
-      const hits = await onceStarted(() => this.#ask(request, wanted), this.#signal);
+      const hits = await onceStarted(() => this.#ask(request, wanted, signal), signal);
       if (hits === undefined) {
         this.#sizes.tooMany(types, wanted);
         continue;
@@ -107,10 +114,14 @@ class Search {
   }
 
   /** The next records; undefined where so many of them are too long for one answer. */
-  async #ask(request: estypes.SearchRequest, size: number): Promise<readonly TextHit[] | undefined> {
+  async #ask(
+    request: estypes.SearchRequest,
+    size: number,
+    signal: AbortSignal,
+  ): Promise<readonly TextHit[] | undefined> {
     const from = this.#last === undefined ? {} : { search_after: behind(this.#last, this.#query) };
     try {
-      const { hits } = await this.#searches.search({ ...request, size, ...from }, this.#signal);
+      const { hits } = await this.#searches.search({ ...request, size, ...from }, signal);
       return hits?.hits ?? [];
     } catch (error) {
       if (error instanceof errors.RequestAbortedError && size > 1) return undefined;

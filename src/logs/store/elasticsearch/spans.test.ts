@@ -92,6 +92,21 @@ describe('the spans of a query', () => {
     assert.deepEqual(spans({ after, order: 'asc', since: 0 }), ['11-20T10:00..11-21T00:00', '11-21T00:00..-']);
   });
 
+  it('say what has been looked through with each of them', () => {
+    const [since, until] = [NOW - 72 * HOUR, NOW];
+    for (const [order, ...looked] of [
+      ['desc', '11-22T09:00..11-22T10:00', '11-22T05:00..11-22T10:00', '11-19T10:00..11-22T10:00'],
+      ['asc', '11-19T10:00..11-20T00:00', '11-19T10:00..11-22T10:00'],
+      ['arrival', '11-19T10:00..11-22T10:00'],
+    ] as const) {
+      const query = { since, until, order, after: undefined, types: [dns], limit: 100 } as const;
+      const spans = new Spans(query, NOW);
+      const told: string[] = [];
+      for (let span = spans.next(0); span !== undefined; span = spans.next(50)) told.push(words(spans.looked));
+      assert.deepEqual(told, looked);
+    }
+  });
+
   it('leave out no moment, and have none twice', () => {
     for (let hours = 1; hours < 3_000; hours += 37) {
       const time = { since: NOW - hours * HOUR, until: NOW - (hours % 5) * HOUR };

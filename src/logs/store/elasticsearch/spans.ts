@@ -21,6 +21,8 @@ const LONGER = 4;
  */
 export class Spans {
   readonly #query: SpannedQuery;
+  /** All of it. */
+  readonly #whole: Span;
   /** What is left. */
   #since: number | undefined;
   #until: number | undefined;
@@ -35,7 +37,15 @@ export class Spans {
     this.#query = query;
     this.#since = order === 'asc' ? (after?.time ?? since) : since;
     this.#until = order === 'desc' && after !== undefined ? after.time + 1 : until;
+    this.#whole = { since: this.#since, until: this.#until };
     this.#now = now;
+  }
+
+  /** All that those cover which there have been so far. */
+  get looked(): Span {
+    if (this.#isDone) return this.#whole;
+    const { since, until } = this.#whole;
+    return this.#query.order === 'asc' ? { since, until: this.#since } : { since: this.#until, until };
   }
 
   /** The next one, where so many records were found in those before; undefined behind the last one. */
