@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { parseFilter } from '../../query/parse-filter.ts';
 import { dns } from '../../types/dns.ts';
+import { Fields } from '../../types/field.ts';
 import { gaps } from '../../types/gaps.ts';
 import { type Span, Spans } from './spans.ts';
 
@@ -9,17 +11,19 @@ const HOUR = 3_600_000;
 
 type Asked = ConstructorParameters<typeof Spans>[0];
 
+const QUERY: Asked = {
+  since: undefined,
+  until: undefined,
+  order: 'desc',
+  after: undefined,
+  types: [dns],
+  filter: parseFilter('rcode = NXDomain', Fields.of([dns]), 'dns'),
+  limit: 100,
+};
+
 /** Those of a query that finds so many records in each. */
 function spansOf(asked: Partial<Asked>, found: readonly number[]): Span[] {
-  const query = {
-    since: undefined,
-    until: undefined,
-    order: 'desc',
-    after: undefined,
-    types: [dns],
-    limit: 100,
-  } as const;
-  const spans = new Spans({ ...query, ...asked }, NOW);
+  const spans = new Spans({ ...QUERY, ...asked }, NOW);
   const told: Span[] = [];
   let all = 0;
   for (let span = spans.next(0); span !== undefined; span = spans.next(all)) {
@@ -52,6 +56,13 @@ describe('the spans of a query', () => {
     assert.deepEqual(spans({}), ['11-22T09:00..-', '-..11-22T09:00']);
     const [since, until] = [NOW - 72 * HOUR, NOW - 24 * HOUR];
     assert.deepEqual(spans({ since, until }), ['11-21T09:00..11-21T10:00', '11-19T10:00..11-21T09:00']);
+  });
+
+  it('for the newest of all are some minutes, and longer where they have too few', () => {
+    const all = { filter: undefined, since: 0 };
+    assert.deepEqual(spans(all), ['11-22T09:54..-', '11-22T08:54..11-22T09:54', '01-01T00:00..11-22T08:54']);
+    assert.deepEqual(spans(all, 20), ['11-22T09:54..-', '11-22T09:18..11-22T09:54', '01-01T00:00..11-22T09:18']);
+    assert.deepEqual(spans({ ...all, since: NOW - HOUR / 12 }), ['11-22T09:55..-']);
   });
 
   it('grow by what was found, and are whole days where they are long', () => {
@@ -99,8 +110,7 @@ describe('the spans of a query', () => {
       ['asc', '11-19T10:00..11-20T00:00', '11-19T10:00..11-22T10:00'],
       ['arrival', '11-19T10:00..11-22T10:00'],
     ] as const) {
-      const query = { since, until, order, after: undefined, types: [dns], limit: 100 } as const;
-      const spans = new Spans(query, NOW);
+      const spans = new Spans({ ...QUERY, since, until, order }, NOW);
       const told: string[] = [];
       for (let span = spans.next(0); span !== undefined; span = spans.next(50)) told.push(words(spans.looked));
       assert.deepEqual(told, looked);

@@ -6,8 +6,12 @@ export type Span = Pick<LogQuery, 'since' | 'until'>;
 const MINUTE = 60_000;
 const DAY = 1_440 * MINUTE;
 
-/** How long the first span is, of the newest records: of the oldest ones it is what is left of their day. */
+/**
+ * How long the first span is, of the newest records: of the oldest ones it is what is left of their day. Where any record
+ * will do, it is as long as most shippers take to send what they have, five minutes and what is on the way.
+ */
 const NEWEST = 60 * MINUTE;
+const NEWEST_OF_ALL = 6 * MINUTE;
 
 /** How many times as much is looked through as what was found lets expect to be enough, and as before. */
 const AMPLE = 1.5;
@@ -60,12 +64,14 @@ export class Spans {
   }
 
   #length(found: number): number {
-    const { order, types, limit } = this.#query;
+    const { order, types, limit, filter } = this.#query;
     const [first, second] = this.#looked;
     // What is asked for by its arrival may be of any time; what is rare is mostly in none.
     if (order === 'arrival' || types.every(({ isRare }) => isRare)) return Number.POSITIVE_INFINITY;
-    if (first === undefined) return order === 'desc' ? NEWEST : untilNextDay(this.#since);
-    if (second !== undefined || found === 0) return Number.POSITIVE_INFINITY;
+    if (first === undefined && order === 'asc') return untilNextDay(this.#since);
+    if (first === undefined) return filter === undefined ? NEWEST_OF_ALL : NEWEST;
+    if (second !== undefined) return Number.POSITIVE_INFINITY;
+    if (found === 0) return first < NEWEST ? NEWEST : Number.POSITIVE_INFINITY;
     return Math.ceil(Math.max(LONGER, (AMPLE * (limit - found)) / found) * first);
   }
 
@@ -87,7 +93,7 @@ export class Spans {
   }
 }
 
-type SpannedQuery = Pick<LogQuery, 'since' | 'until' | 'order' | 'after' | 'types' | 'limit'>;
+type SpannedQuery = Pick<LogQuery, 'since' | 'until' | 'order' | 'after' | 'types' | 'limit' | 'filter'>;
 
 /** The beginning of its day, where it is about days: their indices are named by them. */
 function wholeDays(time: number, length: number): number {
