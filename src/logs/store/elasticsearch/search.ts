@@ -1,7 +1,7 @@
 import { errors, type estypes } from '@elastic/elasticsearch';
 import type { Cursor } from '../../query/cursor.ts';
 import { type LogQuery, MAX_ANSWER_BYTES } from '../../query/log-query.ts';
-import { mostToScan } from '../../query/scan.ts';
+import { mostToScan, ScanTooWide } from '../../query/scan.ts';
 import type { LogTypeName } from '../../types/log-type.ts';
 import { FoundRecord, type FoundRecords } from '../log-store.ts';
 import { DEAD_LETTERS } from '../retention.ts';
@@ -30,12 +30,16 @@ export async function searchRecords(
   sizes: PageSizes,
   signal: AbortSignal,
 ): Promise<FoundRecords> {
-  try {
-    return await new Search(searches, names, query, limit, sizes, signal).read();
-  } catch (error) {
-    // What is wrong here itself is no matter of Elasticsearch's.
-    if (signal.aborted || !(error instanceof errors.ElasticsearchClientError)) throw error;
-    throw unavailable(error);
+  const spans = new Spans(query, Date.now());
+  for (;;) {
+    try {
+      return await new Search(searches, names, query, limit, sizes, signal).read(spans);
+    } catch (error) {
+      if (error instanceof ScanTooWide && spans.shorten()) continue;
+      // What is wrong here itself is no matter of Elasticsearch's.
+      if (signal.aborted || !(error instanceof errors.ElasticsearchClientError)) throw error;
+      throw unavailable(error);
+    }
   }
 }
 
@@ -70,9 +74,8 @@ class Search {
     this.#last = query.after;
   }
 
-  async read(): Promise<FoundRecords> {
+  async read(spans: Spans): Promise<FoundRecords> {
     const most = mostToScan(this.#query, this.#limit.mostScanned);
-    const spans = new Spans(this.#query, Date.now());
     for (let span = spans.next(0); span !== undefined; span = spans.next(this.#records.length)) {
       const request = { ...requestFor(this.#names, { ...this.#query, ...span }), sort: sortBy(this.#query) };
       const readAll = (signal: AbortSignal) => this.#readAll(request, signal);

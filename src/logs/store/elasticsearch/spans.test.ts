@@ -65,6 +65,36 @@ describe('the spans of a query', () => {
     assert.deepEqual(spans({ ...all, since: NOW - HOUR / 12 }), ['11-22T09:55..-']);
   });
 
+  it('begin longer where several conditions hold at once', () => {
+    const first = (text: string) => {
+      const [span] = spans({ filter: parseFilter(text, Fields.of([dns]), 'dns'), since: 0 });
+      return span;
+    };
+    assert.equal(first('rcode = NXDomain AND qtype = A'), '11-22T04:00..-');
+    assert.equal(first('rcode = NXDomain AND NOT qtype = A'), '11-22T09:00..-');
+    assert.equal(first('rcode = NXDomain OR qtype = A'), '11-22T09:00..-');
+  });
+
+  it('begin anew, and shorter, where the first is too much', () => {
+    const filter = parseFilter('rcode = NXDomain AND qtype = A', Fields.of([dns]), 'dns');
+    const spans = new Spans({ ...QUERY, filter, since: NOW - 5 * HOUR, until: NOW }, NOW);
+    const told: string[] = [];
+    for (;;) {
+      told.push(words(spans.next(0) as Span), words(spans.looked));
+      if (!spans.shorten()) break;
+    }
+    const tried = ['11-22T05:00..11-22T10:00', '11-22T09:00..11-22T10:00', '11-22T09:54..11-22T10:00'];
+    assert.deepEqual(
+      told,
+      tried.flatMap((span) => [span, span]),
+    );
+    assert.equal(words(spans.next(50) as Span), '11-22T09:30..11-22T09:54');
+    assert.equal(spans.shorten(), false);
+    const oldest = new Spans({ ...QUERY, filter, order: 'asc' }, NOW);
+    oldest.next(0);
+    assert.equal(oldest.shorten(), false);
+  });
+
   it('grow by what was found, and are whole days where they are long', () => {
     assert.deepEqual(spans({ since: 0 }, 10, 80), [
       '11-22T09:00..-',

@@ -1,17 +1,21 @@
+import type { Filter } from '../../query/filter.ts';
 import type { LogQuery } from '../../query/log-query.ts';
 
 /** A part of a query's time, in milliseconds since 1970: from `since` to before `until`; undefined for no such end. */
 export type Span = Pick<LogQuery, 'since' | 'until'>;
 
 const MINUTE = 60_000;
-const DAY = 1_440 * MINUTE;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
 
 /**
- * How long the first span is, of the newest records: of the oldest ones it is what is left of their day. Where any record
- * will do, it is as long as most shippers take to send what they have, five minutes and what is on the way.
+ * How long the first span of the newest records is. Where any record will do, as long as most shippers take to send what
+ * they have: five minutes and what is on the way. Where several conditions hold at once it may be long, since a store goes
+ * by the rarest of them.
  */
-const NEWEST = 60 * MINUTE;
-const NEWEST_OF_ALL = 6 * MINUTE;
+const OF_ALL = 6 * MINUTE;
+const OF_SOME = HOUR;
+const OF_FEW = 6 * HOUR;
 
 /** How many times as much is looked through as what was found lets expect to be enough, and as before. */
 const AMPLE = 1.5;
@@ -32,13 +36,16 @@ export class Spans {
   #until: number | undefined;
   /** Now, or what is left has no other end. */
   readonly #now: number;
+  /** How long the first one of the newest is to be, and then what it may be instead, in milliseconds. */
+  #firsts: readonly number[];
   /** How many milliseconds each of those had that have been looked through. */
-  readonly #looked: number[] = [];
+  #looked: readonly number[] = [];
   #isDone = false;
 
   constructor(query: SpannedQuery, now: number) {
-    const { since, until, order, after } = query;
+    const { since, until, order, after, filter } = query;
     this.#query = query;
+    this.#firsts = [OF_FEW, OF_SOME, OF_ALL].filter((length) => length <= firstLength(filter));
     this.#since = order === 'asc' ? (after?.time ?? since) : since;
     this.#until = order === 'desc' && after !== undefined ? after.time + 1 : until;
     this.#whole = { since: this.#since, until: this.#until };
@@ -56,22 +63,32 @@ export class Spans {
   next(found: number): Span | undefined {
     if (this.#isDone) return undefined;
     const length = this.#length(found);
-    this.#looked.push(length);
+    this.#looked = [...this.#looked, length];
     const rest = { since: this.#since, until: this.#until };
     const span = this.#query.order === 'asc' ? this.#forwards(length) : this.#backwards(length);
     this.#isDone = span === undefined;
     return span ?? rest;
   }
 
+  /** Begins anew with a shorter one where the first was too much to look through; false where none is shorter. */
+  shorten(): boolean {
+    const [, ...shorter] = this.#firsts;
+    if (this.#query.order !== 'desc' || this.#looked.length > 1 || shorter.length === 0) return false;
+    this.#firsts = shorter;
+    this.#looked = [];
+    this.#until = this.#whole.until;
+    this.#isDone = false;
+    return true;
+  }
+
   #length(found: number): number {
-    const { order, types, limit, filter } = this.#query;
+    const { order, types, limit } = this.#query;
     const [first, second] = this.#looked;
     // What is asked for by its arrival may be of any time; what is rare is mostly in none.
     if (order === 'arrival' || types.every(({ isRare }) => isRare)) return Number.POSITIVE_INFINITY;
-    if (first === undefined && order === 'asc') return untilNextDay(this.#since);
-    if (first === undefined) return filter === undefined ? NEWEST_OF_ALL : NEWEST;
+    if (first === undefined) return order === 'asc' ? untilNextDay(this.#since) : (this.#firsts[0] ?? OF_ALL);
     if (second !== undefined) return Number.POSITIVE_INFINITY;
-    if (found === 0) return first < NEWEST ? NEWEST : Number.POSITIVE_INFINITY;
+    if (found === 0) return first < OF_SOME ? OF_SOME : Number.POSITIVE_INFINITY;
     return Math.ceil(Math.max(LONGER, (AMPLE * (limit - found)) / found) * first);
   }
 
@@ -91,6 +108,13 @@ export class Spans {
     this.#since = end;
     return { since, until: end };
   }
+}
+
+function firstLength(filter: Filter | undefined): number {
+  if (filter === undefined) return OF_ALL;
+  const conditions = filter.kind === 'and' ? filter.filters : [filter];
+  // What something is not is true of nearly all of them.
+  return conditions.filter(({ kind }) => kind !== 'not' && kind !== 'exists').length > 1 ? OF_FEW : OF_SOME;
 }
 
 type SpannedQuery = Pick<LogQuery, 'since' | 'until' | 'order' | 'after' | 'types' | 'limit' | 'filter'>;
