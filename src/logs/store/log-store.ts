@@ -84,7 +84,7 @@ export interface LogStore extends LogQuestions {
   /** Keeps dead letters where an operator finds them. @throws StoreUnavailable like write. */
   setAside(letters: readonly DeadLetter[], type: LogType, source: UploadSource, signal: AbortSignal): Promise<void>;
 
-  /** For questions that belong together: those that are asked at once cost less, and are given up together. */
+  /** For questions that belong together: those that are asked at once cost less. */
   together(): LogQuestions;
 
   /** @throws StoreUnavailable with the reason while the store cannot be reached. */

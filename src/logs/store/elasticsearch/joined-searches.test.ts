@@ -50,16 +50,19 @@ describe('searches that are asked for together', () => {
     assert.deepEqual([second.reason.statusCode, second.reason.body], [503, failed]);
   });
 
-  it('are given up together, each for the reason that one of them is', async (t) => {
-    const { searches } = await searchesOf(t, undefined);
-    const stopped = new AbortController();
+  it('are asked for anew where another one of them is given up', async (t) => {
+    const { searches, asked } = await searchesOf(t, undefined);
+    const [stopped, later] = [new AbortController(), new AbortController()];
     const outcomes = Promise.allSettled([
       searches.search({ index: 'a' }, stopped.signal),
-      searches.search({ index: 'b' }, t.signal),
+      searches.search({ index: 'b' }, later.signal),
     ]);
-    setTimeout(() => stopped.abort(new Error('too wide')), 20);
-    for (const outcome of await outcomes) {
-      assert.match(String(outcome.status === 'rejected' && outcome.reason), /^Error: too wide$/);
-    }
+    await t.waitFor(() => assert.ok(asked.length > 0));
+    stopped.abort(new Error('too wide'));
+    await t.waitFor(() => assert.ok(asked.includes('/b/_search')));
+    later.abort(new Error('gone'));
+    const reasons = (await outcomes).map((outcome) => String(outcome.status === 'rejected' && outcome.reason));
+    assert.deepEqual(reasons, ['Error: too wide', 'Error: gone']);
+    assert.deepEqual(asked, ['/_msearch', '{"index":"a"}', '{}', '{"index":"b"}', '{}', '/b/_search', '']);
   });
 });

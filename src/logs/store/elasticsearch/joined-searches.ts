@@ -14,7 +14,7 @@ interface Waiting {
 
 /**
  * Searches that belong together: those that are asked for in the same moment are one request, which is what most of a short
- * one costs. They are given up together as well.
+ * one costs. Where one of them is given up, the others are asked for anew.
  */
 export class JoinedSearches {
   readonly #client: Client;
@@ -26,7 +26,7 @@ export class JoinedSearches {
 
   /**
    * @throws errors.ElasticsearchClientError, of which RequestAbortedError says that the answer was too long; the reason of
-   * the signal that has aborted, this one or that of another one of them
+   * the signal where it has aborted
    */
   async search(request: estypes.SearchRequest, signal: AbortSignal): Promise<SearchAnswer> {
     const { promise, resolve, reject } = Promise.withResolvers<SearchAnswer>();
@@ -46,7 +46,11 @@ export class JoinedSearches {
         else resolve(answer ?? {});
       }
     } catch (error) {
-      for (const { reject } of searches) reject(signal.aborted ? signal.reason : error);
+      for (const { request, signal: own, resolve, reject } of searches) {
+        if (own.aborted) reject(own.reason);
+        else if (signal.aborted) this.search(request, own).then(resolve, reject);
+        else reject(error);
+      }
     }
   }
 
