@@ -126,9 +126,10 @@ describe('a watch', () => {
       return url.replace(/resourceVersion=\d+/, 'resourceVersion=1');
     };
     const { events, errors, knows } = watching(t, adminClient(workbench, { url: proxy.url }));
-    await eventually(async () => events.length === 2);
+    // What other tests do to their clusters follows.
+    await eventually(async () => events.length >= 2);
     assert.deepEqual(
-      events.map(({ type }) => type),
+      events.slice(0, 2).map(({ type }) => type),
       ['list', 'list'],
     );
     assert.match(String(errors[0]), /\(Expired\): too old resource version/);

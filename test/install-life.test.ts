@@ -5,7 +5,7 @@ import { loadKubeContext } from '../src/kube/kubeconfig.ts';
 import type { Secret } from '../src/kube/objects.ts';
 import { installManagement } from '../src/plugin/install/install-management.ts';
 import { onlyFlags, readManagementRequest } from '../src/plugin/install/management-flags.ts';
-import { apply, getObject, mcm, sharedWorkbench } from './harness.ts';
+import { apply, eventually, getObject, mcm, sharedWorkbench } from './harness.ts';
 import { type OwnManagement, startPlainCluster } from './own-management.ts';
 
 const FLAGS = { image: 'kubectl-mcm:0.1.0', elasticsearch: 'http://10.0.0.9:9200', address: 'mgmt.example.com:30449' };
@@ -136,23 +136,46 @@ describe('the life of an installation', () => {
     ]);
     const rehearsed = await run('uninstall', '--dry-run=server');
     assert.equal(rehearsed.code, 0, rehearsed.stderr);
-    const gone = await run('uninstall', '--delete-clusters');
-    assert.equal(gone.code, 0, gone.stderr);
+    const late = await run('uninstall', '--delete-clusters', '--timeout', '3s');
+    assert.equal(late.code, 1);
     assert.deepEqual(
-      gone.lines,
+      late.lines,
       rehearsed.lines.map((line) => line.replace(' (server dry run)', '')),
     );
+    // What puts an end to claims in use and to namespaces are controllers, which do not run here.
+    const waits = 'persistentvolumeclaim/spool-manager-0, namespace/kubectl-mcm to be deleted';
     assert.match(
-      gone.stderr,
+      late.stderr,
       /^With them: managedcluster\/prod, secret\/elasticsearch\nWhat stays: the logs in Elasticsearch/,
     );
+    const timedOut = 'error: timed out waiting for the condition on what was deleted';
+    assert.ok(late.stderr.includes(`\n${timedOut}\nwaited for: ${waits}\n`), late.stderr);
     const kinds = 'crd,apiservice,clusterrole,clusterrolebinding,flowschema,prioritylevelconfiguration';
     const inNamespaces = 'all,configmap,secret,serviceaccount,role,rolebinding,networkpolicy,lease,pdb';
     const ours = ['-l', 'app.kubernetes.io/name=kubectl-mcm', '-o', 'name'];
     assert.equal(await own.workbench.mustKubectl(['get', kinds, ...ours]), '');
     assert.equal(await own.workbench.mustKubectl(['get', inNamespaces, '-A', ...ours]), '');
-    // What puts an end to claims in use and to namespaces are controllers, which do not run here.
-    const ending = '-o=jsonpath={.metadata.deletionTimestamp}';
-    assert.notEqual(await own.workbench.mustKubectl(['get', 'namespace', 'kubectl-mcm', ending]), '');
+
+    let said = '';
+    const onOutput = (text: string) => {
+      said += text;
+    };
+    const goesOn = mcm(own.workbench, ['uninstall'], { onOutput });
+    await eventually(async () => said.includes(`Waiting for ${waits}\n`));
+    await endAsControllersDo();
+    const gone = await goesOn;
+    assert.equal(gone.code, 0, gone.stderr);
+    assert.equal((await own.workbench.kubectl(['get', 'namespace', 'kubectl-mcm'])).code, 1);
+    assert.match((await run('uninstall')).stderr, /^No resources found\n$/);
   });
+
+  /** What the controllers of claims and namespaces do once nothing uses them. */
+  async function endAsControllersDo(): Promise<void> {
+    const { workbench } = own;
+    const free = '{"metadata":{"finalizers":null}}';
+    await workbench.mustKubectl(['patch', 'pvc', 'spool-manager-0', '-n', 'kubectl-mcm', '--type=merge', '-p', free]);
+    const namespace = await JSON.parse(await workbench.mustKubectl(['get', 'namespace', 'kubectl-mcm', '-o', 'json']));
+    const input = JSON.stringify({ ...namespace, spec: { finalizers: [] } });
+    await workbench.mustKubectl(['replace', '--raw', '/api/v1/namespaces/kubectl-mcm/finalize', '-f', '-'], { input });
+  }
 });

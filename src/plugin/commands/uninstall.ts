@@ -4,6 +4,8 @@ import { objectName } from '../../kube/objects.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
 import { DRY_RUN_FLAG, DRY_RUN_SUFFIX } from '../dry-run.ts';
+import { durationOf } from '../duration.ts';
+import { untilGone } from '../install/until-gone.ts';
 
 /** How many names stand in an error. */
 const NAMED = 5;
@@ -17,6 +19,7 @@ namespace of the cluster from being deleted, then the manager with its rights an
 registered clusters, the volumes and the namespace, with whatever else is in it. With --keep-data these stay, and a
 later install goes on with them: managed clusters connect again without new manifests.
 
+It ends when all of that is there no longer, as "kubectl delete" does: an installation that comes too early would go with it.
 What stays is named: logs in Elasticsearch, rights that people were given, and what connects managed clusters. Run again
 after a failure, it goes on.`,
   examples: `
@@ -38,11 +41,14 @@ kubectl mcm uninstall --dry-run=server`,
       description:
         'Also where managed clusters are registered: they cannot connect any more, whatever is installed later.',
     },
+    'no-wait': { type: 'boolean', description: 'Do not wait until all of it is there no longer.' },
+    timeout: { type: 'string', value: 'DURATION', default: '5m', description: 'How long to wait for that.' },
     ...DRY_RUN_FLAG,
   },
   run: async ({ flags, global, io }) => {
     const { 'keep-data': keepData, 'delete-clusters': deleteClusters, 'dry-run': dryRun } = flags;
     if (keepData && deleteClusters) throw new UserError('error: --keep-data and --delete-clusters exclude one another');
+    const timeout = durationOf('timeout', flags.timeout);
     const { signal } = io;
     const client = connect(global, io);
     const clusters = keepData ? [] : await registeredClusters(client, signal);
@@ -60,6 +66,9 @@ kubectl mcm uninstall --dry-run=server`,
     const withNamespace = [...clusters.map((name) => `managedcluster/${name}`), ...secrets];
     if (withNamespace.length > 0) io.err.write(`With them: ${withNamespace.join(', ')}\n`);
     io.err.write(keepData ? WHAT_IS_KEPT : WHAT_STAYS);
+    if (dryRun !== 'none' || flags['no-wait']) return 0;
+    const onWaiting = (words: string) => void io.err.write(`Waiting for ${words}\n`);
+    await untilGone(client, objects, { timeout, onWaiting, signal });
     return 0;
   },
 });
