@@ -196,6 +196,9 @@ describe('while Elasticsearch does not take what goes into one index', { concurr
     for (const type of ['flows', 'dns'] as const) await assertAllThereOnce(node, type);
     // From here on others set that block by hand, and it would lift theirs as well.
     await ask('PUT', '/_cluster/settings', { persistent: { 'cluster.info.update.interval': '1h' } });
+    // The look that it has in hand comes all the same.
+    await ask('PUT', `/${node.index('flows')}/_settings`, { 'index.blocks.read_only_allow_delete': true });
+    await eventually(async () => !(await isReadOnly()), 60_000);
   });
 
   it('since it may have no more shards: named, nothing else waits, and all is there once in the end', async () => {

@@ -1,6 +1,7 @@
 import { Client, Serializer } from '@elastic/elasticsearch';
 import { createdAnswer } from './bulk-verdict.ts';
 import { type ElasticsearchOptions, REQUEST_TIMEOUT } from './elasticsearch-options.ts';
+import { RepeatingConnection } from './repeating-connection.ts';
 import { readSearchAnswer } from './search-answer.ts';
 
 /** Elasticsearch's client as we need it: what searches answer are SearchAnswers. As nobody where there is no `auth`. */
@@ -9,6 +10,7 @@ export function newClient({ url, otherUrls = [], tls, auth }: ElasticsearchOptio
     nodes: [url, ...otherUrls],
     ...(auth === undefined ? {} : { auth }),
     ...(tls === undefined ? {} : { tls }),
+    Connection: RepeatingConnection,
     // Each other node once: the documents are known by their ids.
     maxRetries: otherUrls.length,
     requestTimeout: REQUEST_TIMEOUT,
