@@ -10,7 +10,7 @@ import type { Problem } from '../src/plugin/status/problem.ts';
 import type { Outcome } from '../testbed/processes.ts';
 import type { Workbench } from '../testbed/testbed.ts';
 import { ElasticsearchFront } from './elasticsearch-front.ts';
-import { addSender, eventually, forward, mcm, type Sender, sharedWorkbench } from './harness.ts';
+import { addSender, apiServicesAre, eventually, forward, mcm, type Sender, sharedWorkbench } from './harness.ts';
 import { type OwnManagement, startOwnManagement } from './own-management.ts';
 import { indexOf, SpoolingManager } from './spooling-manager.ts';
 
@@ -73,6 +73,7 @@ describe('while Elasticsearch does not take what goes into one index', { concurr
     });
     neighbour = await newNode('neighbour');
     await neighbour.ship();
+    await apiServicesAre(own.workbench, 'True');
   });
   after(async () => {
     await spooling?.stop();

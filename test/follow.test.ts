@@ -3,7 +3,7 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run, type ServerProcess } from '../testbed/processes.ts';
 import { Follower } from './follower.ts';
-import { addSender, eventually, grant, mcm, post, type Sender, sharedWorkbench } from './harness.ts';
+import { addSender, apiServicesAre, eventually, grant, mcm, post, type Sender, sharedWorkbench } from './harness.ts';
 import { type OwnManagement, startOwnManagement } from './own-management.ts';
 import { ApiProxy } from './proxies.ts';
 
@@ -17,6 +17,7 @@ before(async () => {
   manager = await own.workbench.startManager();
   for (const name of ['follow-a', 'follow-b', 'follow-c', 'follow-d'])
     senders.set(name, await addSender(own.workbench, name));
+  await apiServicesAre(own.workbench, 'True');
 });
 after(async () => {
   await manager?.stop();

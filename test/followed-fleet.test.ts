@@ -12,7 +12,7 @@ import { userKeys } from '../testbed/kubernetes/cluster.ts';
 import type { ServerProcess } from '../testbed/processes.ts';
 import { Bench } from './conformance/store-bench.ts';
 import { Follower } from './follower.ts';
-import { eventually, grant, newFolder, sharedWorkbench } from './harness.ts';
+import { apiServicesAre, eventually, grant, newFolder, sharedWorkbench } from './harness.ts';
 import { type OwnManagement, startOwnManagement } from './own-management.ts';
 import { adminClient } from './proxies.ts';
 
@@ -54,6 +54,7 @@ before(async () => {
   bench = new Bench(elasticsearch, new LayoutHistory([{ from: '', ...DEFAULT_LAYOUT }]));
   await createDays();
   await elasticsearch.request('POST', '/_refresh');
+  await apiServicesAre(own.workbench, 'True');
 });
 after(async () => {
   await bench?.store.close();

@@ -4,7 +4,17 @@ import { after, before, describe, it } from 'node:test';
 import { dayOf } from '../src/logs/record/time.ts';
 import type { Outcome, ServerProcess } from '../testbed/processes.ts';
 import { Follower } from './follower.ts';
-import { addSender, eventually, grant, mcm, newFolder, post, type Sender, sharedWorkbench } from './harness.ts';
+import {
+  addSender,
+  apiServicesAre,
+  eventually,
+  grant,
+  mcm,
+  newFolder,
+  post,
+  type Sender,
+  sharedWorkbench,
+} from './harness.ts';
 import { type OwnManagement, startOwnManagement } from './own-management.ts';
 
 const shared = sharedWorkbench();
@@ -23,6 +33,7 @@ before(async () => {
     await send(name, 'flows', { end_time: (NOW - 50 * MINUTE) / 1000, action: 'deny' });
   }
   await shared.elasticsearch.request('POST', '/_refresh');
+  await apiServicesAre(own.workbench, 'True');
 });
 after(async () => {
   await manager?.stop();
