@@ -8,6 +8,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { generateFlows } from '../fixtures/generate-flows.ts';
 import { createKeyPair, daysFromNow } from '../src/clusters/key-pair.ts';
 import { freePorts, run } from '../testbed/processes.ts';
+import { passedOn } from './elasticsearch-front.ts';
 import { addSender, eventually, mcm, newFolder, post, sharedWorkbench } from './harness.ts';
 
 const workbench = sharedWorkbench();
@@ -15,10 +16,14 @@ const SECRET = 'hunter2:hunter3';
 
 function pass(incoming: IncomingMessage, response: ServerResponse): void {
   const { method, headers, url = '' } = incoming;
-  const passed = request(new URL(url, workbench.facts.elasticsearchUrl), { method, headers }, (answer) => {
-    response.writeHead(answer.statusCode ?? 0, answer.headers);
-    answer.pipe(response);
-  });
+  const passed = request(
+    new URL(url, workbench.facts.elasticsearchUrl),
+    { method, headers: passedOn(headers) },
+    (answer) => {
+      response.writeHead(answer.statusCode ?? 0, answer.headers);
+      answer.pipe(response);
+    },
+  );
   passed.once('error', () => response.destroy());
   incoming.pipe(passed);
 }

@@ -1,4 +1,11 @@
-import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type Server,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 /** What a front is asked for. */
@@ -38,7 +45,8 @@ export class ElasticsearchFront {
   }
 
   async #answer(incoming: IncomingMessage, response: ServerResponse, port: number): Promise<void> {
-    const { method = '', url: path = '', headers } = incoming;
+    const { method = '', url: path = '' } = incoming;
+    const headers = passedOn(incoming.headers);
     const body = Buffer.concat(await incoming.toArray());
     if (this.refuses({ method, path, body: body.toString() })) {
       response.writeHead(401, { 'content-type': 'text/html', 'www-authenticate': 'Basic realm="logs"' });
@@ -52,4 +60,12 @@ export class ElasticsearchFront {
     passed.once('error', () => response.destroy());
     passed.end(body);
   }
+}
+
+/**
+ * What is said of a connection is of that one alone. Elasticsearch closes where it is asked to without a word of it, and
+ * the next request there would fail.
+ */
+export function passedOn({ connection, ...headers }: IncomingHttpHeaders): IncomingHttpHeaders {
+  return headers;
 }

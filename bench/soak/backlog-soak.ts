@@ -23,7 +23,7 @@ const FILES = 10;
 const MORE = { factor: 1.1, mebibytes: 8 };
 
 /** Milliseconds from one look at the forwarder to the next. */
-const LOOK = 100;
+const LOOK = 25;
 
 /**
  * A forwarder that follows files catches up with so many lines that were there before it. Where they go is the
@@ -92,8 +92,7 @@ async function watchCatchUp(
   const { code, stderr } = await forwarder.end();
   if (code !== 0) throw new Error(`the forwarder has ended with exit code ${code}: ${stderr}`);
   const { documents, repeated } = await sink.count();
-  const quarters = [0, 1, 2, 3].map((quarter) => mostMemory(looks, (lines * quarter) / 4, (lines * (quarter + 1)) / 4));
-  const [first = 0, second = 0, third = 0, last = 0] = quarters;
+  const [first, second, third, last] = mostInQuarters(looks);
   return [
     told('lines', lines),
     exactly('lines lost', lines - documents, 0),
@@ -105,7 +104,11 @@ async function watchCatchUp(
   ];
 }
 
-function mostMemory(looks: readonly Look[], from: number, to: number): number {
-  const memories = looks.filter(({ documents }) => documents > from && documents <= to).map(({ memory }) => memory);
-  return Math.max(0, ...memories);
+/** By time from the first line that had come: of a quarter of the lines there may have been no look. */
+function mostInQuarters(all: readonly Look[]): readonly [number, number, number, number] {
+  const looks = all.filter(({ documents }) => documents > 0).map(({ memory }) => memory);
+  if (looks.length < 4) throw new Error(`all lines had come after ${looks.length} looks: give it more of them`);
+  const most = (quarter: number) =>
+    Math.max(...looks.slice((looks.length * quarter) / 4, (looks.length * (quarter + 1)) / 4));
+  return [most(0), most(1), most(2), most(3)];
 }

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { cached } from '../cache.ts';
 import { freePorts, ServerProcess } from '../processes.ts';
 import {
@@ -11,6 +12,8 @@ import {
 } from './installation.ts';
 
 const HEAP = '512m';
+/** Milliseconds in which there is a shard of a new index. */
+const MADE_WITHIN = 30_000;
 /** Archive of what a JVM has made of classes. */
 const CLASSES = 'classes.jsa';
 
@@ -40,10 +43,19 @@ export class ElasticsearchClient {
 
   /** Documents in the indices of a pattern (that match a query), counted by Elasticsearch, written ones included. */
   async count(pattern: string, query: object = { match_all: {} }): Promise<number> {
-    await this.request('POST', `/${pattern}/_refresh?ignore_unavailable=true`);
     const path = `/${pattern}/_count?ignore_unavailable=true`;
-    const { count } = (await this.request('POST', path, { query })) as { count: number };
-    return count;
+    const deadline = performance.now() + MADE_WITHIN;
+    for (;;) {
+      try {
+        await this.request('POST', `/${pattern}/_refresh?ignore_unavailable=true`);
+        const { count } = (await this.request('POST', path, { query })) as { count: number };
+        return count;
+      } catch (error) {
+        // So it answers while an index is being made.
+        if (!/no_shard_available/.test(String(error)) || performance.now() > deadline) throw error;
+        await sleep(100);
+      }
+    }
   }
 }
 
