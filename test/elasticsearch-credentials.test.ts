@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -8,24 +8,14 @@ import { describe, it, type TestContext } from 'node:test';
 import { generateFlows } from '../fixtures/generate-flows.ts';
 import { createKeyPair, daysFromNow } from '../src/clusters/key-pair.ts';
 import { freePorts, run } from '../testbed/processes.ts';
-import { passedOn } from './elasticsearch-front.ts';
+import { passOn } from './elasticsearch-front.ts';
 import { addSender, eventually, mcm, newFolder, post, sharedWorkbench } from './harness.ts';
 
 const workbench = sharedWorkbench();
 const SECRET = 'hunter2:hunter3';
 
 function pass(incoming: IncomingMessage, response: ServerResponse): void {
-  const { method, headers, url = '' } = incoming;
-  const passed = request(
-    new URL(url, workbench.facts.elasticsearchUrl),
-    { method, headers: passedOn(headers) },
-    (answer) => {
-      response.writeHead(answer.statusCode ?? 0, answer.headers);
-      answer.pipe(response);
-    },
-  );
-  passed.once('error', () => response.destroy());
-  incoming.pipe(passed);
+  incoming.pipe(passOn(incoming, response, workbench.facts.elasticsearchUrl));
 }
 
 /** The way to Elasticsearch for those who say who they are, as its own security has it. */

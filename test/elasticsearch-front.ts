@@ -1,6 +1,6 @@
 import {
+  type ClientRequest,
   createServer,
-  type IncomingHttpHeaders,
   type IncomingMessage,
   request,
   type Server,
@@ -46,26 +46,27 @@ export class ElasticsearchFront {
 
   async #answer(incoming: IncomingMessage, response: ServerResponse, port: number): Promise<void> {
     const { method = '', url: path = '' } = incoming;
-    const headers = passedOn(incoming.headers);
     const body = Buffer.concat(await incoming.toArray());
     if (this.refuses({ method, path, body: body.toString() })) {
       response.writeHead(401, { 'content-type': 'text/html', 'www-authenticate': 'Basic realm="logs"' });
       response.end('<html><head><title>401 Authorization Required</title></head></html>');
       return;
     }
-    const passed = request({ host: '127.0.0.1', port, method, path, headers }, (answer) => {
-      response.writeHead(answer.statusCode ?? 0, answer.headers);
-      answer.pipe(response);
-    });
-    passed.once('error', () => response.destroy());
-    passed.end(body);
+    passOn(incoming, response, `http://127.0.0.1:${port}`).end(body);
   }
 }
 
 /**
- * What is said of a connection is of that one alone. Elasticsearch closes where it is asked to without a word of it, and
- * the next request there would fail.
+ * Passes a request on to Elasticsearch but for its body, which the caller writes, and the answer back. What is said of a
+ * connection is of that one alone: Elasticsearch closes where it is asked to without a word of it, and the next request
+ * there would fail.
  */
-export function passedOn({ connection, ...headers }: IncomingHttpHeaders): IncomingHttpHeaders {
-  return headers;
+export function passOn(incoming: IncomingMessage, response: ServerResponse, elasticsearchUrl: string): ClientRequest {
+  const { method, url = '' } = incoming;
+  const { connection: _, ...headers } = incoming.headers;
+  const passed = request(new URL(url, elasticsearchUrl), { method, headers }, (answer) => {
+    response.writeHead(answer.statusCode ?? 0, answer.headers);
+    answer.pipe(response);
+  });
+  return passed.once('error', () => response.destroy());
 }

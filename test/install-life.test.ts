@@ -174,7 +174,7 @@ describe('the life of an installation', () => {
     const { workbench } = own;
     const free = '{"metadata":{"finalizers":null}}';
     await workbench.mustKubectl(['patch', 'pvc', 'spool-manager-0', '-n', 'kubectl-mcm', '--type=merge', '-p', free]);
-    const namespace = await JSON.parse(await workbench.mustKubectl(['get', 'namespace', 'kubectl-mcm', '-o', 'json']));
+    const namespace = JSON.parse(await workbench.mustKubectl(['get', 'namespace', 'kubectl-mcm', '-o', 'json']));
     const input = JSON.stringify({ ...namespace, spec: { finalizers: [] } });
     await workbench.mustKubectl(['replace', '--raw', '/api/v1/namespaces/kubectl-mcm/finalize', '-f', '-'], { input });
   }

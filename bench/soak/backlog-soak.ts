@@ -19,7 +19,7 @@ export interface BacklogOptions {
 /** Files that were rotated while nobody shipped them. */
 const FILES = 10;
 
-/** What the last quarter of the way may take more of memory than the first one: what is collected later, and no more. */
+/** What the last quarter of the time may take more of memory than the first one: what is collected later, and no more. */
 const MORE = { factor: 1.1, mebibytes: 8 };
 
 /** Milliseconds from one look at the forwarder to the next. */

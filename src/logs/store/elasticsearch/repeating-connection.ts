@@ -4,8 +4,8 @@ type Request = UndiciConnection['request'];
 
 /**
  * A connection to Elasticsearch, or to what stands before it, that may close what nobody has used for a while. Where
- * that crosses with our next request it is sent again, once: nothing was heard of it, and whatever we ask may be asked
- * twice (documents are known by their ids). Somebody who is away refuses that one as well.
+ * that crosses with our next request it is sent again, once: whatever we ask may be asked twice (documents are known by
+ * their ids). Somebody who is away refuses that one as well.
  */
 export class RepeatingConnection extends UndiciConnection {
   // A field, since its overloads differ in nothing that counts here.
