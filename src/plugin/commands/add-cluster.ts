@@ -12,6 +12,7 @@ import { MANIFEST_FLAGS, ManifestFile } from '../connection/manifest-file.ts';
 import { managementSide, newConnection } from '../connection/new-connection.ts';
 import { clusterNameFault, isNamespaceName, registration } from '../connection/registration.ts';
 import { rehearse } from '../connection/rehearse.ts';
+import { tellWaiting } from '../connection/until-done.ts';
 import { durationOf } from '../duration.ts';
 import { parallelOf } from '../in-parallel.ts';
 import { LABELS_FLAG, labelsOf } from '../labels.ts';
@@ -114,7 +115,7 @@ kubectl mcm clusters -l tier=edge,region=eu`,
     }
     if (file === undefined && managed === undefined) io.out.write(toYaml(manifest));
     if (flags.wait && managed !== undefined) {
-      const onWaiting = (words: string) => io.err.write(`Waiting for ${words}\n`);
+      const onWaiting = tellWaiting(io.err);
       await awaitConnection({ management, managed, cluster: name, timeout, onWaiting, signal: io.signal });
       say.write(`${objectName(wanted)} connected\n`);
     }

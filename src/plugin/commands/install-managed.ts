@@ -15,6 +15,7 @@ import { connect } from '../connect.ts';
 import { createCluster, OutcomeUnknown } from '../connection/create-cluster.ts';
 import { managementSide, newConnection } from '../connection/new-connection.ts';
 import { clusterNameFault, registration } from '../connection/registration.ts';
+import { tellWaiting } from '../connection/until-done.ts';
 import { DRY_RUN_SUFFIX } from '../dry-run.ts';
 import { requireSecret } from '../install/require-secret.ts';
 import { requireYes } from '../managed/ask.ts';
@@ -258,7 +259,7 @@ async function waitFor(
   await awaitManaged({
     ...{ management, managed, registered, byAgent, timeout, signal },
     types: [...(byAgent ? [] : [flows]), ...(dnsAsked ? [dns] : [])],
-    onWaiting: (words) => err.write(`Waiting for ${words}\n`),
+    onWaiting: tellWaiting(err),
     onDone: (words) => out.write(`${words}\n`),
     onUnseen: (words) => err.write(`warning: ${words}\n`),
   });

@@ -3,6 +3,7 @@ import { installedObjects, othersSecrets, registeredClusters } from '../../insta
 import { objectName } from '../../kube/objects.ts';
 import { defineCommand } from '../command.ts';
 import { connect } from '../connect.ts';
+import { tellWaiting } from '../connection/until-done.ts';
 import { DRY_RUN_FLAG, DRY_RUN_SUFFIX } from '../dry-run.ts';
 import { durationOf } from '../duration.ts';
 import { untilGone } from '../install/until-gone.ts';
@@ -67,8 +68,7 @@ kubectl mcm uninstall --dry-run=server`,
     if (withNamespace.length > 0) io.err.write(`With them: ${withNamespace.join(', ')}\n`);
     io.err.write(keepData ? WHAT_IS_KEPT : WHAT_STAYS);
     if (dryRun !== 'none' || flags['no-wait']) return 0;
-    const onWaiting = (words: string) => void io.err.write(`Waiting for ${words}\n`);
-    await untilGone(client, objects, { timeout, onWaiting, signal });
+    await untilGone(client, objects, { timeout, onWaiting: tellWaiting(io.err), signal });
     return 0;
   },
 });

@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../../errors.ts';
 
@@ -38,4 +39,9 @@ export async function untilDone({ name, deadline, look, onWaiting, advice, signa
     await sleep(INTERVAL, undefined, { signal }).catch(() => undefined);
   }
   signal.throwIfAborted();
+}
+
+/** Tells people what is waited for. */
+export function tellWaiting(err: Writable): UntilDoneOptions['onWaiting'] {
+  return (words) => void err.write(`Waiting for ${words}\n`);
 }

@@ -2,6 +2,7 @@ import { managementObjects } from '../../install/management-objects.ts';
 import { type KubeObject, objectName, type Secret } from '../../kube/objects.ts';
 import type { FlagSpec, FlagValues, GlobalOptions, Io } from '../command.ts';
 import { connect } from '../connect.ts';
+import { tellWaiting } from '../connection/until-done.ts';
 import { DRY_RUN_SUFFIX } from '../dry-run.ts';
 import { durationOf } from '../duration.ts';
 import { toYaml } from '../print.ts';
@@ -61,7 +62,7 @@ export async function runInstall(
   }
   const { signal } = io;
   const force = flags['force-conflicts'];
-  const onWaiting = (words: string) => void io.err.write(`Waiting for ${words}\n`);
+  const onWaiting = tellWaiting(io.err);
   const options = { dryRun: dryRun === 'server', force, timeout, signal, onApplied, warn, onWaiting };
   printYaml(await installManagement(connect(global, io), request, options));
 }
